@@ -1,0 +1,69 @@
+"""Box constraints."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.tree_util import tree_leaves_with_path
+
+from thalweg.core.tree import max_abs
+from thalweg.core.types import Params, Scalar
+from thalweg.core.variables import leaf_name
+
+
+def as_limits(limit: Any) -> Any:
+    """Python numbers as floats, everything else unchanged."""
+    return jax.tree.map(lambda v: float(v) if isinstance(v, (int, float)) else v, limit)
+
+
+class Bounds(eqx.Module):
+    """`lower <= x <= upper`, entry by entry.
+
+    Each side is a number for all entries, or a tree like `x` whose leaves broadcast against those of `x`.
+    Use `-inf` and `inf` where a side is open; equal limits fix an entry.
+    """
+
+    lower: Any = eqx.field(default=-np.inf, converter=as_limits)
+    upper: Any = eqx.field(default=np.inf, converter=as_limits)
+
+    def __check_init__(self):
+        if isinstance(self.lower, (list, tuple)) and all(isinstance(p, (list, tuple)) and len(p) == 2 for p in self.lower):
+            raise TypeError(
+                f"Bounds(lower={self.lower!r}): a list of (low, high) pairs is SciPy's older form: write "
+                "tw.Bounds(lower, upper) with one array a side."
+            )
+        pairs = zip(tree_leaves_with_path(self.lower), jax.tree.leaves(self.upper), strict=False)
+        if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((self.lower, self.upper))):
+            return
+        for (path, low), high in pairs:
+            if np.isnan(low).any() or np.isnan(high).any():
+                raise ValueError(f"Bounds: {leaf_name(path)} holds NaN: use -inf and inf for an open side.")
+            if np.any(np.asarray(low) > np.asarray(high)):
+                raise ValueError(
+                    f"Bounds: lower={low} > upper={high} at {leaf_name(path)}: no point lies between; swap the two."
+                )
+
+    def project(self, x: Params) -> Params:
+        """The nearest point within the bounds."""
+        lower, upper = (match(limit, x) for limit in (self.lower, self.upper))
+        return jax.tree.map(
+            lambda p, lo, hi: jnp.clip(p, jnp.asarray(lo, p.dtype), jnp.asarray(hi, p.dtype)), x, lower, upper
+        )
+
+    def violation(self, x: Params) -> Scalar:
+        """The largest distance of an entry from its interval."""
+        return max_abs(jax.tree.map(jnp.subtract, x, self.project(x)))
+
+
+def match(limit: Any, x: Params) -> Params:
+    """`limit` as a tree like `x`."""
+    if len(jax.tree.leaves(limit)) == 1 and jax.tree.structure(limit) != jax.tree.structure(x):
+        return jax.tree.map(lambda _: jax.tree.leaves(limit)[0], x)
+    if jax.tree.structure(limit) != jax.tree.structure(x):
+        raise ValueError(
+            f"Bounds: the limits have the structure {jax.tree.structure(limit)} and x has "
+            f"{jax.tree.structure(x)}: give one number, or a tree like x."
+        )
+    return limit

@@ -1,0 +1,65 @@
+"""The one place outside the driver where a program is compiled.
+
+A program is kept by what is static in its arguments (structure, ints, strings, functions) and compiled once for
+every set of shapes. The cache is bounded, so that a fresh lambda on every call does not leak: the least recently used
+program goes, and with it what it closed over.
+"""
+
+import collections
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import jax
+import numpy as np
+
+CAPACITY = 128
+"""Programs kept."""
+
+_programs: collections.OrderedDict[Hashable, Any] = collections.OrderedDict()
+
+
+def is_traced(leaf: Any) -> bool:
+    """Arrays and floats are traced; everything else is part of the program."""
+    return isinstance(leaf, (jax.Array, float, np.ndarray, np.generic))
+
+
+class Program:
+    """`function(*args)` compiled, without its arrays and floats; `trees` is a template of its arguments."""
+
+    def __init__(self, function: Callable, treedef: Any, static: tuple):
+        def flat(dynamic):
+            fill = iter(dynamic)
+            return function(*jax.tree.unflatten(treedef, [next(fill) if s is None else s[0] for s in static]))
+
+        self.call = jax.jit(flat)
+        self.fresh = True
+        self.notes: dict[str, Any] = {}
+
+
+def program(function: Callable, *args: Any) -> tuple[Program, list[Any]]:
+    """The compiled form of `function` for arguments like these, and the arguments as it takes them."""
+    leaves, treedef = jax.tree.flatten(args)
+    dynamic = [leaf for leaf in leaves if is_traced(leaf)]
+    static = tuple(None if is_traced(leaf) else (leaf, type(leaf)) for leaf in leaves)
+    try:
+        key = (function, treedef, static)
+        found = _programs.get(key)
+    except TypeError as error:
+        culprit = next((s[0] for s in static if s is not None and not is_hashable(s[0])), treedef)
+        raise TypeError(f"{culprit!r} cannot be hashed, so no compiled program can be kept for it.") from error
+    if found is None:
+        found = _programs[key] = Program(function, treedef, static)
+        if len(_programs) > CAPACITY:
+            _programs.popitem(last=False)
+    else:
+        _programs.move_to_end(key)
+    return found, dynamic
+
+
+def is_hashable(value: Any) -> bool:
+    """Whether `hash(value)` works."""
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True

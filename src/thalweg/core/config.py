@@ -1,0 +1,119 @@
+"""Configured objects as plain JSON, and back.
+
+`to_config` writes every field, also those equal to their default, so that a run can be repeated by another version
+of the defaults. `from_config` builds only classes that are already imported: a file cannot name code to load.
+"""
+
+import dataclasses
+import math
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+
+PLAIN = (str, bool, int, type(None))
+
+
+def to_config(value: Any) -> Any:
+    """`value` as dicts, lists, strings and numbers.
+
+    Configured objects (rules, solvers, stops, schedules, ...) become `{"type": name, field: ...}`; arrays keep their
+    dtype; functions are named, and cannot be read back. Anything else is a `TypeError`.
+    """
+    if isinstance(value, PLAIN):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else {"float": repr(value)}
+    if isinstance(value, (np.ndarray, np.generic, jax.Array)):
+        return {"array": np.asarray(value).tolist(), "dtype": str(value.dtype)}
+    if isinstance(value, (list, tuple)):
+        return [to_config(v) for v in value]
+    if isinstance(value, dict):
+        return {"dict": {str(k): to_config(v) for k, v in value.items()}}
+    if isinstance(value, eqx.Module):
+        fields = {f.name: to_config(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {"type": type_name(type(value)), **fields}
+    if callable(value):
+        return {"function": f"{getattr(value, '__module__', '?')}:{getattr(value, '__qualname__', repr(value))}"}
+    raise TypeError(f"{value!r} is a {type(value).__name__}, which a configuration cannot hold.")
+
+
+def from_config(config: Any) -> Any:
+    """The object that `to_config` described; a list comes back as a tuple."""
+    if isinstance(config, (*PLAIN, float)):
+        return config
+    if isinstance(config, list):
+        return tuple(from_config(v) for v in config)
+    if not isinstance(config, dict):
+        raise TypeError(f"{config!r} is not part of a configuration.")
+    if "float" in config:
+        return float(config["float"])
+    if "array" in config:
+        return np.asarray(config["array"], dtype=config["dtype"])
+    if "dict" in config:
+        return {k: from_config(v) for k, v in config["dict"].items()}
+    if "function" in config:
+        raise ValueError(f"The function {config['function']} cannot be read from a configuration: pass it in code.")
+    return build(config)
+
+
+def build(config: dict) -> Any:
+    """The configured object of a `{"type": ...}` entry."""
+    if "type" not in config:
+        raise ValueError(f"A configured object needs a 'type'; this one has {sorted(config)}.")
+    cls = find(config["type"])
+    names = {f.name for f in dataclasses.fields(cls)}
+    unknown = sorted(set(config) - names - {"type"})
+    if unknown:
+        raise ValueError(f"{config['type']} has no field {unknown[0]!r}; its fields are {', '.join(sorted(names))}.")
+    return cls(**{name: from_config(v) for name, v in config.items() if name != "type"})
+
+
+def type_name(cls: type) -> str:
+    """Our classes by their name, everybody else's by `module:name`."""
+    ours = cls.__module__.split(".")[0] == __name__.split(".")[0]
+    return cls.__name__ if ours else f"{cls.__module__}:{cls.__qualname__}"
+
+
+def find(name: str) -> type:
+    """The class of that name among those already imported."""
+    if ":" in name:
+        module, _, qualname = name.partition(":")
+        cls: Any = getattr(sys.modules.get(module), qualname, None)
+        if isinstance(cls, type) and issubclass(cls, eqx.Module):
+            return cls
+        raise ValueError(f"{name} is not an imported configurable class: import {module} first.")
+    for cls in subclasses(eqx.Module):
+        if type_name(cls) == name:
+            return cls
+    raise ValueError(f"There is no configurable class {name!r}.")
+
+
+def subclasses(cls: type) -> Iterator[type]:
+    """Every class below `cls`."""
+    for sub in cls.__subclasses__():
+        yield sub
+        yield from subclasses(sub)
+
+
+def change(solver: Any, **values: float) -> Any:
+    """`solver` with hyperparameters replaced by field name, wherever they stand inside it.
+
+    Keeps every leaf's type, so nothing recompiles. A name that fits no field, or several, is refused.
+    """
+    change_one: Callable = jax.tree_util.tree_map_with_path
+    for name, value in values.items():
+        paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(solver) if getattr(path[-1], "name", None) == name]
+        if len(paths) != 1:
+            raise ValueError(f"{name!r} names {len(paths)} numbers in {solver!r}: {[jax.tree_util.keystr(p) for p in paths]}.")
+        target = paths[0]
+        solver = change_one(lambda path, leaf, t=target, v=value: like(leaf, v) if path == t else leaf, solver)
+    return solver
+
+
+def like(leaf: Any, value: Any) -> Any:
+    """`value` with the type of `leaf`."""
+    return float(value) if isinstance(leaf, float) else np.asarray(value, leaf.dtype)

@@ -1,0 +1,240 @@
+"""The one outer loop of the package: pure, and blind to which method it runs.
+
+`advance` is one turn of it: bind the problem to this step's batch, key and model state; let the solver step;
+look at the stop rule. `iterate` repeats that inside a compiled loop and writes one packed row a step. Whatever
+needs a clock, a file or a terminal happens between calls, in the driver.
+
+Inside the loop nothing is done to whole trees beyond the method's own work. So the best point is remembered by
+its step number and found again by replaying the chunk, and only the value is tested for finiteness.
+"""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.extend.core import jaxpr_as_fun
+
+from thalweg.core.optimality import optimality
+from thalweg.core.problem import Problem
+from thalweg.core.solver import Solver
+from thalweg.core.status import Status
+from thalweg.core.stop import GradNorm, Host, Stop, View, rules_of
+from thalweg.core.trace import Trace, check_scalars, pack, unpack
+from thalweg.core.tree import select
+from thalweg.core.types import Info, Key, Params, Scalar, State, real
+
+FEASIBLE = 1e-6
+"""A point counts as feasible, in the comparison for the best, below this violation."""
+
+
+class Best(NamedTuple):
+    """The lowest value so far, the violation there, and the step that measured it (-1: none)."""
+
+    value: Scalar
+    infeasibility: Scalar
+    step: Scalar
+
+
+class Carry(NamedTuple):
+    """Everything that passes from one step to the next, and from one chunk to the next.
+
+    `point` is where the last row was measured (`x_t`), kept only on whole data, so that a converged run returns
+    the very point whose certificate passed. `doubt` multiplies a proxy optimality; it doubles whenever the
+    certificate at the point itself refutes the proxy.
+    """
+
+    step: Scalar
+    state: State
+    model_state: Any
+    stop: State
+    best: Best
+    status: Scalar
+    host: Host
+    point: Any
+    doubt: Any
+
+
+def strong(leaf: Any) -> Any:
+    """The same number without weak type: one weak leaf would compile every chunk twice."""
+    if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.extended):
+        return leaf
+    return jax.lax.convert_element_type(leaf, leaf.dtype)
+
+
+def bind(problem: Problem, key: Key, step: Scalar, model_state: Any, batch: Any) -> tuple[Problem, Key]:
+    """The problem as this step sees it, and the solver's own key. Step `t` uses `fold_in(key, t)`."""
+    loss_key, solver_key = jax.random.split(jax.random.fold_in(key, step))
+    data = problem.objective.data if batch is None else batch
+    return problem.on(data, loss_key, model_state), solver_key
+
+
+def start(
+    problem: Problem, solver: Solver, x0: Params, stop: Stop, key: Key | None = None, host: Host | None = None
+) -> Carry:
+    """The carry before the first step.
+
+    `x0` holds variables only (see `split`); `key` defaults to `jax.random.key(0)`. Pure: may be jitted and vmapped.
+    """
+    key = jax.random.key(0) if key is None else key
+    x0 = jax.tree.map(jnp.asarray, x0)
+    model_state = problem.objective.model_state
+    here, _ = bind(problem, key, jnp.asarray(0, jnp.int32), model_state, None)
+    converges = problem.whole and any(isinstance(rule, GradNorm) for rule in rules_of(stop))
+    carry = Carry(
+        step=jnp.asarray(0, jnp.int32),
+        state=solver.init(here, x0),
+        model_state=model_state,
+        stop=stop.init(),
+        best=Best(real(jnp.inf), real(jnp.inf), jnp.asarray(-1, jnp.int32)),
+        status=jnp.asarray(Status.RUNNING.value, jnp.int32),
+        host=Host(*map(real, (0.0, jnp.inf, 0.0, 1.0))) if host is None else Host(*map(real, host)),
+        point=x0 if converges else None,
+        doubt=real(1.0) if solver.proxy else None,
+    )
+    return jax.tree.map(strong, carry)
+
+
+def advance(problem: Problem, solver: Solver, stop: Stop, key: Key, carry: Carry, batch: Any = None) -> tuple[Carry, Info]:
+    """One turn of the loop, without control flow of its own."""
+    here, solver_key = bind(problem, key, carry.step, carry.model_state, batch)
+    state, info, seen = solver.step(here, carry.state, solver_key)
+    point = carry.state.x if seen is None else seen.x
+    view = View(carry.step + 1, info, point, state.x, carry.host)
+    stop_state, status, info, doubt = judge(here, stop, carry, view)
+    status = jnp.where(status == Status.RUNNING.value, info.status, status)
+    status = jnp.where(jnp.isfinite(info.value) | ~measured(info), status, lost(info.value)).astype(jnp.int32)
+    new = Carry(
+        step=carry.step + 1,
+        state=state,
+        model_state=carry.model_state if seen is None or seen.model_state is None else seen.model_state,
+        stop=stop_state,
+        best=better(carry.best, info, carry.step),
+        status=status,
+        host=carry.host,
+        point=None if carry.point is None else point,
+        doubt=doubt,
+    )
+    return jax.tree.map(strong, new), info._replace(status=status)
+
+
+def measured(info: Info) -> Scalar:
+    """Whether the method evaluated the value at this step (NaN with zero evaluations means that it did not)."""
+    return info.evals.value > 0
+
+
+def lost(value: Scalar) -> Scalar:
+    """A value of -inf is a problem without a minimum; NaN and +inf are a point where the objective is not defined."""
+    return jnp.where(value == -jnp.inf, Status.DIVERGED.value, Status.NONFINITE.value)
+
+
+def better(best: Best, info: Info, step: Scalar) -> Best:
+    """The lower value; a feasible point before an infeasible one."""
+    worse, feasible = best.infeasibility > FEASIBLE, info.infeasibility <= FEASIBLE
+    lower = (info.value < best.value) & (feasible | worse)
+    wins = jnp.isfinite(info.value) & (lower | (feasible & worse))
+    return select(wins, Best(info.value, info.infeasibility, step), best)
+
+
+def judge(problem: Problem, stop: Stop, carry: Carry, view: View) -> tuple[State, Scalar, Info, Any]:
+    """The stop rule's verdict. A verdict that rests on a proxy is confirmed with the certificate at the point."""
+    info = view.info
+    if carry.doubt is None or carry.point is None:
+        state, status = stop(carry.stop, view)
+        return state, status, info, carry.doubt
+    doubted = view._replace(info=info._replace(optimality=info.optimality * carry.doubt))
+    suspected = stop(carry.stop, doubted)[1] == Status.CONVERGED.value
+    confirmed = jax.lax.cond(suspected, lambda: optimality(problem, view.x), lambda: real(jnp.inf))
+    info = info._replace(optimality=jnp.where(suspected, confirmed, info.optimality))
+    state, status = stop(carry.stop, view._replace(info=info._replace(optimality=confirmed)))
+    refuted = suspected & (status != Status.CONVERGED.value)
+    return state, status, info, jnp.where(refuted, 2 * carry.doubt, carry.doubt)
+
+
+def turn(problem: Problem, solver: Solver, stop: Stop, key: Key, carry: Carry, batch: Any) -> tuple[Any, Any, Any]:
+    """`advance`, traced once: `(one(carry leaves, batch leaves) -> (*carry leaves, row), width, Info's structure)`."""
+    structure = jax.tree.structure(carry)
+    info_structure = []
+
+    def flat(carry_leaves, batch):
+        carry, info = advance(problem, solver, stop, key, jax.tree.unflatten(structure, carry_leaves), batch)
+        check_scalars(info)
+        info_structure.append(jax.tree.structure(info))
+        if jax.tree.structure(carry) != structure:
+            raise TypeError(f"{type(solver).__name__}.step changed the structure of its state.")
+        return *jax.tree.leaves(carry), pack(info)
+
+    jaxpr, shapes = jax.make_jaxpr(flat, return_shape=True)(jax.tree.leaves(carry), batch)
+    return jaxpr_as_fun(jaxpr), shapes[-1], info_structure[-1]
+
+
+def iterate(
+    problem: Problem,
+    solver: Solver,
+    carry: Carry,
+    stop: Stop,
+    key: Key,
+    batches: Any = None,
+    *,
+    capacity: int,
+    limit: Scalar | int | None = None,
+    batched: bool = False,
+) -> tuple[Carry, Trace]:
+    """At most `limit` steps (default and maximum: `capacity`), fewer once the status is no longer RUNNING.
+
+    - `batches`: data with a leading axis of `capacity` batches, or None for the problem's own data.
+    - `capacity`: static; the number of rows of the trace. Rows that were not reached are zero.
+    - `limit`: traced, so that a shorter chunk does not recompile.
+    - `batched`: for use under `vmap`. A scan in which a finished lane holds still; under `vmap` a `while`
+      selects every buffer, trace included, at every step.
+
+    Pure: jit, vmap and shard it freely.
+    """
+    carry, rows, structure = run(problem, solver, carry, stop, key, batches, capacity=capacity, limit=limit, batched=batched)
+    return carry, unpack(rows, structure)
+
+
+def run(
+    problem: Problem,
+    solver: Solver,
+    carry: Carry,
+    stop: Stop,
+    key: Key,
+    batches: Any = None,
+    *,
+    capacity: int,
+    limit: Scalar | int | None = None,
+    batched: bool = False,
+) -> tuple[Carry, jax.Array, Any]:
+    """`iterate` with the trace still packed, and the structure that unpacks it."""
+    limit = jnp.asarray(capacity if limit is None else limit).astype(jnp.int32)
+    first = None if batches is None else jax.tree.map(lambda b: b[0], batches)
+    one, row, structure = turn(problem, solver, stop, key, carry, first)
+    treedef = jax.tree.structure(carry)
+
+    def take(i):
+        return [] if batches is None else [b[i] for b in jax.tree.leaves(batches)]
+
+    def going(i, status):
+        return (i < limit) & (status == Status.RUNNING.value)
+
+    def body(loop):
+        i, carry, rows = loop
+        *leaves, row = one(*jax.tree.leaves(carry), *take(i))
+        return i + 1, treedef.unflatten(leaves), jax.lax.dynamic_update_index_in_dim(rows, row, i, 0)
+
+    def scanned(loop, _):
+        i, carry = loop
+        *leaves, row = one(*jax.tree.leaves(carry), *take(i))
+        alive = going(i, carry.status)
+        row = jnp.where(alive, row, jnp.zeros_like(row))
+        return (i + 1, select(alive, treedef.unflatten(leaves), carry)), row
+
+    zero = jnp.asarray(0, jnp.int32)
+    if batched:
+        (_, carry), rows = jax.lax.scan(scanned, (zero, carry), length=capacity)
+    else:
+        rows = jnp.zeros((capacity, *row.shape), row.dtype)
+        loop = jax.lax.while_loop(lambda loop: going(loop[0], loop[1].status), body, (zero, carry, rows))
+        _, carry, rows = loop
+    return carry, rows, structure

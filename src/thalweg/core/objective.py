@@ -1,0 +1,239 @@
+"""What is smooth, on which data: a function, residuals, or a latent-variable model.
+
+An objective is a deterministic function of the variables: data, random key and model state are bound to it
+(`on`) before it is asked. A mini-batch is the same objective with smaller data.
+"""
+
+import abc
+import dataclasses
+import inspect
+from collections.abc import Callable
+from typing import Any, Self
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from thalweg.core.oracle import Oracle
+from thalweg.core.tree import dot
+from thalweg.core.types import Evaluation, Key, Params, Scalar
+from thalweg.core.variables import rejoin
+
+
+class Objective(eqx.Module):
+    """The smooth part of a problem."""
+
+    data: eqx.AbstractVar[Any]
+    frozen: eqx.AbstractVar[Any]
+    key: eqx.AbstractVar[Any]
+    model_state: eqx.AbstractVar[Any]
+
+    @property
+    @abc.abstractmethod
+    def offers(self) -> frozenset[Oracle]:
+        """The oracles that this form of objective can answer."""
+
+    @abc.abstractmethod
+    def value(self, x: Params) -> Scalar:
+        """The value at `x`."""
+
+    @abc.abstractmethod
+    def evaluate(self, x: Params) -> Evaluation:
+        """Value, gradient, new model state and auxiliary output at `x`."""
+
+    def value_and_grad(self, x: Params) -> tuple[Scalar, Params]:
+        """Value and gradient at `x`."""
+        seen = self.evaluate(x)
+        return seen.value, seen.grad
+
+    def hvp(self, x: Params, v: Params) -> Params:
+        """Hessian at `x` times `v`, forward over reverse: about two gradients' work, no matrix."""
+        return jax.jvp(jax.grad(self.value), (x,), (v,))[1]
+
+    def on(self, data: Any, key: Key | None = None, model_state: Any = None) -> Self:
+        """The same objective on other data, with the random key and model state of one step."""
+        return dataclasses.replace(self, data=data, key=key, model_state=model_state)
+
+    @property
+    def examples(self) -> int:
+        """Length of the data's leading axis; 0 without data."""
+        leaves = jax.tree.leaves(self.data)
+        return int(leaves[0].shape[0]) if leaves else 0
+
+
+def evaluate_call(call: Callable, x: Params) -> Evaluation:
+    """Value and gradient of `call(x) -> (value, (model_state, aux))` in one pass."""
+    (value, (model_state, aux)), grad = jax.value_and_grad(call, has_aux=True)(x)
+    return Evaluation(x, value, grad, model_state, aux)
+
+
+def takes_key(fun: Callable) -> bool:
+    """Whether `fun` names a parameter `key` (the loss is then random, dropout for instance)."""
+    try:
+        return "key" in inspect.signature(fun).parameters
+    except (TypeError, ValueError):
+        return False
+
+
+class Function(Objective):
+    r"""A user's loss: `fun(x)`, `fun(x, batch)`, either with `key`, either with `model_state`.
+
+    - `data`: tree of arrays with a common leading axis; the loss is the mean over it. None: `fun(x)`.
+    - `stateful`: `fun(x, model_state, batch[, key]) -> (value, model_state)`, for running statistics.
+    - `has_aux`: `fun` returns `(value, aux)` with `aux` a dict of scalars, which the trace records
+      (with `stateful`: `(value, (model_state, aux))`).
+    """
+
+    fun: Callable
+    data: Any = None
+    frozen: Any = None
+    key: Any = None
+    model_state: Any = None
+    stateful: bool = False
+    has_aux: bool = False
+
+    @property
+    def offers(self) -> frozenset[Oracle]:
+        """See `Oracle`."""
+        extra = {Oracle.FINITE_SUM} if self.data is not None else set()
+        extra |= {Oracle.KEY} if takes_key(self.fun) else set()
+        extra |= {Oracle.MODEL_STATE} if self.stateful else set()
+        return frozenset({Oracle.VALUE, Oracle.GRADIENT, Oracle.HVP} | extra)
+
+    def call(self, x: Params) -> tuple[Scalar, tuple[Any, Any]]:
+        """`(value, (model_state, aux))` at the variables `x`, rejoined with what is held fixed."""
+        # Rebuilt trees: a mutable node (a Flax variable) must belong to the trace in which it is read.
+        args = [rejoin(x, self.frozen)]
+        args += [jax.tree.map(lambda a: a, self.model_state)] if self.stateful else []
+        args += [self.data] if self.data is not None else []
+        out = self.fun(*args, **({"key": self.key} if takes_key(self.fun) else {}))
+        value, model_state, aux = self.unpack(out)
+        return check_scalar(value, self.fun), (model_state, aux)
+
+    def unpack(self, out: Any) -> tuple[Any, Any, Any]:
+        """`(value, model_state, aux)` from what `fun` returned."""
+        if not self.stateful and not self.has_aux:
+            return out, None, None
+        if not isinstance(out, tuple) or len(out) != 2:
+            form = "(value, model_state)" if self.stateful else "(value, aux)"
+            raise TypeError(f"The loss {name_of(self.fun)} must return {form}, and it returned {describe(out)}.")
+        if self.stateful and self.has_aux:
+            return out[0], *out[1]
+        return (*out, None) if self.stateful else (out[0], None, out[1])
+
+    def value(self, x: Params) -> Scalar:
+        """`fun` at `x`."""
+        return self.call(x)[0]
+
+    def evaluate(self, x: Params) -> Evaluation:
+        """`fun` and its gradient at `x`."""
+        return evaluate_call(self.call, x)
+
+
+class LeastSquares(Objective):
+    r"""Residuals `r(x)` or `r(x, data)`: the value is \(\tfrac12\|r(x)\|^2\).
+
+    `residuals` returns an array, or a tree of arrays, of any shape.
+    """
+
+    residuals: Callable
+    data: Any = None
+    frozen: Any = None
+    key: Any = None
+    model_state: Any = None
+
+    @property
+    def offers(self) -> frozenset[Oracle]:
+        """See `Oracle`."""
+        return frozenset({Oracle.VALUE, Oracle.GRADIENT, Oracle.HVP, Oracle.RESIDUALS})
+
+    def residual(self, x: Params) -> Params:
+        """The residuals at `x`."""
+        args = () if self.data is None else (self.data,)
+        out = self.residuals(rejoin(x, self.frozen), *args)
+        leaves = jax.tree.leaves(out)
+        if not leaves or not all(jnp.issubdtype(jnp.result_type(leaf), jnp.floating) for leaf in leaves):
+            raise TypeError(
+                f"LeastSquares(residuals={name_of(self.residuals)}) must return floating-point arrays, and it "
+                f"returned {describe(out)}: return the residuals themselves, not their sum of squares."
+            )
+        return out
+
+    def value(self, x: Params) -> Scalar:
+        """Half the squared norm of the residuals."""
+        residual = self.residual(x)
+        return 0.5 * dot(residual, residual)
+
+    def evaluate(self, x: Params) -> Evaluation:
+        """Value and gradient `J'r` at `x`."""
+        return evaluate_call(lambda x: (self.value(x), (None, None)), x)
+
+
+class LatentModel(eqx.Module):
+    """A model with hidden variables, as EM needs it. `value` of its objective is the mean negative log-likelihood."""
+
+    @abc.abstractmethod
+    def init(self, key: Key, data: Any) -> Params:
+        """Random starting parameters for `data`."""
+
+    @abc.abstractmethod
+    def log_likelihood(self, params: Params, data: Any) -> jax.Array:
+        """Log-likelihood of every example, shape `(n,)`."""
+
+    @abc.abstractmethod
+    def expect(self, params: Params, data: Any) -> Any:
+        """E step: the expected sufficient statistics, as means over the examples."""
+
+    @abc.abstractmethod
+    def maximize(self, statistics: Any) -> Params:
+        """M step: the parameters that maximise the expected log-likelihood."""
+
+
+class Latent(Objective):
+    """Mean negative log-likelihood of a latent-variable model on data."""
+
+    model: LatentModel
+    data: Any = None
+    frozen: Any = None
+    key: Any = None
+    model_state: Any = None
+
+    @property
+    def offers(self) -> frozenset[Oracle]:
+        """See `Oracle`."""
+        return frozenset({Oracle.VALUE, Oracle.GRADIENT, Oracle.HVP, Oracle.FINITE_SUM, Oracle.LATENT})
+
+    def value(self, x: Params) -> Scalar:
+        """`-mean_i log p(data_i; x)`."""
+        return -jnp.mean(self.model.log_likelihood(rejoin(x, self.frozen), self.data))
+
+    def evaluate(self, x: Params) -> Evaluation:
+        """Value and gradient at `x`."""
+        return evaluate_call(lambda x: (self.value(x), (None, None)), x)
+
+
+def name_of(fun: Callable) -> str:
+    """The name under which a user knows `fun`."""
+    return getattr(fun, "__name__", type(fun).__name__)
+
+
+def describe(value: Any) -> str:
+    """Type, dtype and shape of an array; the type of anything else."""
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return f"an array of shape {tuple(value.shape)} and dtype {value.dtype}"
+    return f"a {type(value).__name__}"
+
+
+def check_scalar(value: Any, fun: Callable) -> Scalar:
+    """A loss must be one real number; says what it was instead."""
+    cures = {"c": "return its real part or modulus", "i": "return a float", "u": "return a float", "b": "return a float"}
+    if not isinstance(value, (jax.Array, float, int, complex)) and not hasattr(value, "dtype"):
+        hint = " (for auxiliary output pass has_aux=True)" if isinstance(value, tuple) else ""
+        raise TypeError(f"The loss {name_of(fun)} must return one real number, and it returned {describe(value)}{hint}.")
+    value = jnp.asarray(value)
+    if value.shape != ():
+        raise TypeError(f"The loss {name_of(fun)} must return one number, and it returned {describe(value)}: take its mean.")
+    if not jnp.issubdtype(value.dtype, jnp.floating):
+        cure = cures.get(value.dtype.kind, "return a float")
+        raise TypeError(f"The loss {name_of(fun)} must return a real number, and it returned {describe(value)}: {cure}.")
+    return value

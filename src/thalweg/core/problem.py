@@ -1,0 +1,191 @@
+"""What is being solved: smooth part, nonsmooth part, constraints, data and validation in one value."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any, Self
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.tree_util import tree_leaves_with_path
+
+from thalweg.core.bounds import Bounds
+from thalweg.core.nonsmooth import Nonsmooth, Zero
+from thalweg.core.objective import Function, Latent, LatentModel, LeastSquares, Objective
+from thalweg.core.oracle import PARTS, Oracle
+from thalweg.core.tree import max_abs
+from thalweg.core.types import Evals, Key, Params, Scalar
+from thalweg.core.variables import is_inexact, leaf_name
+
+
+class Problem(eqx.Module):
+    r"""Minimise \(f(x) + h(x)\) subject to bounds and constraints.
+
+    - `objective`: a function `f(x)`; a loss `f(params, batch)` with `data`, the mean over the batch's leading
+      axis; either may name a parameter `key` (dropout). Also `tw.LeastSquares(residuals)` and any
+      `tw.LatentModel`.
+    - `data`: tree of arrays with one common leading axis. `validation`: the same kind of tree, held out.
+    - `metrics`: `metrics(params, batch) -> dict` of scalars, measured on `validation`; `validation_loss`: in
+      place of the loss there.
+    - `nonsmooth`: a `Nonsmooth`, e.g. `tw.L1(1e-2)`. `bounds`: `tw.Bounds(lower, upper)`.
+    - `equality`, `inequality`: functions of `x` that return arrays, with `h(x) = 0` and `c(x) <= 0`. SciPy's
+      inequality constraints are `>= 0`: change the sign.
+    - `stateful`: `loss(params, model_state, batch) -> (value, model_state)`. `has_aux`: the loss returns
+      `(value, aux)` with a dict of scalars for the trace.
+    - `allow_unused`: accept parameters on which the loss does not depend.
+    """
+
+    objective: Objective
+    nonsmooth: Nonsmooth
+    bounds: Bounds | None
+    equality: Callable | None
+    inequality: Callable | None
+    validation: Any
+    validation_loss: Callable | None
+    metrics: Callable | None
+    allow_unused: bool = eqx.field(static=True)
+    whole: bool = eqx.field(static=True)
+
+    def __init__(
+        self,
+        objective: Any,
+        data: Any = None,
+        *,
+        validation: Any = None,
+        nonsmooth: Nonsmooth | None = None,
+        bounds: Bounds | None = None,
+        equality: Callable | None = None,
+        inequality: Callable | None = None,
+        validation_loss: Callable | None = None,
+        metrics: Callable | None = None,
+        stateful: bool = False,
+        has_aux: bool = False,
+        allow_unused: bool = False,
+    ):
+        self.objective = as_objective(objective, check_data("data", data), stateful, has_aux)
+        self.nonsmooth = Zero() if nonsmooth is None else nonsmooth
+        self.bounds, self.equality, self.inequality = bounds, equality, inequality
+        self.validation = check_data("validation", validation)
+        self.validation_loss, self.metrics = validation_loss, metrics
+        self.allow_unused, self.whole = allow_unused, True
+        self.check()
+
+    def check(self) -> None:
+        """Refuses parts of the wrong kind."""
+        if self.bounds is not None and not isinstance(self.bounds, Bounds):
+            raise TypeError(f"Problem(bounds={self.bounds!r}): write tw.Bounds(lower, upper) with one array a side.")
+        if not isinstance(self.nonsmooth, Nonsmooth):
+            raise TypeError(f"Problem(nonsmooth={self.nonsmooth!r}): give a Nonsmooth, for instance tw.L1(0.01).")
+        if self.bounds is not None and not self.nonsmooth.separable:
+            raise ValueError(
+                f"Problem(nonsmooth={self.nonsmooth!r}, bounds=...): its prox and a box do not compose: "
+                "leave one of the two out."
+            )
+        for name in ("equality", "inequality", "metrics", "validation_loss"):
+            part = getattr(self, name)
+            if part is not None and not callable(part):
+                raise TypeError(f"Problem({name}={part!r}): give a function of x.")
+        if (self.metrics or self.validation_loss) and self.validation is None:
+            raise ValueError("Problem(metrics=...): metrics are measured on validation data: pass validation=(X, y).")
+
+    def offers(self, x: Params) -> frozenset[Oracle]:
+        """Everything a method may ask of this problem at variables like `x`, and every part it consists of."""
+        smooth = self.objective.offers
+        if not all(is_inexact(leaf) for leaf in jax.tree.leaves(x)):
+            smooth = (smooth - {Oracle.GRADIENT, Oracle.HVP}) | {Oracle.INTEGERS}
+        random = {Oracle.KEY, Oracle.MODEL_STATE} & smooth
+        parts = {
+            Oracle.WHOLE: self.whole and not random,
+            Oracle.BATCHES: not self.whole,
+            Oracle.NONSMOOTH: not isinstance(self.nonsmooth, Zero),
+            Oracle.BOUNDS: self.bounds is not None,
+            Oracle.EQUALITY: self.equality is not None,
+            Oracle.INEQUALITY: self.inequality is not None,
+        }
+        return smooth | {oracle for oracle, present in parts.items() if present}
+
+    def parts(self, x: Params) -> frozenset[Oracle]:
+        """The parts that a method must not ignore."""
+        return self.offers(x) & PARTS
+
+    def value(self, x: Params) -> Scalar:
+        """Smooth plus nonsmooth value; sets and bounds contribute 0."""
+        smooth = self.objective.value(x)
+        return smooth if isinstance(self.nonsmooth, Zero) else smooth + self.nonsmooth.value(x).astype(smooth.dtype)
+
+    def prox(self, x: Params, step_size: Scalar) -> Params:
+        """Proximal step of the nonsmooth part and the bounds together."""
+        x = self.nonsmooth.prox(x, step_size)
+        return x if self.bounds is None else self.bounds.project(x)
+
+    def infeasibility(self, x: Params) -> Scalar:
+        """The largest violation of a bound or constraint at `x`."""
+        worst = [self.bounds.violation(x)] if self.bounds is not None else []
+        worst += [max_abs(self.equality(x))] if self.equality is not None else []
+        if self.inequality is not None:
+            worst += [max_abs(jax.tree.map(lambda c: c.clip(min=0), self.inequality(x)))]
+        return functools.reduce(jnp.maximum, worst) if worst else jnp.zeros(())
+
+    def evals(self, *, value=0, gradient=0, hvp=0, prox=0) -> Evals:
+        """Counts with the examples that they read: every value and every Hessian product is a pass over the data."""
+        return Evals(value, gradient, hvp, prox, (value + hvp) * self.objective.examples)
+
+    def on(self, batch: Any, key: Key | None = None, model_state: Any = None) -> Self:
+        """The same problem on one batch, with the random key and the model state of one step."""
+        objective = self.objective.on(batch, key, model_state)
+        return replace(self, objective=objective, whole=self.whole and batch is self.objective.data)
+
+    def bind(self, frozen: Any) -> Self:
+        """The same problem for the variables alone; the loss sees them rejoined with `frozen`."""
+        return replace(self, objective=dataclasses.replace(self.objective, frozen=frozen))
+
+    def training(self) -> Self:
+        """The same problem without what only the driver reads, so that it does not travel into the program."""
+        return replace(self, validation=None, validation_loss=None, metrics=None)
+
+
+def replace(problem: Problem, **parts: Any) -> Problem:
+    """A copy with some fields replaced, unchecked."""
+    new = object.__new__(Problem)
+    for field in dataclasses.fields(Problem):
+        object.__setattr__(new, field.name, parts.get(field.name, getattr(problem, field.name)))
+    return new
+
+
+def as_objective(objective: Any, data: Any, stateful: bool, has_aux: bool) -> Objective:
+    """The objective form that fits what the user gave."""
+    if isinstance(objective, (LeastSquares, Latent)):
+        return objective if data is None else dataclasses.replace(objective, data=data)
+    if isinstance(objective, Objective):
+        return objective
+    if isinstance(objective, LatentModel):
+        if data is None:
+            raise ValueError(f"Problem({type(objective).__name__}(...)): a latent-variable model needs data=X.")
+        return Latent(objective, data)
+    if not callable(objective):
+        raise TypeError(f"Problem(objective={objective!r}): give a function of x, or of (params, batch) with data.")
+    return Function(objective, data, stateful=stateful, has_aux=has_aux)
+
+
+def check_data(name: str, data: Any) -> Any:
+    """Arrays with one common leading axis, put on the device once; one sentence where they have none."""
+    if data is None:
+        return None
+    leaves = tree_leaves_with_path(data)
+    lengths = {}
+    for path, leaf in leaves:
+        where = name + (f"[{leaf_name(path)}]" if path else "")
+        shape = np.shape(leaf)
+        if getattr(leaf, "dtype", np.dtype(float)) == np.dtype(object):
+            raise TypeError(f"{where} has dtype object: give arrays of numbers.")
+        if not shape:
+            raise ValueError(f"{where} is a single number: data need a leading axis of examples.")
+        lengths[where] = shape[0]
+    if not leaves or 0 in lengths.values():
+        raise ValueError(f"{name} is empty: give at least one example.")
+    if len(set(lengths.values())) > 1:
+        sizes = ", ".join(f"{where} has {n}" for where, n in lengths.items())
+        raise ValueError(f"{name} has leaves of different lengths ({sizes}): the leading axis counts the examples.")
+    return jax.tree.map(jnp.asarray, data)

@@ -1,0 +1,33 @@
+"""How `x_t` becomes `x_{t+1}`."""
+
+import abc
+
+import equinox as eqx
+
+from thalweg.core.oracle import Oracle
+from thalweg.core.problem import Problem
+from thalweg.core.types import Key, Params, State, Step
+
+
+class Solver(eqx.Module):
+    """One method: an initial state and a step. A step reports; whether to go on is decided elsewhere.
+
+    - `needs`: oracles that the problem must offer.
+    - `takes`: parts of a problem that the method does not ignore, beyond those that it needs.
+    - `proxy`: true where `Info.optimality` is not measured at `x_t` itself; the loop then confirms it with
+      `core.optimality` before it says CONVERGED.
+
+    A state has an attribute `x`, always the point that the method reports.
+    """
+
+    needs: eqx.AbstractVar[frozenset[Oracle]]
+    takes: eqx.AbstractVar[frozenset[Oracle]]
+    proxy: eqx.AbstractVar[bool]
+
+    @abc.abstractmethod
+    def init(self, problem: Problem, x: Params) -> State:
+        """The state at the start; `state.x` is `x`."""
+
+    @abc.abstractmethod
+    def step(self, problem: Problem, state: State, key: Key) -> Step:
+        """One step. The problem is a deterministic function here; `key` is the solver's own randomness."""

@@ -1,0 +1,91 @@
+"""The values that flow between the parts: plain named tuples, without behaviour."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from thalweg.core.status import Status
+
+Params = Any  # a pytree whose floating-point array leaves are the variables
+State = Any
+Scalar = jax.Array
+Key = jax.Array
+
+
+class Evals(NamedTuple):
+    """How often each oracle was called, and how many data examples those calls read.
+
+    One `value_and_grad` counts one value and one gradient.
+    """
+
+    value: Any = 0
+    gradient: Any = 0
+    hvp: Any = 0
+    prox: Any = 0
+    examples: Any = 0
+
+
+class Evaluation(NamedTuple):
+    """The smooth part at one point: the point goes with its value, so that the two are never confused."""
+
+    x: Params
+    value: Scalar
+    grad: Params
+    model_state: Any = None
+    aux: Any = None
+
+
+class Info(NamedTuple):
+    """What one step reports. Every field describes `x_t`, the point from which the step started.
+
+    `optimality` is the largest entry of the gradient (or of the residual that plays its part) in absolute
+    value; NaN where the method does not measure it. `infeasibility` is the largest violation of a
+    constraint. `aux` is what the loss returned beside its value, `extra` what the method adds.
+    """
+
+    value: Scalar
+    optimality: Scalar
+    infeasibility: Scalar
+    step_size: Scalar
+    evals: Evals
+    status: Scalar
+    aux: Any = None
+    extra: Any = None
+
+
+class Step(NamedTuple):
+    """What `Solver.step` returns. `seen` is the evaluation that `info` describes, where it is not at `x_t`."""
+
+    state: State
+    info: Info
+    seen: Evaluation | None = None
+
+
+def real(value) -> Scalar:
+    """`value` as a scalar of the widest float in use (float64 under x64, float32 otherwise)."""
+    return jnp.asarray(value).astype(jnp.result_type(float))
+
+
+def make_info(
+    value,
+    optimality=jnp.nan,
+    infeasibility=0.0,
+    step_size=jnp.nan,
+    *,
+    evals: Evals = Evals(),
+    status=Status.RUNNING,
+    aux=None,
+    extra=None,
+) -> Info:
+    """An `Info` with every number in its own fixed dtype, so that no method can cause a second compilation."""
+    return Info(
+        real(value),
+        real(optimality),
+        real(infeasibility),
+        real(step_size),
+        Evals(*(jnp.asarray(n).astype(jnp.int32) for n in evals)),
+        jnp.asarray(status).astype(jnp.int32),
+        aux,
+        extra,
+    )

@@ -1,0 +1,88 @@
+"""Which leaves of the user's tree are optimised, which are held fixed, and what may not start a run."""
+
+from typing import Any
+
+import jax
+import numpy as np
+from jax.tree_util import DictKey, SequenceKey, keystr
+
+from thalweg.core.types import Params
+
+
+def is_array(leaf: Any) -> bool:
+    """JAX or NumPy array, or NumPy scalar."""
+    return isinstance(leaf, (jax.Array, np.ndarray, np.generic))
+
+
+def is_inexact(leaf: Any) -> bool:
+    """A floating-point or complex array."""
+    return is_array(leaf) and jax.numpy.issubdtype(leaf.dtype, np.inexact)
+
+
+def rejoin(x: Params, frozen: Any) -> Params:
+    """The user's tree again: `x` where it has a leaf, the frozen leaf elsewhere."""
+    if frozen is None:
+        return jax.tree.map(lambda leaf: leaf, x)
+    return jax.tree.map(
+        lambda a, b: b if a is None else a, x, frozen, is_leaf=lambda leaf: leaf is None
+    )
+
+
+def split(tree: Params, integers: bool = False) -> tuple[Params, Any]:
+    """`(variables, frozen)`: floating-point arrays (every array if `integers`) and the rest, None elsewhere.
+
+    `frozen` is None where nothing is held fixed.
+    """
+    chosen = is_array if integers else is_inexact
+    leaves, treedef = jax.tree.flatten(tree)
+    keep = [chosen(leaf) for leaf in leaves]
+    if all(keep):
+        return tree, None
+    variables = treedef.unflatten([leaf if k else None for leaf, k in zip(leaves, keep, strict=True)])
+    frozen = treedef.unflatten([None if k else leaf for leaf, k in zip(leaves, keep, strict=True)])
+    return variables, frozen
+
+
+def check_start(x0: Any, integers: bool = False) -> Params:
+    """`x0` with a bare number made an array; raises one sentence where it cannot start a run.
+
+    Looks at the values in NumPy, so that nothing is compiled for it.
+    """
+    if isinstance(x0, (float, np.floating)):
+        x0 = np.asarray(x0)
+    if isinstance(x0, (list, tuple)) and x0 and all(isinstance(v, (int, float)) for v in x0):
+        raise TypeError(f"x0={x0!r} is a flat list of numbers: write jnp.array({list(map(float, x0))!r}).")
+    found = False
+    for path, leaf in jax.tree_util.tree_leaves_with_path(x0):
+        name = "x0" + keystr(path)
+        if isinstance(leaf, (float, complex)) and all(isinstance(k, (DictKey, SequenceKey)) for k in path):
+            raise TypeError(f"{name}={leaf!r} is a Python number, which cannot be optimised: write jnp.asarray({leaf!r}).")
+        if is_inexact(leaf):
+            found = True
+            check_leaf(name, leaf)
+        found |= integers and is_array(leaf)
+    if not found:
+        raise TypeError(f"x0={short(x0)} holds no floating-point array to optimise: write jnp.asarray(x0, float).")
+    return x0
+
+
+def check_leaf(name: str, leaf: Any) -> None:
+    """Refuses complex, NaN and infinite variables, naming the first bad entry."""
+    if np.issubdtype(leaf.dtype, np.complexfloating):
+        raise TypeError(f"{name} is complex ({leaf.dtype}): optimise its real and imaginary parts as two real arrays.")
+    finite = np.isfinite(np.asarray(leaf))
+    if not finite.all():
+        at = [int(i) for i in np.argwhere(~finite)[0]]
+        entry = np.asarray(leaf)[tuple(at)]
+        raise ValueError(f"{name}{at if at else ''} is {entry}: start from finite numbers.")
+
+
+def short(value: Any) -> str:
+    """A repr that fits in a sentence."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def leaf_name(path: tuple) -> str:
+    """`encoder/w` for a path of keys; the whole tree is `x`."""
+    return keystr(path, simple=True, separator="/") or "x"

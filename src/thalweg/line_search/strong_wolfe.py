@@ -1,0 +1,130 @@
+"""A step with enough decrease and a flat enough slope.
+
+One loop with one evaluation in it, whatever the phase: the objective is traced once. The search keeps an interval
+from `low`, the best acceptable step so far, to `high`, where the value or the slope turns; `high` is infinite as
+long as nothing turned.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from thalweg.core.fields import check_count, check_real, real_field, static_field
+from thalweg.core.tree import select
+from thalweg.core.types import Evaluation, Scalar
+from thalweg.line_search.protocol import Found, LineSearch, Phi, decreased, noise
+
+EXPANSION = 10.0
+"""The most by which one trial without a bracket exceeds the last."""
+MARGIN = 0.1
+"""Trials keep this fraction of the interval away from its ends, so that the interval shrinks."""
+RETREAT = 0.25
+"""How much of the way to a non-finite value is tried next."""
+
+
+class End(NamedTuple):
+    """One end of the interval."""
+
+    step: Scalar
+    value: Scalar
+    slope: Scalar
+
+
+class Search(NamedTuple):
+    """The interval, the evaluation at `low`, the next trial step, trials so far, and whether `low` is accepted."""
+
+    low: End
+    high: End
+    seen: Evaluation
+    trial: Scalar
+    count: Scalar
+    done: Scalar
+
+
+class StrongWolfe(LineSearch):
+    r"""\(\varphi(t) \le \varphi(0) + \alpha t\varphi'(0)\) and \(|\varphi'(t)| \le \sigma|\varphi'(0)|\).
+
+    Brackets by expansion, then zooms by safeguarded cubic interpolation.
+
+    - `slope`: \(\alpha\), the demanded fraction of the promised decrease, in (0, 1/2).
+    - `curvature`: \(\sigma\), how flat the end must be, in (`slope`, 1).
+    - `max_trials`: >= 1; then the best acceptable step so far is taken.
+
+    **Guarantee** Such steps exist on every descent ray of a differentiable function that is bounded below, and for
+    them \(y's > 0\), so that quasi-Newton matrices stay positive definite.
+    **References** Nocedal & Wright 2006, doi:10.1007/978-0-387-40065-5, algorithms 3.5 and 3.6.
+    """
+
+    slope: float = real_field(1e-4)
+    curvature: float = real_field(0.9)
+    max_trials: int = static_field(30)
+
+    def __check_init__(self):
+        check_real(self, "slope", 0.0, 0.5, "in (0, 1/2)", open_low=True, open_high=True)
+        check_real(self, "curvature", 0.0, 1.0, "in (slope, 1)", open_low=True, open_high=True)
+        if isinstance(self.slope, float) and isinstance(self.curvature, float) and self.curvature <= self.slope:
+            check_real(self, "curvature", self.slope, 1.0, f"in (slope={self.slope}, 1)", open_low=True)
+        check_count(self, "max_trials")
+
+    def __call__(self, phi: Callable[[Scalar], Phi], phi0: Phi, step0: Scalar) -> Found:
+        """See the class."""
+        dtype = phi0.value.dtype
+        zero, infinite = jnp.zeros((), dtype), jnp.full((), jnp.inf, dtype)
+        start = Search(
+            low=End(zero, phi0.value, phi0.slope),
+            high=End(infinite, infinite, zero),
+            seen=phi0.seen,
+            trial=jnp.asarray(step0, dtype),
+            count=jnp.asarray(0, jnp.int32),
+            done=jnp.asarray(False),
+        )
+
+        def again(search):
+            return ~search.done & (search.count < self.max_trials)
+
+        end = jax.lax.while_loop(again, lambda search: self.shrink(search, phi(search.trial), phi0), start)
+        unbounded = (end.low.value == -jnp.inf) | (jnp.isinf(end.high.step) & (end.count >= self.max_trials))
+        low = Phi(end.low.value, end.low.slope, end.seen)
+        return Found(end.low.step, low, end.low.step > 0, unbounded & (end.low.step > 0), end.count)
+
+    def shrink(self, search: Search, phi: Phi, phi0: Phi) -> Search:
+        """The interval after the evaluation at `search.trial`, and where to look next."""
+        low, high = search.low, search.high
+        here = End(search.trial, phi.value, phi.slope)
+        finite = jnp.isfinite(phi.value) & jnp.isfinite(phi.slope)
+        good = finite & decreased(phi0, phi, here.step, self.slope) & (here.value <= low.value + noise(phi0))
+        good = good | (phi.value == -jnp.inf)
+        flat = jnp.abs(here.slope) <= self.curvature * jnp.abs(phi0.slope)
+        turned = here.slope * (high.step - low.step) >= 0
+        new_high = select(good, select(turned, low, high), here)
+        new_low = select(good, here, low)
+        trial = next_trial(new_low, new_high)
+        stuck = trial == new_low.step
+        return Search(
+            new_low,
+            new_high,
+            select(good, phi.seen, search.seen),
+            trial,
+            search.count + 1,
+            (good & flat) | (good & ~finite) | stuck,
+        )
+
+
+def next_trial(low: End, high: End) -> Scalar:
+    """Expansion without a bracket; else the cubic's minimiser, kept inside the interval."""
+    width = high.step - low.step
+    inside = jnp.clip(cubic_minimizer(low, high), MARGIN, 1 - MARGIN)
+    fraction = jnp.where(jnp.isfinite(high.value) & jnp.isfinite(high.slope), inside, RETREAT)
+    return jnp.where(jnp.isinf(high.step), EXPANSION * low.step, low.step + fraction * width)
+
+
+def cubic_minimizer(low: End, high: End) -> Scalar:
+    """Minimiser of the cubic through both ends' values and slopes, as a fraction of the way from `low` to `high`."""
+    width = high.step - low.step
+    a, b = width * low.slope, width * high.slope
+    d1 = a + b - 3 * (high.value - low.value)
+    d2 = jnp.sqrt(jnp.maximum(d1**2 - a * b, 0))
+    fraction = 1 - (b + d2 - d1) / (b - a + 2 * d2)
+    return jnp.where(jnp.isfinite(fraction), fraction, 0.5)

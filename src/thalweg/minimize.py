@@ -1,0 +1,230 @@
+"""The verb: resolves what the user wrote, refuses what cannot work, and hands the rest to the driver."""
+
+import difflib
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from thalweg.core.first_order import FirstOrder
+from thalweg.core.iterate import Carry
+from thalweg.core.objective import Latent
+from thalweg.core.oracle import PARTS, Oracle
+from thalweg.core.problem import Problem
+from thalweg.core.rule import OptaxRule, Rule, is_optax
+from thalweg.core.solver import Solver
+from thalweg.core.stop import Epochs, GradNorm, Patience, Steps, Stop, length, resolve, rules_of
+from thalweg.core.tree import common_dtype
+from thalweg.core.types import Params
+from thalweg.core.variables import check_start, short, split
+from thalweg.registry import METHODS, fitting, fits
+from thalweg.run.callbacks import Callback
+from thalweg.run.launch import Options, launch
+from thalweg.run.result import MinimizeError, MinimizeWarning, Result
+from thalweg.suggest import suggest
+
+DEFAULT_STEPS = 10_000
+VALIDATE_EVERY = 10
+"""Steps between validations on whole data."""
+
+
+def minimize(
+    problem: Problem | Callable,
+    x0: Params = None,
+    method: Any = None,
+    *,
+    batch_size: int | None = None,
+    stop: Stop | None = None,
+    keep: str = "last",
+    restarts: int = 1,
+    spread: float = 1.0,
+    seed: int = 0,
+    model_state: Any = None,
+    state: Carry | None = None,
+    validate_every: int | Epochs | Steps | None = None,
+    callbacks: Sequence[Callback] = (),
+    chunk: int | None = None,
+    dispatch: str | None = None,
+    on_failure: str = "warn",
+) -> Result:
+    """Minimise a problem from `x0`.
+
+    - `problem`: a `Problem`, or a plain function of `x`.
+    - `x0`: any tree; its floating-point arrays are the variables, every other leaf is held fixed. None for a
+      latent-variable model, which draws its own start.
+    - `method`: a rule, a solver, an Optax transformation; None chooses one and says why.
+    - `stop`: rules joined by `|` and `&`; default `GradNorm(sqrt(eps)) | Steps(10_000)` with the eps of the
+      variables' dtype.
+    - `keep`: `"last"`, or `"best"` for the lowest validation value, or the lowest value without validation.
+    - `restarts`: this many starts in parallel; the first is `x0`, the others are normal around it with standard
+      deviation `spread * max(1, |x0|)`. The best is returned, with every lane's value.
+    - `seed`: of all randomness. `model_state`: start of a stateful loss's running statistics.
+    - `state`: `result.state` of an earlier run, to continue it.
+    - `validate_every`: steps between validations (10 by default). `callbacks`: see `Event`.
+    - `chunk`: steps between two looks of the host, chosen by time if None; never changes a number.
+    - `dispatch`: `"chunk"` compiles many steps into one program, `"single"` calls each from the host; by default
+      the latter only where a convolution meets the CPU backend, which runs it ten times slower inside a loop.
+    - `on_failure`: `"warn"`, `"raise"` (a `MinimizeError` with `.result`) or `"ignore"`.
+
+    Raises before anything is compiled where the input cannot be right. A failure of the numbers is a status.
+    """
+    check_options(batch_size, keep, restarts, chunk, dispatch, on_failure)
+    problem = problem if isinstance(problem, Problem) else Problem(problem)
+    x, frozen = variables(problem, x0, method, seed)
+    method, reason = resolve_method(problem, x, method)
+    check_fit(problem, x, method)
+    problem = with_model_state(problem, model_state)
+    default_stop = stop is None
+    stop = default_rule(problem, x) if stop is None else stop
+    check_stop(problem, x, stop)
+    per_epoch = 1.0 if problem.objective.examples else None
+    options = Options(
+        seed=seed,
+        frozen=frozen,
+        keep=keep,
+        restarts=restarts,
+        spread=spread,
+        validate_every=every(validate_every),
+        callbacks=tuple(callbacks),
+        chunk=chunk,
+        dispatch=dispatch,
+        state=state,
+        reason=reason,
+        name=method_name(method),
+        default_limit=default_stop,
+    )
+    result = launch(problem.bind(frozen), resolve(method, per_epoch, length(stop, per_epoch)), stop, x, options)
+    return report(result, on_failure)
+
+
+def variables(problem: Problem, x0: Any, method: Any, seed: int) -> tuple[Params, Any]:
+    """The variables and what is held fixed."""
+    if x0 is None:
+        if not isinstance(problem.objective, Latent):
+            raise TypeError("minimize(problem, x0): x0 is missing; only a latent-variable model draws its own start.")
+        x0 = problem.objective.model.init(jax.random.key(seed), problem.objective.data)
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((problem, x0))):
+        raise TypeError(
+            "minimize was called under jit, vmap or grad: it is the host's driver. Use tw.start and tw.iterate there."
+        )
+    integers = isinstance(method, Solver) and Oracle.GRADIENT not in method.needs
+    return split(check_start(x0, integers), integers)
+
+
+def resolve_method(problem: Problem, x: Params, method: Any) -> tuple[Solver, str | None]:
+    """The solver that the user meant, and the reason where the choice was ours."""
+    if method is None:
+        return suggest(problem, x)
+    if is_optax(method):
+        method = OptaxRule(method)
+    if isinstance(method, Rule):
+        return FirstOrder(method), None
+    if isinstance(method, Solver):
+        return method, None
+    if isinstance(method, str):
+        near = difflib.get_close_matches(method.lower(), METHODS, n=1)
+        hint = f"; did you mean tw.{METHODS[near[0]].make.__name__}()?" if near else ""
+        raise TypeError(f"method={method!r} is a name: pass the method itself, e.g. tw.LBFGS(){hint}.")
+    if isinstance(method, type) or callable(method):
+        raise TypeError(f"method={short(method)} is not configured: call it, e.g. tw.{method.__name__}(...).")
+    raise TypeError(f"method={method!r} is not a rule, a solver or an Optax transformation.")
+
+
+def check_fit(problem: Problem, x: Params, method: Solver) -> None:
+    """One sentence where the method needs what the problem lacks, or would ignore what it has."""
+    if fits(method, problem, x):
+        return
+    name = method_name(method)
+    others = ", ".join(fitting(problem, x)) or "none in this version"
+    ignored = problem.parts(x) - method.takes - method.needs
+    if ignored:
+        parts = ", ".join(sorted(describe(problem, part) for part in ignored))
+        raise ValueError(f"{name} would ignore {parts}; methods that fit: {others}.")
+    missing = ", ".join(sorted(oracle.value for oracle in method.needs - problem.offers(x)))
+    raise ValueError(f"{name} needs {missing}, which this problem does not offer; methods that fit: {others}.")
+
+
+def describe(problem: Problem, part: Oracle) -> str:
+    """A part as the user wrote it."""
+    value = getattr(problem, part.value, None)
+    return part.value if value is None or part not in PARTS else f"{part.value}={short(value)}"
+
+
+def method_name(method: Solver) -> str:
+    """The name of a solver, or of the rule inside it."""
+    for row in METHODS.values():
+        example = row.solver()
+        if jax.tree.structure(example) == jax.tree.structure(method):
+            return row.make.__name__
+    inner = getattr(method, "rule", getattr(method, "direction", method))
+    return type(inner).__name__
+
+
+def with_model_state(problem: Problem, model_state: Any) -> Problem:
+    """The problem with the running statistics that a stateful loss starts from."""
+    stateful = Oracle.MODEL_STATE in problem.objective.offers
+    if stateful != (model_state is not None):
+        cure = "pass model_state=" if stateful else "build the problem with stateful=True"
+        raise ValueError(f"minimize(model_state=...): a stateful loss and its first state go together: {cure}.")
+    if not stateful:
+        return problem
+    return problem.on(problem.objective.data, None, model_state)
+
+
+def default_rule(problem: Problem, x: Params) -> Stop:
+    """Converged to the square root of the variables' precision, or 10 000 steps."""
+    if Oracle.WHOLE not in problem.offers(x):
+        raise ValueError(
+            "stop=None: a random or stateful loss has no gradient test; say how long, e.g. stop=tw.Steps(1000)."
+        )
+    return GradNorm(float(jnp.finfo(common_dtype(x)).eps) ** 0.5) | Steps(DEFAULT_STEPS)
+
+
+def check_stop(problem: Problem, x: Params, stop: Any) -> None:
+    """Refuses stop rules that this problem cannot feed."""
+    if not isinstance(stop, Stop):
+        raise TypeError(f"stop={stop!r} is not a stop rule: write e.g. tw.Steps(1000) | tw.GradNorm(1e-6).")
+    for rule in rules_of(stop):
+        if isinstance(rule, GradNorm) and Oracle.WHOLE not in problem.offers(x):
+            raise ValueError(f"{rule!r} needs the same function at every step; use tw.Steps(n) or tw.Target(value).")
+        if isinstance(rule, Epochs) and not problem.objective.examples:
+            raise ValueError(f"{rule!r} needs data to know how long an epoch is: use tw.Steps(n).")
+        if isinstance(rule, Patience) and problem.validation is None:
+            raise ValueError(f"{rule!r} counts validations: pass Problem(..., validation=(X, y)).")
+
+
+def check_options(batch_size: Any, keep: str, restarts: Any, chunk: Any, dispatch: Any, on_failure: str) -> None:
+    """Refuses options out of range."""
+    if batch_size is not None:
+        raise ValueError(f"batch_size={batch_size!r}: this version minimises on whole data; leave batch_size=None.")
+    choices = {"keep": (keep, ("last", "best")), "on_failure": (on_failure, ("warn", "raise", "ignore"))}
+    choices["dispatch"] = (dispatch, (None, "chunk", "single"))
+    for name, (value, allowed) in choices.items():
+        if value not in allowed:
+            raise ValueError(f"{name}={value!r}: choose one of {', '.join(map(repr, allowed))}.")
+    for name, value in (("restarts", restarts), ("chunk", chunk)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise ValueError(f"{name}={value!r}: {name} must be a whole number >= 1.")
+
+
+def every(validate_every: Any) -> int:
+    """Steps between two validations; on whole data an epoch is one step."""
+    if validate_every is None:
+        return VALIDATE_EVERY
+    count = validate_every.count if isinstance(validate_every, (Epochs, Steps)) else validate_every
+    if isinstance(count, bool) or not isinstance(count, (int, float)) or count < 1 or count != int(count):
+        raise ValueError(f"validate_every={validate_every!r}: give whole steps >= 1.")
+    return int(count)
+
+
+def report(result: Result, on_failure: str) -> Result:
+    """The result, with its failure said as the user asked."""
+    if result.ok or on_failure == "ignore":
+        return result
+    if on_failure == "raise":
+        raise MinimizeError(result)
+    warnings.warn(f"{result.status.name} after {result.steps} steps: {result.message}", MinimizeWarning, stacklevel=3)
+    return result
+

@@ -1,0 +1,120 @@
+"""Problems with what is known of them: minimum, minimiser, smoothness, curvature."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from thalweg.core.problem import Problem
+from thalweg.nonsmooth.norms import L1
+
+
+class Known(NamedTuple):
+    """A problem, a standard start, and what is known.
+
+    `minimum` is the lowest value, `argmin` a point that reaches it (None where only the value is known), `smoothness`
+    and `convexity` the constants L and mu of the smooth part (NaN where there is none or it is not known).
+    """
+
+    problem: Problem
+    x0: Any
+    minimum: float
+    argmin: Any = None
+    smoothness: float = float("nan")
+    convexity: float = float("nan")
+
+
+def quadratic(dimension: int = 10, condition: float = 100.0) -> Known:
+    r"""\(\tfrac12\sum_i a_i x_i^2\), the \(a_i\) evenly spaced in logarithm between `1/condition` and 1."""
+    a = np.logspace(-np.log10(condition), 0, dimension)
+
+    def half_square(x, a=a):
+        return 0.5 * jnp.sum(jnp.asarray(a, x.dtype) * x**2)
+
+    return Known(Problem(half_square), np.ones(dimension), 0.0, np.zeros(dimension), 1.0, 1 / condition)
+
+
+def rosenbrock(dimension: int = 2) -> Known:
+    r"""\(\sum_i 100(x_{i+1}-x_i^2)^2 + (1-x_i)^2\): a bent valley (Rosenbrock 1960, doi:10.1093/comjnl/3.3.175)."""
+
+    def valley(x):
+        return jnp.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2)
+
+    start = np.resize([-1.2, 1.0], dimension)
+    return Known(Problem(valley), start, 0.0, np.ones(dimension))
+
+
+def beale() -> Known:
+    r"""Beale's function of two variables, minimum 0 at (3, 0.5)."""
+
+    def beale_function(x):
+        u, v = x[0], x[1]
+        return (1.5 - u + u * v) ** 2 + (2.25 - u + u * v**2) ** 2 + (2.625 - u + u * v**3) ** 2
+
+    return Known(Problem(beale_function), np.array([1.0, 1.0]), 0.0, np.array([3.0, 0.5]))
+
+
+def himmelblau() -> Known:
+    r"""Himmelblau's function: four minima of value 0, one of them at (3, 2)."""
+
+    def himmelblau_function(x):
+        u, v = x[0], x[1]
+        return (u**2 + v - 11.0) ** 2 + (u + v**2 - 7.0) ** 2
+
+    return Known(Problem(himmelblau_function), np.array([0.0, 0.0]), 0.0)
+
+
+def least_squares(examples: int = 60, dimension: int = 8, seed: int = 0) -> Known:
+    """Linear regression by half the mean squared error, on data; the minimum by the normal equation."""
+    rng = np.random.default_rng(seed)
+    a = rng.normal(size=(examples, dimension))
+    b = a @ rng.normal(size=dimension) + 0.1 * rng.normal(size=examples)
+    best = np.linalg.lstsq(a, b, rcond=None)[0]
+    curvature = np.linalg.eigvalsh(a.T @ a / examples)
+
+    def half_mean_square(x, batch):
+        features, target = batch
+        return 0.5 * jnp.mean((features @ x - target) ** 2)
+
+    minimum = float(0.5 * np.mean((a @ best - b) ** 2))
+    problem = Problem(half_mean_square, (as_float(a), as_float(b)))
+    return Known(problem, np.zeros(dimension), minimum, best, float(curvature[-1]), float(curvature[0]))
+
+
+def lasso(examples: int = 60, dimension: int = 20, weight: float = 0.1, seed: int = 0) -> Known:
+    r"""\(\tfrac1{2n}\|Ax-b\|^2 + \lambda\|x\|_1\) with a minimiser known exactly.
+
+    The data are built backwards: for a sparse \(x^*\) the residual is chosen so that \(A'r/n\) is a subgradient.
+    """
+    rng = np.random.default_rng(seed)
+    a = rng.normal(size=(examples, dimension))
+    best = np.where(np.arange(dimension) < dimension // 4, rng.normal(size=dimension), 0.0)
+    subgradient = np.where(best != 0, np.sign(best), rng.uniform(-0.9, 0.9, dimension))
+    residual = a @ np.linalg.solve(a.T @ a, examples * weight * subgradient)
+    b = a @ best + residual
+    curvature = np.linalg.eigvalsh(a.T @ a / examples)
+
+    def half_mean_square(x, batch):
+        features, target = batch
+        return 0.5 * jnp.mean((features @ x - target) ** 2)
+
+    minimum = float(0.5 * np.mean(residual**2) + weight * np.abs(best).sum())
+    problem = Problem(half_mean_square, (as_float(a), as_float(b)), nonsmooth=L1(weight))
+    return Known(problem, np.zeros(dimension), minimum, best, float(curvature[-1]), float(curvature[0]))
+
+
+def as_float(a: np.ndarray) -> Any:
+    """In the widest float in use."""
+    return jnp.asarray(a, jnp.result_type(float))
+
+
+ZOO: dict[str, Callable[[], Known]] = {
+    "quadratic": quadratic,
+    "rosenbrock": rosenbrock,
+    "beale": beale,
+    "himmelblau": himmelblau,
+    "least-squares": least_squares,
+    "lasso": lasso,
+}
+"""Name on the command line and in the registry -> problem."""

@@ -1,0 +1,72 @@
+"""One row a method: what it is, what it needs, what it promises, and where it comes from."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from thalweg.core.first_order import FirstOrder
+from thalweg.core.rule import Rule
+from thalweg.core.solver import Solver
+
+
+class Linear(NamedTuple):
+    """`of` falls at least by the factor `rate` a step on the zoo problem `on`."""
+
+    rate: float
+    of: str
+    on: str
+
+
+class Sublinear(NamedTuple):
+    """`of` falls at least like `1 / t**order` on the zoo problem `on`."""
+
+    order: float
+    of: str
+    on: str
+
+
+class Superlinear(NamedTuple):
+    """The ratio of successive `of` tends to 0 on the zoo problem `on`."""
+
+    of: str
+    on: str
+
+
+class Neighbourhood(NamedTuple):
+    """With a constant rate `of` ends below `radius` times the learning rate on the zoo problem `on`."""
+
+    radius: float
+    of: str
+    on: str
+
+
+class Method(NamedTuple):
+    """A registry row.
+
+    - `name`: on the command line. `make`: the class or function that configures it. `family`: its folder.
+    - `example`: builds it with sensible hyperparameters for a zoo problem's name.
+    - `solves`: zoo problems whose known minimum it reaches. `claim`: the rate, measured by the tests.
+    - `cost`: work of one step; `memory`: state beyond `x` (n variables). `twin`: its naive twin in the tests.
+    - `chronology`: the year of the reference.
+    """
+
+    name: str
+    make: Callable[..., Any]
+    family: str
+    example: Callable[[str], Any]
+    solves: tuple[str, ...]
+    claim: Any
+    cost: str
+    memory: str
+    twin: str
+    reference: str
+    year: int
+
+    def solver(self, problem: str = "") -> Solver:
+        """The example as a solver."""
+        example = self.example(problem)
+        return FirstOrder(example) if isinstance(example, Rule) else example
+
+    @property
+    def summary(self) -> str:
+        """The first line of its documentation."""
+        return (self.make.__doc__ or "").strip().splitlines()[0]

@@ -1,0 +1,52 @@
+"""Gradient descent."""
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+
+from thalweg.core.fields import check_nonnegative, real_field
+from thalweg.core.rule import Rule, at, lift
+from thalweg.core.types import Params, Scalar, State
+
+
+class SGDState(NamedTuple):
+    """The number of updates made."""
+
+    count: Scalar
+
+
+class SGD(Rule):
+    r"""Gradient descent: \(x_{t+1} = x_t - \eta_t\,g_t\).
+
+    On mini-batches this is stochastic gradient descent.
+
+    - `learning_rate`: \(\eta\) >= 0, or a schedule.
+
+    **Needs** a gradient.
+    **Guarantee** On an \(L\)-smooth \(\mu\)-strongly convex function with \(\eta \le 1/L\) the error contracts by
+    \(1 - \eta\mu\) a step; it diverges for \(\eta > 2/L\).
+    **References** Robbins & Monro 1951, doi:10.1214/aoms/1177729586; Nesterov 2018, doi:10.1007/978-3-319-91578-4,
+    section 2.1.5.
+    """
+
+    learning_rate: Any = real_field()
+
+    def __check_init__(self):
+        check_nonnegative(self, "learning_rate")
+
+    def init(self, params: Params) -> SGDState:
+        """No updates yet."""
+        return SGDState(jnp.zeros((), jnp.int32))
+
+    def update(self, grads: Params, state: SGDState, params: Params | None = None, **extra) -> tuple[Params, State]:
+        """`-learning_rate * grads`."""
+
+        def step(g, eta):
+            return (-eta * g,)
+
+        (update,) = lift(step, (grads,), self.rate(state))
+        return update, SGDState(state.count + 1)
+
+    def rate(self, state: SGDState) -> Scalar:
+        """The learning rate of the next update."""
+        return at(self.learning_rate, state.count)

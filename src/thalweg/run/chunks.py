@@ -1,0 +1,203 @@
+"""The compiled programs that the driver calls: a chunk of steps, or a single step."""
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from thalweg.core import iterate as loop
+from thalweg.core.compiled import Program, program
+from thalweg.core.iterate import Carry, advance, start
+from thalweg.core.problem import Problem
+from thalweg.core.solver import Solver
+from thalweg.core.status import Status
+from thalweg.core.stop import Host, Stop
+from thalweg.core.trace import pack
+from thalweg.core.tree import all_finite
+from thalweg.core.types import Key, Params
+
+CAPACITY = 1024
+"""Most steps of a chunk: enough that the host's work between chunks (0.1 ms) is small, and 0.1 MB of trace."""
+CHUNK_SECONDS = 0.2
+"""A chunk's length in time, so that Ctrl-C and the progress bar answer."""
+FIRST_STEPS = 8
+"""Length of the first chunk of a program whose speed is not yet known."""
+
+
+class Task(NamedTuple):
+    """One run: everything that a compiled program is called with, besides the carry."""
+
+    problem: Problem
+    solver: Solver
+    stop: Stop
+    seed: Any
+    x0: Params
+
+
+class Rows(eqx.Module):
+    """Packed rows of the trace, and the structure that unpacks them."""
+
+    data: Any
+    structure: Any = eqx.field(static=True)
+
+
+class Lanes(NamedTuple):
+    """Many starts of one task: lane 0 from `x0`, the others normal around it."""
+
+    number: int
+    spread: Any
+
+
+def chunk(task: Task, carry: Carry, fresh: Any, limit: Any, capacity: int) -> tuple[Carry, Rows]:
+    """Up to `limit` steps from `carry`, or from the start where `fresh`: one program serves a whole run."""
+    return lane_chunk(task, jax.random.key(task.seed), lambda: task.x0, carry, fresh, limit, capacity, batched=False)
+
+
+def lane_chunk(
+    task: Task, key: Key, begin: Callable, carry: Carry, fresh: Any, limit: Any, capacity: int, *, batched: bool
+) -> tuple[Carry, Rows]:
+    """`chunk` with its own key and start."""
+    problem, solver, stop, _, _ = task
+    carry = jax.lax.cond(fresh, lambda: start(problem, solver, begin(), stop, key, carry.host), lambda: carry)
+    carry, rows, structure = loop.run(problem, solver, carry, stop, key, capacity=capacity, limit=limit, batched=batched)
+    return guard(carry), Rows(rows, structure)
+
+
+def chunk_lanes(task: Task, lanes: Lanes, carry: Carry, fresh: Any, limit: Any, capacity: int) -> tuple[Carry, Rows]:
+    """`chunk` for every lane at once."""
+
+    def one(lane, carry):
+        key, begin = lane_start(task, lanes, lane)
+        return lane_chunk(task, key, begin, carry, fresh, limit, capacity, batched=True)
+
+    axes = Carry(*[0] * len(Carry._fields))._replace(host=None)
+    return jax.vmap(one, in_axes=(0, axes))(jnp.arange(lanes.number, dtype=jnp.int32), carry)
+
+
+def lane_start(task: Task, lanes: Lanes, lane: Any) -> tuple[Key, Callable[[], Params]]:
+    """A lane's key and its start."""
+    key = jax.random.fold_in(jax.random.key(task.seed), lane)
+
+    def begin():
+        leaves, treedef = jax.tree.flatten(task.x0)
+        keys = jax.random.split(jax.random.fold_in(key, 2**31), len(leaves))
+        return treedef.unflatten([scatter(leaf, k) for leaf, k in zip(leaves, keys, strict=True)])
+
+    def scatter(leaf, k):
+        leaf = jnp.asarray(leaf)
+        noise = jax.random.normal(k, leaf.shape, leaf.dtype) * jnp.maximum(jnp.abs(leaf), 1)
+        return leaf + jnp.where(lane == 0, 0.0, lanes.spread).astype(leaf.dtype) * noise
+
+    return key, begin
+
+
+def first(task: Task, host: Host) -> Carry:
+    """The start alone: for single dispatch, and for the shape of a carry."""
+    return start(task.problem, task.solver, task.x0, task.stop, jax.random.key(task.seed), host)
+
+
+def first_lanes(task: Task, lanes: Lanes, host: Host) -> Carry:
+    """The starts of all lanes."""
+
+    def one(lane):
+        key, begin = lane_start(task, lanes, lane)
+        return start(task.problem, task.solver, begin(), task.stop, key, host)
+
+    return jax.vmap(one)(jnp.arange(lanes.number, dtype=jnp.int32))
+
+
+def single(task: Task, carry: Carry) -> tuple[Carry, Rows]:
+    """One step without control flow around it."""
+    carry, info = advance(task.problem, task.solver, task.stop, jax.random.key(task.seed), carry)
+    return carry, Rows(pack(info), jax.tree.structure(info))
+
+
+def guard(carry: Carry) -> Carry:
+    """Once a chunk the whole iterate is tested, not only the value."""
+    lost = (carry.status == Status.RUNNING.value) & ~all_finite(carry.state.x)
+    return carry._replace(status=jnp.where(lost, Status.NONFINITE.value, carry.status).astype(jnp.int32))
+
+
+def host_values(*values: float) -> Host:
+    """The host's numbers in the trace's dtype, never weakly typed."""
+    return Host(*(np.asarray(v, jax.dtypes.canonicalize_dtype(float)) for v in values))
+
+
+def zero(shape: Any) -> Any:
+    """A stand-in of the given shape and dtype."""
+    if jax.dtypes.issubdtype(shape.dtype, jax.dtypes.extended):
+        return jax.random.wrap_key_data(np.zeros((*shape.shape, 2), np.uint32))
+    return np.zeros(shape.shape, shape.dtype)
+
+
+class Engine:
+    """Runs chunks of a task: compiles on the first call, measures the pace, and so knows how long a chunk may be.
+
+    - `single`: dispatch every step from the host, with no control flow around it.
+    - `fixed`: steps of a chunk, in place of the measured choice. `capacity`: most steps of a chunk.
+    - `compile_seconds`: time spent on tracing and compiling so far.
+    """
+
+    def __init__(
+        self, *, single: bool = False, fixed: int | None = None, capacity: int = CAPACITY, lanes: Lanes | None = None
+    ):
+        self.single, self.fixed, self.capacity, self.lanes = single, fixed, capacity, lanes
+        self.compile_seconds = 0.0
+        self.pace: float | None = None
+
+    def steps(self) -> int:
+        """How many steps the next chunk may have."""
+        if self.fixed is not None:
+            return min(self.fixed, self.capacity)
+        return FIRST_STEPS if self.pace is None else int(np.clip(CHUNK_SECONDS / max(self.pace, 1e-9), 1, self.capacity))
+
+    def blank(self, task: Task, host: Host) -> Carry:
+        """A carry of zeros in the shape that `start` returns."""
+        call = (first, task, host) if self.lanes is None else (first_lanes, task, self.lanes, host)
+        begin, dynamic = program(*call)
+        if "blank" not in begin.notes:
+            begin.notes["blank"] = jax.tree.map(zero, jax.eval_shape(begin.call, dynamic))
+        return begin.notes["blank"]
+
+    def advance(self, task: Task, carry: Carry | None, host: Host, limit: int) -> tuple[Carry, Rows]:
+        """At most `limit` steps from `carry`, or from the start where it is None."""
+        if self.single:
+            return self.dispatch(task, carry, host, limit)
+        fresh = np.asarray(carry is None)
+        carry = (self.blank(task, host) if carry is None else carry)._replace(host=host)
+        head = (chunk, task) if self.lanes is None else (chunk_lanes, task, self.lanes)
+        found, dynamic = program(*head, carry, fresh, np.asarray(limit, np.int32), self.capacity)
+        if found.fresh:  # compile by a call of no steps, so that compiling and running are timed apart
+            self.timed(*program(*head, carry, np.asarray(False), np.asarray(0, np.int32), self.capacity))
+        self.pace = found.notes.get("pace")
+        began = time.perf_counter()
+        carry, rows = found.call(dynamic)
+        rows = Rows(np.asarray(rows.data), rows.structure)
+        self.pace = found.notes["pace"] = (time.perf_counter() - began) / max(limit, 1)
+        return carry, rows
+
+    def timed(self, found: Program, dynamic: list[Any]) -> Any:
+        """Calls a program; a first call counts as compiling."""
+        if not found.fresh:
+            return found.call(dynamic)
+        began = time.perf_counter()
+        out = jax.block_until_ready(found.call(dynamic))
+        found.fresh = False
+        self.compile_seconds += time.perf_counter() - began
+        return out
+
+    def dispatch(self, task: Task, carry: Carry | None, host: Host, limit: int) -> tuple[Carry, Rows]:
+        """The same steps, each a call of its own."""
+        carry = self.timed(*program(first, task, host)) if carry is None else carry
+        carry, rows = carry._replace(host=host), []
+        for _ in range(limit):
+            carry, row = self.timed(*program(single, task, carry))
+            rows.append(row)
+            if int(carry.status) != Status.RUNNING:
+                break
+        data = np.stack([np.asarray(row.data) for row in rows])
+        return self.timed(*program(guard, carry)), Rows(data, rows[-1].structure)

@@ -1,0 +1,73 @@
+"""One look at the loss before anything is compiled: is it a real number, what does it use, does it convolve?"""
+
+from typing import Any, NamedTuple
+
+import jax
+from jax.extend import core as jex
+from jax.tree_util import tree_leaves_with_path
+
+from thalweg.core.objective import name_of
+from thalweg.core.problem import Problem
+from thalweg.core.types import Params
+from thalweg.core.variables import leaf_name
+
+
+class Facts(NamedTuple):
+    """`unused`: names of parameters on which the loss does not depend. `convolves`: it contains a convolution."""
+
+    unused: tuple[str, ...]
+    convolves: bool
+
+
+def inspect(problem: Problem, x: Params) -> Facts:
+    """Traces the loss once, without compiling; misuse is an exception here."""
+    objective = problem.objective
+    fun = getattr(objective, "fun", None)
+    name = name_of(fun) if fun is not None else type(objective).__name__
+
+    def value(x):
+        return objective.on(objective.data, jax.random.key(0), objective.model_state).value(x)
+
+    try:
+        jaxpr = jax.make_jaxpr(value)(x)
+    except jax.errors.TracerArrayConversionError as error:
+        raise TypeError(
+            f"The loss {name} turns a traced array into a NumPy array: write it with jax.numpy instead of numpy."
+        ) from error
+    except jax.errors.ConcretizationTypeError as error:
+        raise TypeError(
+            f"The loss {name} needs a number's value while it is traced (an `if`, a loop bound, float(x)): "
+            "use jnp.where, jax.lax.cond or jax.lax.fori_loop."
+        ) from error
+    used = used_inputs(jaxpr.jaxpr)
+    names = [leaf_name(path) for path, _ in tree_leaves_with_path(x)]
+    return Facts(tuple(n for n, u in zip(names, used, strict=True) if not u), convolves(jaxpr.jaxpr))
+
+
+def used_inputs(jaxpr: Any) -> list[bool]:
+    """Which inputs some output depends on; looks into nested jitted functions."""
+    needed = {v for v in jaxpr.outvars if not isinstance(v, jex.Literal)}
+    for eqn in reversed(jaxpr.eqns):
+        if not needed.isdisjoint(eqn.outvars):
+            inner = eqn.params.get("jaxpr") if eqn.primitive.name in ("jit", "pjit") else None
+            live = used_inputs(inner.jaxpr) if inner is not None else [True] * len(eqn.invars)
+            needed |= {v for v, u in zip(eqn.invars, live, strict=True) if u and not isinstance(v, jex.Literal)}
+    return [v in needed for v in jaxpr.invars]
+
+
+def convolves(jaxpr: Any) -> bool:
+    """Whether a convolution stands anywhere in the program."""
+    return any(
+        eqn.primitive.name == "conv_general_dilated" or any(convolves(sub) for sub in inner(eqn)) for eqn in jaxpr.eqns
+    )
+
+
+def inner(eqn: Any) -> list[Any]:
+    """The programs nested in an equation's parameters."""
+    found = []
+    for value in jax.tree.leaves(list(eqn.params.values()), is_leaf=lambda v: hasattr(v, "eqns") or hasattr(v, "jaxpr")):
+        if hasattr(value, "jaxpr"):
+            found.append(value.jaxpr)
+        elif hasattr(value, "eqns"):
+            found.append(value)
+    return found

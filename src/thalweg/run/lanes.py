@@ -1,0 +1,53 @@
+"""Many starts in parallel: the same loop under `vmap`, every lane with its own end."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from thalweg.core.status import Status
+from thalweg.core.stop import Stop, fired
+from thalweg.core.trace import unpack
+from thalweg.run.chunks import Engine, Rows, host_values
+from thalweg.run.driver import AT_POINT, Run
+from thalweg.run.result import Restarts
+
+CAPACITY = 64
+"""Steps of a chunk. Finished lanes hold still until the chunk ends, so it is short."""
+
+
+def run_lanes(run: Run, engine: Engine) -> Restarts:
+    """Runs all lanes to their ends and leaves the best one in `run`, as if it had run alone."""
+    assert engine.lanes is not None
+    n, host, carry = engine.lanes.number, host_values(0.0, np.inf, 0, 1.0), None
+    rows: list[list[np.ndarray]] = [[] for _ in range(n)]
+    steps, status = np.zeros(n, int), np.full(n, Status.RUNNING.value)
+    while (status == Status.RUNNING).any():
+        carry, block = engine.advance(run.task, carry, host, engine.capacity)
+        before, steps, status = steps, np.asarray(carry.step), np.asarray(carry.status)
+        for lane in range(n):
+            rows[lane].append(block.data[lane, : steps[lane] - before[lane]])
+    _, ahead = engine.advance(run.task, carry._replace(status=np.zeros(n, np.int32)), host, 1)
+    lanes = [jax.tree.map(lambda leaf, i=i: np.asarray(leaf)[i] if is_plain(leaf) else leaf[i], carry) for i in range(n)]
+    values = np.array([final_value(run.task.stop, lanes[i], rows[i], ahead, i) for i in range(n)])
+    lost = np.isnan(values) | (status >= Status.NONFINITE)
+    best = int(np.argmin(np.where(lost, np.inf, values) if not lost.all() else np.nan_to_num(values, nan=np.inf)))
+    run.carry, run.rows, run.structure = lanes[best], rows[best], ahead.structure
+    run.step, run.status, run.last_row = int(steps[best]), Status(int(status[best])), ahead.data[best, :1]
+    run.replayed = [block for lane in range(n) if lane != best for block in rows[lane]]
+    return Restarts(values, tuple(Status(int(s)) for s in status), steps)
+
+
+def is_plain(leaf: Any) -> bool:
+    """Whether NumPy can hold the leaf (a random key it cannot)."""
+    return not jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.extended)
+
+
+def final_value(stop: Stop, carry: Any, rows: list[np.ndarray], ahead: Rows, lane: int) -> float:
+    """A lane's value at the point that it would return."""
+    status = Status(int(carry.status))
+    if status.failed:
+        return float(carry.best.value)
+    at_point = isinstance(fired(stop, carry.stop), AT_POINT)
+    row = rows[-1][-1] if at_point else ahead.data[lane, 0]
+    return float(unpack(row[None], ahead.structure).value[0])

@@ -1,0 +1,148 @@
+"""From a checked problem and method to a result: builds the run, lets it go, puts its end into words."""
+
+import time
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from thalweg.core.compiled import program
+from thalweg.core.config import to_config
+from thalweg.core.iterate import Carry
+from thalweg.core.nonsmooth import Zero
+from thalweg.core.problem import Problem
+from thalweg.core.solver import Solver
+from thalweg.core.status import Status
+from thalweg.core.stop import Stop
+from thalweg.core.trace import Trace, unpack
+from thalweg.core.types import Evals, Params
+from thalweg.run.callbacks import Callback
+from thalweg.run.chunks import CAPACITY, Engine, Lanes, Task
+from thalweg.run.driver import Outcome, Run
+from thalweg.run.inspect import Facts, inspect
+from thalweg.run.lanes import CAPACITY as LANES_CAPACITY
+from thalweg.run.lanes import run_lanes
+from thalweg.run.messages import advice, message
+from thalweg.run.result import Restarts, Result, Seconds
+from thalweg.run.validation import Validator
+
+
+class Options(NamedTuple):
+    """What `minimize` was asked for beside the problem, the method and the stop rule."""
+
+    seed: int
+    frozen: Any
+    keep: str
+    restarts: int
+    spread: float
+    validate_every: int
+    callbacks: tuple[Callback, ...]
+    chunk: int | None
+    dispatch: str | None
+    state: Carry | None
+    reason: str | None
+    name: str
+    default_limit: bool
+
+
+def launch(problem: Problem, solver: Solver, stop: Stop, x: Params, options: Options) -> Result:
+    """Runs and reports."""
+    training = problem.training()
+    facts = look(training, x)
+    single = options.dispatch == "single" or (
+        options.dispatch is None and facts.convolves and jax.default_backend() == "cpu" and options.restarts == 1
+    )
+    lanes = Lanes(options.restarts, float(options.spread)) if options.restarts > 1 else None
+    engine = Engine(
+        single=single, fixed=options.chunk, lanes=lanes, capacity=CAPACITY if lanes is None else LANES_CAPACITY
+    )
+    task = Task(training, solver, stop, np.asarray(options.seed, np.uint32), x)
+    validator = None if problem.validation is None else Validator(problem.bind(None), options.validate_every)
+    run = Run(
+        task, engine, options.frozen,
+        keep=options.keep, callbacks=options.callbacks, validator=validator, carry=options.state,
+    )  # fmt: skip
+    restarts = None
+    if lanes is None:
+        outcome = run.go()
+    else:
+        restarts = run_lanes(run, engine)
+        engine.lanes, engine.capacity = None, CAPACITY
+        outcome = run.finish()
+    return describe(run, outcome, options, single, restarts)
+
+
+def look(problem: Problem, x: Params) -> Facts:
+    """The facts about a loss, found once for each program; refuses parameters that it never uses."""
+    kept, _ = program(inspect, problem, x)
+    if "facts" not in kept.notes:
+        facts = inspect(problem, x)
+        if facts.unused and not problem.allow_unused and isinstance(problem.nonsmooth, Zero):
+            raise ValueError(
+                f"The loss does not use the parameters {', '.join(facts.unused)}: remove them from x0, or pass "
+                "Problem(..., allow_unused=True)."
+            )
+        kept.notes["facts"] = facts
+    return kept.notes["facts"]
+
+
+def describe(run: Run, outcome: Outcome, options: Options, single: bool, restarts: Restarts | None) -> Result:
+    """The result."""
+    trace = run.trace()
+    x, status, rule, row, steps = outcome
+    failed = status.failed or (status == Status.STEP_LIMIT and options.default_limit)
+    total = time.perf_counter() - run.began
+    solver = run.task.solver
+    return Result(
+        x=run.joined(x),
+        status=status,
+        message=message(status, rule, trace, row),
+        advice=advice(status, trace, row, x0=run.task.x0, x=x, default_limit=options.default_limit),
+        rule=rule,
+        failed=failed,
+        trace=trace,
+        row=row,
+        steps=steps,
+        epochs=float(steps) if run.epochs() is not None else None,
+        seconds=Seconds(run.engine.compile_seconds, max(total - run.engine.compile_seconds, 0.0)),
+        evals=total_evals(trace, run),
+        best=lambda: joined_best(run),
+        state=resumable(run.carry),
+        model_state=run.model_state(),
+        method=solver,
+        reason=options.reason,
+        config=lambda: configuration(run, options, single),
+        name=options.name,
+        validation=None if run.validator is None else run.validator.table(),
+        restarts=restarts,
+    )
+
+
+def resumable(carry: Any) -> Any:
+    """The carry, ready to go on."""
+    return carry._replace(status=np.asarray(Status.RUNNING.value, np.int32))
+
+
+def joined_best(run: Run) -> Any:
+    """The best point as a tree like `x0`."""
+    best = run.best()
+    return best._replace(x=run.joined(best.x))
+
+
+def total_evals(trace: Trace, run: Run) -> Evals:
+    """Every evaluation made, replayed steps and other lanes included."""
+    parts = [trace.evals]
+    parts += [unpack(rows, run.structure).evals for rows in run.replayed]
+    return Evals(*(int(sum(np.asarray(column).sum(dtype=np.int64) for column in columns)) for columns in zip(*parts, strict=True)))
+
+
+def configuration(run: Run, options: Options, single: bool) -> dict:
+    """What a configuration file needs to repeat the run."""
+    return {
+        "method": to_config(run.task.solver),
+        "stop": to_config(run.task.stop),
+        "keep": options.keep,
+        "restarts": options.restarts,
+        "seed": options.seed,
+        "dispatch": "single" if single else "chunk",
+    }

@@ -1,0 +1,184 @@
+"""What a run returns, and how it reads."""
+
+import functools
+import textwrap
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from thalweg.core.status import Status
+from thalweg.core.trace import Trace
+from thalweg.core.types import Evals, Params
+
+
+class Seconds(NamedTuple):
+    """Wall time: tracing and compiling, and everything else."""
+
+    compile: float
+    run: float
+
+
+class Point(NamedTuple):
+    """A point, the value measured there, and the step that measured it."""
+
+    x: Params
+    value: float
+    step: int
+
+
+class Validation(NamedTuple):
+    """Validation values by step; `metrics` maps a name to an array of the same length."""
+
+    step: np.ndarray
+    value: np.ndarray
+    metrics: dict[str, np.ndarray]
+
+
+class Restarts(NamedTuple):
+    """Every lane of a run with restarts: final value, status and steps. The result is the best lane's."""
+
+    values: np.ndarray
+    statuses: tuple[Status, ...]
+    steps: np.ndarray
+
+
+class Result:
+    """The outcome of `minimize`.
+
+    - `x`: the solution, a tree like `x0`. `value`: the objective there (NaN where the method never evaluates it).
+    - `status`: why the run ended; `ok`: whether that is what the stop rule asked for; `message`: in a sentence.
+    - `rule`: the stop rule that fired, None after a numerical failure.
+    - `optimality`: first-order residual at `x`; `infeasibility`: largest violation of a constraint.
+    - `steps`, `epochs`, `evals`: the work done. `seconds`: `(compile, run)`.
+    - `trace`: one row a step; row `t` describes `x_t`, the last row describes `x` (with `keep="last"`).
+    - `best`: the lowest point seen, `(x, value, step)`.
+    - `state`: pass it as `minimize(..., state=result.state)` to go on. `model_state`: of a stateful loss.
+    - `method`: the solver that ran; `advice`: what to try next; `config`: the run as JSON can hold it.
+    - `validation`: validation values and metrics, or None. `restarts`: all lanes, or None.
+    """
+
+    def __init__(
+        self,
+        *,
+        x: Params,
+        status: Status,
+        message: str,
+        advice: tuple[str, ...],
+        rule: Any,
+        failed: bool,
+        trace: Trace,
+        steps: int,
+        epochs: float | None,
+        seconds: Seconds,
+        evals: Evals,
+        best: Callable[[], Point],
+        state: Any,
+        model_state: Any,
+        method: Any,
+        name: str,
+        reason: str | None,
+        config: Callable[[], dict],
+        row: int = -1,
+        validation: Validation | None = None,
+        restarts: Restarts | None = None,
+    ):
+        self.x, self.status, self.message, self.advice, self.rule = x, status, message, advice, rule
+        self.ok, self.trace, self.steps, self.epochs, self.seconds = not failed, trace, steps, epochs, seconds
+        self.evals, self.state, self.model_state, self.method, self.name = evals, state, model_state, method, name
+        self.validation, self.restarts, self.reason = validation, restarts, reason
+        self._best, self._row, self._config = best, row, config
+
+    @functools.cached_property
+    def best(self) -> Point:
+        """The lowest point seen. Found by replaying one chunk where it is not the last point."""
+        return self._best()
+
+    @functools.cached_property
+    def config(self) -> dict:
+        """The run as JSON can hold it: method, stop rule, seed and options."""
+        return self._config()
+
+    @property
+    def value(self) -> float:
+        """The objective at `x`."""
+        return self.row("value")
+
+    @property
+    def optimality(self) -> float:
+        """The first-order residual at `x`."""
+        return self.row("optimality")
+
+    @property
+    def infeasibility(self) -> float:
+        """The largest violation of a constraint at `x`."""
+        return self.row("infeasibility")
+
+    def row(self, field: str) -> float:
+        """A number of the trace row that describes `x`."""
+        column = getattr(self.trace, field)
+        return float(column[self._row]) if len(column) else float("nan")
+
+    def __repr__(self) -> str:
+        return "\n".join(self.lines())
+
+    def lines(self) -> list[str]:
+        """The summary, line by line."""
+        after = "step" if self.steps == 1 else "steps"
+        out = [f"{self.status.name} after {self.steps} {after}: {self.message}"]
+        out += [f"  {name:<12}{text}" for name, text in self.table()]
+        for advice in self.advice:
+            out += textwrap.wrap(advice, 100, initial_indent=f"  {'next':<12}", subsequent_indent=" " * 14)
+        return out
+
+    def table(self) -> list[tuple[str, str]]:
+        """Name and text of each line of the summary."""
+        rows = [("value", self.change("value")), ("optimality", self.change("optimality"))]
+        if np.any(self.trace.infeasibility > 0):
+            rows.append(("infeasible", self.change("infeasibility")))
+        if self.validation is not None and len(self.validation.step):
+            rows += [("validation", f"{self.validation.value[0]:.6g} -> {self.validation.value[-1]:.6g}")]
+            rows += [(name[:11], f"{v[0]:.4g} -> {v[-1]:.4g}") for name, v in self.validation.metrics.items()]
+        if self.restarts is not None:
+            values = self.restarts.values
+            spread = f"{np.nanmin(values):.6g} best, {np.nanmedian(values):.6g} median, {np.nanmax(values):.6g} worst"
+            rows.append(("restarts", f"{len(values)}: {spread}"))
+        rows.append(("evaluations", count(self.evals)))
+        rows.append(("time", f"{duration(self.seconds.compile)} to compile, {duration(self.seconds.run)} to run"))
+        rows.append(("method", self.reason or self.name))
+        return rows
+
+    def change(self, field: str) -> str:
+        """First and last number of a trace column."""
+        column = getattr(self.trace, field)
+        if not len(column):
+            return "not measured"
+        if np.isnan(column).all():
+            return "not measured by this method"
+        return f"{column[0]:.6g} -> {self.row(field):.6g}"
+
+
+def count(evals: Evals) -> str:
+    """The oracles that were called, in words."""
+    names = {"value": "values", "gradient": "gradients", "hvp": "Hessian products", "prox": "prox steps", "examples": "examples"}
+    parts = [f"{getattr(evals, field)} {name}" for field, name in names.items() if getattr(evals, field)]
+    return ", ".join(parts) or "none"
+
+
+def duration(seconds: float) -> str:
+    """A time in the unit that fits."""
+    if seconds < 1e-3:
+        return f"{seconds * 1e6:.0f} us"
+    return f"{seconds * 1e3:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
+
+
+class MinimizeError(RuntimeError):
+    """A run that failed under `on_failure="raise"`; `result` holds everything that was computed."""
+
+    def __init__(self, result: Result):
+        super().__init__(f"{result.status.name} after {result.steps} steps: {result.message}")
+        self.result = result
+
+
+class MinimizeWarning(RuntimeWarning):
+    """A run that failed under `on_failure="warn"`."""

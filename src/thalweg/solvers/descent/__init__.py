@@ -1,0 +1,1 @@
+"""A direction and a line search."""
