@@ -1,6 +1,7 @@
 """The verb: resolves what the user wrote, refuses what cannot work, and hands the rest to the driver."""
 
 import difflib
+import functools
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -74,11 +75,12 @@ def minimize(
     problem = problem if isinstance(problem, Problem) else Problem(problem)
     x, frozen = variables(problem, x0, method, seed)
     method, reason = resolve_method(problem, x, method)
-    check_fit(problem, x, method)
+    offers = problem.offers(x)
+    check_fit(problem, offers, method)
     problem = with_model_state(problem, model_state)
-    default_stop = stop is None
-    stop = default_rule(problem, x) if stop is None else stop
-    check_stop(problem, x, stop)
+    default_limit = stop is None
+    stop = default_rule(offers, x) if stop is None else stop
+    check_stop(problem, offers, stop)
     per_epoch = 1.0 if problem.objective.examples else None
     options = Options(
         seed=seed,
@@ -92,10 +94,10 @@ def minimize(
         dispatch=dispatch,
         state=state,
         reason=reason,
-        name=method_name(method),
-        default_limit=default_stop,
+        name=lambda: method_name(method),
+        default_limit=default_limit,
     )
-    result = launch(problem.bind(frozen), resolve(method, per_epoch, length(stop, per_epoch)), stop, x, options)
+    result = launch(problem, resolve(method, per_epoch, length(stop, per_epoch)), stop, x, options)
     return report(result, on_failure)
 
 
@@ -132,17 +134,17 @@ def resolve_method(problem: Problem, x: Params, method: Any) -> tuple[Solver, st
     raise TypeError(f"method={method!r} is not a rule, a solver or an Optax transformation.")
 
 
-def check_fit(problem: Problem, x: Params, method: Solver) -> None:
+def check_fit(problem: Problem, offers: frozenset[Oracle], method: Solver) -> None:
     """One sentence where the method needs what the problem lacks, or would ignore what it has."""
-    if fits(method, problem, x):
+    if fits(method, offers):
         return
     name = method_name(method)
-    others = ", ".join(fitting(problem, x)) or "none in this version"
-    ignored = problem.parts(x) - method.takes - method.needs
+    others = ", ".join(fitting(offers)) or "none in this version"
+    ignored = (offers & PARTS) - method.takes - method.needs
     if ignored:
         parts = ", ".join(sorted(describe(problem, part) for part in ignored))
         raise ValueError(f"{name} would ignore {parts}; methods that fit: {others}.")
-    missing = ", ".join(sorted(oracle.value for oracle in method.needs - problem.offers(x)))
+    missing = ", ".join(sorted(oracle.value for oracle in method.needs - offers))
     raise ValueError(f"{name} needs {missing}, which this problem does not offer; methods that fit: {others}.")
 
 
@@ -173,21 +175,27 @@ def with_model_state(problem: Problem, model_state: Any) -> Problem:
     return problem.on(problem.objective.data, None, model_state)
 
 
-def default_rule(problem: Problem, x: Params) -> Stop:
+def default_rule(offers: frozenset[Oracle], x: Params) -> Stop:
     """Converged to the square root of the variables' precision, or 10 000 steps."""
-    if Oracle.WHOLE not in problem.offers(x):
+    if Oracle.WHOLE not in offers:
         raise ValueError(
             "stop=None: a random or stateful loss has no gradient test; say how long, e.g. stop=tw.Steps(1000)."
         )
-    return GradNorm(float(jnp.finfo(common_dtype(x)).eps) ** 0.5) | Steps(DEFAULT_STEPS)
+    return default_stop(common_dtype(x))
 
 
-def check_stop(problem: Problem, x: Params, stop: Any) -> None:
+@functools.cache
+def default_stop(dtype: Any) -> Stop:
+    """The default rule for variables of a dtype."""
+    return GradNorm(float(jnp.finfo(dtype).eps) ** 0.5) | Steps(DEFAULT_STEPS)
+
+
+def check_stop(problem: Problem, offers: frozenset[Oracle], stop: Any) -> None:
     """Refuses stop rules that this problem cannot feed."""
     if not isinstance(stop, Stop):
         raise TypeError(f"stop={stop!r} is not a stop rule: write e.g. tw.Steps(1000) | tw.GradNorm(1e-6).")
     for rule in rules_of(stop):
-        if isinstance(rule, GradNorm) and Oracle.WHOLE not in problem.offers(x):
+        if isinstance(rule, GradNorm) and Oracle.WHOLE not in offers:
             raise ValueError(f"{rule!r} needs the same function at every step; use tw.Steps(n) or tw.Target(value).")
         if isinstance(rule, Epochs) and not problem.objective.examples:
             raise ValueError(f"{rule!r} needs data to know how long an epoch is: use tw.Steps(n).")

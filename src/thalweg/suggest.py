@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 
 from thalweg.core.first_order import FirstOrder
-from thalweg.core.oracle import Oracle
+from thalweg.core.oracle import PARTS, Oracle
 from thalweg.core.problem import Problem
 from thalweg.core.solver import Solver
 from thalweg.core.types import Params
@@ -16,6 +16,8 @@ from thalweg.solvers.descent.lbfgs import LBFGS
 
 LARGE = 10_000_000
 """Beyond this many variables the pairs of L-BFGS are shortened."""
+
+SMOOTH, SMOOTH_LARGE, PROXIMAL, STOCHASTIC = LBFGS(), LBFGS(memory=5), FISTA(), FirstOrder(Adam())
 
 
 class Suggestion(NamedTuple):
@@ -30,14 +32,14 @@ def suggest(problem: Problem, x: Params) -> Suggestion:
 
     Raises a `ValueError` that names the part that no method takes, where there is one.
     """
-    parts = problem.parts(x)
-    if not fitting(problem, x):
-        names = ", ".join(sorted(part.value for part in parts))
-        raise ValueError(f"No method here solves a problem with {names}; see tw.methods() for what each one takes.")
-    if parts & {Oracle.NONSMOOTH, Oracle.BOUNDS}:
-        return Suggestion(FISTA(), "FISTA: the nonsmooth part or the bounds have a prox, which it takes")
+    offers = problem.offers(x)
+    if offers & {Oracle.EQUALITY, Oracle.INEQUALITY, Oracle.INTEGERS} and not fitting(offers):
+        names = ", ".join(sorted(part.value for part in offers & PARTS))
+        raise ValueError(f"No method here solves a problem with {names}; `thalweg methods` shows what each one takes.")
+    if offers & {Oracle.NONSMOOTH, Oracle.BOUNDS}:
+        return Suggestion(PROXIMAL, "FISTA: the nonsmooth part or the bounds have a prox, which it takes")
+    if Oracle.WHOLE not in offers:
+        return Suggestion(STOCHASTIC, "Adam: the loss changes from step to step, and its scale is not known")
     n = sum(leaf.size for leaf in jax.tree.leaves(x))
-    if Oracle.WHOLE in problem.offers(x):
-        memory = 10 if n <= LARGE else 5
-        return Suggestion(LBFGS(memory), f"L-BFGS: smooth, the same function at every step, {n} variables")
-    return Suggestion(FirstOrder(Adam()), "Adam: the loss changes from step to step, and its scale is not known")
+    method = SMOOTH if n <= LARGE else SMOOTH_LARGE
+    return Suggestion(method, f"L-BFGS: smooth, the same function at every step, {n} variables")

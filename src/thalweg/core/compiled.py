@@ -14,6 +14,8 @@ import numpy as np
 
 CAPACITY = 128
 """Programs kept."""
+SMALL = 20_000
+"""Entries in the largest argument up to which compiling fast matters more than running fast."""
 
 _programs: collections.OrderedDict[Hashable, Any] = collections.OrderedDict()
 
@@ -24,14 +26,17 @@ def is_traced(leaf: Any) -> bool:
 
 
 class Program:
-    """`function(*args)` compiled, without its arrays and floats; `trees` is a template of its arguments."""
+    """`function` of the traced leaves of its arguments, compiled at the first call.
 
-    def __init__(self, function: Callable, treedef: Any, static: tuple):
+    `fresh` until then; `notes` holds what callers want to remember beside it.
+    """
+
+    def __init__(self, function: Callable, treedef: Any, static: tuple, options: dict[str, Any] | None):
         def flat(dynamic):
             fill = iter(dynamic)
             return function(*jax.tree.unflatten(treedef, [next(fill) if s is None else s[0] for s in static]))
 
-        self.call = jax.jit(flat)
+        self.call = jax.jit(flat, compiler_options=options)
         self.fresh = True
         self.notes: dict[str, Any] = {}
 
@@ -48,12 +53,24 @@ def program(function: Callable, *args: Any) -> tuple[Program, list[Any]]:
         culprit = next((s[0] for s in static if s is not None and not is_hashable(s[0])), treedef)
         raise TypeError(f"{culprit!r} cannot be hashed, so no compiled program can be kept for it.") from error
     if found is None:
-        found = _programs[key] = Program(function, treedef, static)
+        found = _programs[key] = Program(function, treedef, static, options(dynamic))
         if len(_programs) > CAPACITY:
             _programs.popitem(last=False)
     else:
         _programs.move_to_end(key)
     return found, dynamic
+
+
+def options(dynamic: list[Any]) -> dict[str, Any] | None:
+    """XLA's options for a program of these arguments.
+
+    On the CPU a small program is all compilation: without the fusion emitters it compiles in a third of the time and
+    runs as fast (L-BFGS on 10 variables: 0.42 s for 1.2 s). A program that works on much data would lose 6 to 9 %.
+    """
+    largest = max((leaf.size for leaf in dynamic if isinstance(leaf, (jax.Array, np.ndarray))), default=0)
+    if largest > SMALL or jax.default_backend() != "cpu":
+        return None
+    return {"xla_cpu_use_fusion_emitters": False}
 
 
 def is_hashable(value: Any) -> bool:

@@ -1,5 +1,6 @@
 """Converters and range checks for hyperparameters: one sentence naming the field, the value and the cure."""
 
+import dataclasses
 from typing import Any
 
 import equinox as eqx
@@ -36,6 +37,15 @@ def static_field(default: Any = ..., **kwargs) -> Any:
     if default is not ...:
         kwargs["default"] = default
     return eqx.field(static=True, **kwargs)
+
+
+def replace(module: Any, **changes: Any) -> Any:
+    """A copy of a module with some fields replaced, unchecked and unconverted: its parts were checked before."""
+    new = object.__new__(type(module))
+    for field in dataclasses.fields(module):
+        value = changes[field.name] if field.name in changes else getattr(module, field.name)
+        object.__setattr__(new, field.name, value)
+    return new
 
 
 def fail(owner: Any, name: str, value: Any, demand: str) -> None:

@@ -37,3 +37,6 @@ class Zero(Nonsmooth):
     def prox(self, x: Params, step_size: Scalar) -> Params:
         """`x`."""
         return x
+
+
+ZERO = Zero()

@@ -5,7 +5,6 @@ An objective is a deterministic function of the variables: data, random key and 
 """
 
 import abc
-import dataclasses
 import inspect
 from collections.abc import Callable
 from typing import Any, Self
@@ -14,10 +13,15 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from thalweg.core.fields import replace
 from thalweg.core.oracle import Oracle
 from thalweg.core.tree import dot
 from thalweg.core.types import Evaluation, Key, Params, Scalar
 from thalweg.core.variables import rejoin
+
+
+SMOOTH = frozenset({Oracle.VALUE, Oracle.GRADIENT, Oracle.HVP})
+"""What every differentiable function offers."""
 
 
 class Objective(eqx.Module):
@@ -52,7 +56,7 @@ class Objective(eqx.Module):
 
     def on(self, data: Any, key: Key | None = None, model_state: Any = None) -> Self:
         """The same objective on other data, with the random key and model state of one step."""
-        return dataclasses.replace(self, data=data, key=key, model_state=model_state)
+        return replace(self, data=data, key=key, model_state=model_state)
 
     @property
     def examples(self) -> int:
@@ -80,6 +84,7 @@ class Function(Objective):
 
     - `data`: tree of arrays with a common leading axis; the loss is the mean over it. None: `fun(x)`.
     - `stateful`: `fun(x, model_state, batch[, key]) -> (value, model_state)`, for running statistics.
+    - `keyed`: `fun` takes the step's random key as `key=`.
     - `has_aux`: `fun` returns `(value, aux)` with `aux` a dict of scalars, which the trace records
       (with `stateful`: `(value, (model_state, aux))`).
     """
@@ -91,14 +96,15 @@ class Function(Objective):
     model_state: Any = None
     stateful: bool = False
     has_aux: bool = False
+    keyed: bool = False
 
     @property
     def offers(self) -> frozenset[Oracle]:
         """See `Oracle`."""
         extra = {Oracle.FINITE_SUM} if self.data is not None else set()
-        extra |= {Oracle.KEY} if takes_key(self.fun) else set()
+        extra |= {Oracle.KEY} if self.keyed else set()
         extra |= {Oracle.MODEL_STATE} if self.stateful else set()
-        return frozenset({Oracle.VALUE, Oracle.GRADIENT, Oracle.HVP} | extra)
+        return SMOOTH | extra
 
     def call(self, x: Params) -> tuple[Scalar, tuple[Any, Any]]:
         """`(value, (model_state, aux))` at the variables `x`, rejoined with what is held fixed."""
@@ -106,7 +112,7 @@ class Function(Objective):
         args = [rejoin(x, self.frozen)]
         args += [jax.tree.map(lambda a: a, self.model_state)] if self.stateful else []
         args += [self.data] if self.data is not None else []
-        out = self.fun(*args, **({"key": self.key} if takes_key(self.fun) else {}))
+        out = self.fun(*args, **({"key": self.key} if self.keyed else {}))
         value, model_state, aux = self.unpack(out)
         return check_scalar(value, self.fun), (model_state, aux)
 
@@ -145,7 +151,7 @@ class LeastSquares(Objective):
     @property
     def offers(self) -> frozenset[Oracle]:
         """See `Oracle`."""
-        return frozenset({Oracle.VALUE, Oracle.GRADIENT, Oracle.HVP, Oracle.RESIDUALS})
+        return SMOOTH | {Oracle.RESIDUALS}
 
     def residual(self, x: Params) -> Params:
         """The residuals at `x`."""
@@ -201,7 +207,7 @@ class Latent(Objective):
     @property
     def offers(self) -> frozenset[Oracle]:
         """See `Oracle`."""
-        return frozenset({Oracle.VALUE, Oracle.GRADIENT, Oracle.HVP, Oracle.FINITE_SUM, Oracle.LATENT})
+        return SMOOTH | {Oracle.FINITE_SUM, Oracle.LATENT}
 
     def value(self, x: Params) -> Scalar:
         """`-mean_i log p(data_i; x)`."""

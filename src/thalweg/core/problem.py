@@ -1,6 +1,5 @@
 """What is being solved: smooth part, nonsmooth part, constraints, data and validation in one value."""
 
-import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any, Self
@@ -12,8 +11,9 @@ import numpy as np
 from jax.tree_util import tree_leaves_with_path
 
 from thalweg.core.bounds import Bounds
-from thalweg.core.nonsmooth import Nonsmooth, Zero
-from thalweg.core.objective import Function, Latent, LatentModel, LeastSquares, Objective
+from thalweg.core.fields import replace
+from thalweg.core.nonsmooth import ZERO, Nonsmooth, Zero
+from thalweg.core.objective import Function, Latent, LatentModel, LeastSquares, Objective, takes_key
 from thalweg.core.oracle import PARTS, Oracle
 from thalweg.core.tree import max_abs
 from thalweg.core.types import Evals, Key, Params, Scalar
@@ -65,29 +65,16 @@ class Problem(eqx.Module):
         allow_unused: bool = False,
     ):
         self.objective = as_objective(objective, check_data("data", data), stateful, has_aux)
-        self.nonsmooth = Zero() if nonsmooth is None else nonsmooth
+        if nonsmooth is not None and not isinstance(nonsmooth, Nonsmooth):
+            raise TypeError(f"Problem(nonsmooth={nonsmooth!r}): give a Nonsmooth, for instance tw.L1(0.01).")
+        self.nonsmooth = ZERO if nonsmooth is None else nonsmooth
         self.bounds, self.equality, self.inequality = bounds, equality, inequality
         self.validation = check_data("validation", validation)
         self.validation_loss, self.metrics = validation_loss, metrics
         self.allow_unused, self.whole = allow_unused, True
-        self.check()
-
-    def check(self) -> None:
-        """Refuses parts of the wrong kind."""
-        if self.bounds is not None and not isinstance(self.bounds, Bounds):
-            raise TypeError(f"Problem(bounds={self.bounds!r}): write tw.Bounds(lower, upper) with one array a side.")
-        if not isinstance(self.nonsmooth, Nonsmooth):
-            raise TypeError(f"Problem(nonsmooth={self.nonsmooth!r}): give a Nonsmooth, for instance tw.L1(0.01).")
-        if self.bounds is not None and not self.nonsmooth.separable:
-            raise ValueError(
-                f"Problem(nonsmooth={self.nonsmooth!r}, bounds=...): its prox and a box do not compose: "
-                "leave one of the two out."
-            )
-        for name in ("equality", "inequality", "metrics", "validation_loss"):
-            part = getattr(self, name)
-            if part is not None and not callable(part):
-                raise TypeError(f"Problem({name}={part!r}): give a function of x.")
-        if (self.metrics or self.validation_loss) and self.validation is None:
+        check_bounds(nonsmooth, bounds, self.nonsmooth.separable)
+        check_functions(equality=equality, inequality=inequality, metrics=metrics, validation_loss=validation_loss)
+        if (metrics or validation_loss) and validation is None:
             raise ValueError("Problem(metrics=...): metrics are measured on validation data: pass validation=(X, y).")
 
     def offers(self, x: Params) -> frozenset[Oracle]:
@@ -137,27 +124,19 @@ class Problem(eqx.Module):
         objective = self.objective.on(batch, key, model_state)
         return replace(self, objective=objective, whole=self.whole and batch is self.objective.data)
 
-    def bind(self, frozen: Any) -> Self:
-        """The same problem for the variables alone; the loss sees them rejoined with `frozen`."""
-        return replace(self, objective=dataclasses.replace(self.objective, frozen=frozen))
+    def training(self, frozen: Any = None) -> Self:
+        """The problem as the compiled programs see it: a function of the variables alone, rejoined with `frozen`.
 
-    def training(self) -> Self:
-        """The same problem without what only the driver reads, so that it does not travel into the program."""
-        return replace(self, validation=None, validation_loss=None, metrics=None)
-
-
-def replace(problem: Problem, **parts: Any) -> Problem:
-    """A copy with some fields replaced, unchecked."""
-    new = object.__new__(Problem)
-    for field in dataclasses.fields(Problem):
-        object.__setattr__(new, field.name, parts.get(field.name, getattr(problem, field.name)))
-    return new
+        What only the driver reads (validation data, metrics) does not travel into the program.
+        """
+        objective = self.objective if frozen is None else replace(self.objective, frozen=frozen)
+        return replace(self, objective=objective, validation=None, validation_loss=None, metrics=None)
 
 
 def as_objective(objective: Any, data: Any, stateful: bool, has_aux: bool) -> Objective:
     """The objective form that fits what the user gave."""
     if isinstance(objective, (LeastSquares, Latent)):
-        return objective if data is None else dataclasses.replace(objective, data=data)
+        return objective if data is None else replace(objective, data=data)
     if isinstance(objective, Objective):
         return objective
     if isinstance(objective, LatentModel):
@@ -166,7 +145,24 @@ def as_objective(objective: Any, data: Any, stateful: bool, has_aux: bool) -> Ob
         return Latent(objective, data)
     if not callable(objective):
         raise TypeError(f"Problem(objective={objective!r}): give a function of x, or of (params, batch) with data.")
-    return Function(objective, data, stateful=stateful, has_aux=has_aux)
+    return Function(objective, data, stateful=stateful, has_aux=has_aux, keyed=takes_key(objective))
+
+
+def check_bounds(nonsmooth: Any, bounds: Any, separable: bool) -> None:
+    """Refuses bounds of the wrong kind, and a penalty that cannot go with them."""
+    if bounds is not None and not isinstance(bounds, Bounds):
+        raise TypeError(f"Problem(bounds={bounds!r}): write tw.Bounds(lower, upper) with one array a side.")
+    if bounds is not None and not separable:
+        raise ValueError(
+            f"Problem(nonsmooth={nonsmooth!r}, bounds=...): its prox and a box do not compose: leave one of the two out."
+        )
+
+
+def check_functions(**parts: Any) -> None:
+    """Refuses what cannot be called."""
+    for name, part in parts.items():
+        if part is not None and not callable(part):
+            raise TypeError(f"Problem({name}={part!r}): give a function.")
 
 
 def check_data(name: str, data: Any) -> Any:

@@ -139,46 +139,50 @@ class Engine:
 
     - `single`: dispatch every step from the host, with no control flow around it.
     - `fixed`: steps of a chunk, in place of the measured choice. `capacity`: most steps of a chunk.
-    - `compile_seconds`: time spent on tracing and compiling so far.
+    - `lanes`: many starts at once. `compile_seconds`: time spent on tracing and compiling so far.
     """
 
     def __init__(
-        self, *, single: bool = False, fixed: int | None = None, capacity: int = CAPACITY, lanes: Lanes | None = None
+        self, task: Task, *, fixed: int | None = None, capacity: int = CAPACITY, lanes: Lanes | None = None
     ):
-        self.single, self.fixed, self.capacity, self.lanes = single, fixed, capacity, lanes
-        self.compile_seconds = 0.0
-        self.pace: float | None = None
+        self.fixed, self.capacity, self.lanes = fixed, capacity, lanes
+        self.single, self.compile_seconds = False, 0.0
+        host = host_values(0.0, np.inf, 0.0, 1.0)
+        call = (first, task, host) if lanes is None else (first_lanes, task, lanes, host)
+        self.begin, self.dynamic = program(*call)
+        self.notes = self.begin.notes
 
     def steps(self) -> int:
-        """How many steps the next chunk may have."""
+        """How many steps the next chunk may have, at the pace measured so far."""
         if self.fixed is not None:
             return min(self.fixed, self.capacity)
-        return FIRST_STEPS if self.pace is None else int(np.clip(CHUNK_SECONDS / max(self.pace, 1e-9), 1, self.capacity))
+        pace = self.notes.get("pace")
+        return FIRST_STEPS if pace is None else int(np.clip(CHUNK_SECONDS / pace, 1, self.capacity))
 
-    def blank(self, task: Task, host: Host) -> Carry:
-        """A carry of zeros in the shape that `start` returns."""
-        call = (first, task, host) if self.lanes is None else (first_lanes, task, self.lanes, host)
-        begin, dynamic = program(*call)
-        if "blank" not in begin.notes:
-            begin.notes["blank"] = jax.tree.map(zero, jax.eval_shape(begin.call, dynamic))
-        return begin.notes["blank"]
+    def learn(self, seconds: float, steps: int) -> None:
+        """Remembers the pace, beside the program: the next run of the same program starts with it."""
+        self.notes["pace"] = max(seconds, 1e-9) / max(steps, 1)
+
+    def blank(self) -> Carry:
+        """A carry of zeros in the shape of this program's own."""
+        if "blank" not in self.notes:
+            began = time.perf_counter()
+            self.notes["blank"] = jax.device_put(jax.tree.map(zero, jax.eval_shape(self.begin.call, self.dynamic)))
+            self.compile_seconds += time.perf_counter() - began
+        return self.notes["blank"]
 
     def advance(self, task: Task, carry: Carry | None, host: Host, limit: int) -> tuple[Carry, Rows]:
         """At most `limit` steps from `carry`, or from the start where it is None."""
         if self.single:
             return self.dispatch(task, carry, host, limit)
         fresh = np.asarray(carry is None)
-        carry = (self.blank(task, host) if carry is None else carry)._replace(host=host)
+        carry = (self.blank() if carry is None else carry)._replace(host=host)
         head = (chunk, task) if self.lanes is None else (chunk_lanes, task, self.lanes)
         found, dynamic = program(*head, carry, fresh, np.asarray(limit, np.int32), self.capacity)
         if found.fresh:  # compile by a call of no steps, so that compiling and running are timed apart
             self.timed(*program(*head, carry, np.asarray(False), np.asarray(0, np.int32), self.capacity))
-        self.pace = found.notes.get("pace")
-        began = time.perf_counter()
         carry, rows = found.call(dynamic)
-        rows = Rows(np.asarray(rows.data), rows.structure)
-        self.pace = found.notes["pace"] = (time.perf_counter() - began) / max(limit, 1)
-        return carry, rows
+        return carry, Rows(np.asarray(rows.data), rows.structure)
 
     def timed(self, found: Program, dynamic: list[Any]) -> Any:
         """Calls a program; a first call counts as compiling."""

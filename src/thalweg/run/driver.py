@@ -96,8 +96,10 @@ class Run:
     def forward(self, limit: int) -> np.ndarray:
         """One chunk; returns its rows."""
         segment = Segment(self.task, self.carry, self.host(), self.step)
+        began, compiled = time.perf_counter(), self.engine.compile_seconds
         self.carry, rows = self.engine.advance(segment.task, segment.carry, segment.host, limit)
         step = int(self.carry.step)
+        self.engine.learn(time.perf_counter() - began - (self.engine.compile_seconds - compiled), step - self.step)
         new, self.step = rows.data[: step - self.step], step
         self.rows.append(new)
         self.structure = rows.structure

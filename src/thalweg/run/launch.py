@@ -1,12 +1,12 @@
 """From a checked problem and method to a result: builds the run, lets it go, puts its end into words."""
 
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from thalweg.core.compiled import program
 from thalweg.core.config import to_config
 from thalweg.core.iterate import Carry
 from thalweg.core.nonsmooth import Zero
@@ -41,23 +41,20 @@ class Options(NamedTuple):
     dispatch: str | None
     state: Carry | None
     reason: str | None
-    name: str
+    name: Callable[[], str]
     default_limit: bool
 
 
 def launch(problem: Problem, solver: Solver, stop: Stop, x: Params, options: Options) -> Result:
     """Runs and reports."""
-    training = problem.training()
-    facts = look(training, x)
-    single = options.dispatch == "single" or (
-        options.dispatch is None and facts.convolves and jax.default_backend() == "cpu" and options.restarts == 1
-    )
+    task = Task(problem.training(options.frozen), solver, stop, np.asarray(options.seed, np.uint32), x)
     lanes = Lanes(options.restarts, float(options.spread)) if options.restarts > 1 else None
-    engine = Engine(
-        single=single, fixed=options.chunk, lanes=lanes, capacity=CAPACITY if lanes is None else LANES_CAPACITY
+    engine = Engine(task, fixed=options.chunk, lanes=lanes, capacity=CAPACITY if lanes is None else LANES_CAPACITY)
+    facts = look(task, engine)
+    engine.single = options.dispatch == "single" or (
+        options.dispatch is None and facts.convolves and jax.default_backend() == "cpu" and lanes is None
     )
-    task = Task(training, solver, stop, np.asarray(options.seed, np.uint32), x)
-    validator = None if problem.validation is None else Validator(problem.bind(None), options.validate_every)
+    validator = None if problem.validation is None else Validator(problem, options.validate_every)
     run = Run(
         task, engine, options.frozen,
         keep=options.keep, callbacks=options.callbacks, validator=validator, carry=options.state,
@@ -67,26 +64,27 @@ def launch(problem: Problem, solver: Solver, stop: Stop, x: Params, options: Opt
         outcome = run.go()
     else:
         restarts = run_lanes(run, engine)
-        engine.lanes, engine.capacity = None, CAPACITY
+        run.engine = Engine(task)
+        run.engine.compile_seconds = engine.compile_seconds
         outcome = run.finish()
-    return describe(run, outcome, options, single, restarts)
+    return describe(run, outcome, options, restarts)
 
 
-def look(problem: Problem, x: Params) -> Facts:
+def look(task: Task, engine: Engine) -> Facts:
     """The facts about a loss, found once for each program; refuses parameters that it never uses."""
-    kept, _ = program(inspect, problem, x)
-    if "facts" not in kept.notes:
-        facts = inspect(problem, x)
+    problem = task.problem
+    if "facts" not in engine.notes:
+        facts = inspect(problem, task.x0)
         if facts.unused and not problem.allow_unused and isinstance(problem.nonsmooth, Zero):
             raise ValueError(
                 f"The loss does not use the parameters {', '.join(facts.unused)}: remove them from x0, or pass "
                 "Problem(..., allow_unused=True)."
             )
-        kept.notes["facts"] = facts
-    return kept.notes["facts"]
+        engine.notes["facts"] = facts
+    return engine.notes["facts"]
 
 
-def describe(run: Run, outcome: Outcome, options: Options, single: bool, restarts: Restarts | None) -> Result:
+def describe(run: Run, outcome: Outcome, options: Options, restarts: Restarts | None) -> Result:
     """The result."""
     trace = run.trace()
     x, status, rule, row, steps = outcome
@@ -111,7 +109,7 @@ def describe(run: Run, outcome: Outcome, options: Options, single: bool, restart
         model_state=run.model_state(),
         method=solver,
         reason=options.reason,
-        config=lambda: configuration(run, options, single),
+        config=lambda: configuration(run, options),
         name=options.name,
         validation=None if run.validator is None else run.validator.table(),
         restarts=restarts,
@@ -136,7 +134,7 @@ def total_evals(trace: Trace, run: Run) -> Evals:
     return Evals(*(int(sum(np.asarray(column).sum(dtype=np.int64) for column in columns)) for columns in zip(*parts, strict=True)))
 
 
-def configuration(run: Run, options: Options, single: bool) -> dict:
+def configuration(run: Run, options: Options) -> dict:
     """What a configuration file needs to repeat the run."""
     return {
         "method": to_config(run.task.solver),
@@ -144,5 +142,5 @@ def configuration(run: Run, options: Options, single: bool) -> dict:
         "keep": options.keep,
         "restarts": options.restarts,
         "seed": options.seed,
-        "dispatch": "single" if single else "chunk",
+        "dispatch": "single" if run.engine.single else "chunk",
     }

@@ -76,7 +76,7 @@ class Result:
         state: Any,
         model_state: Any,
         method: Any,
-        name: str,
+        name: Callable[[], str],
         reason: str | None,
         config: Callable[[], dict],
         row: int = -1,
@@ -85,7 +85,7 @@ class Result:
     ):
         self.x, self.status, self.message, self.advice, self.rule = x, status, message, advice, rule
         self.ok, self.trace, self.steps, self.epochs, self.seconds = not failed, trace, steps, epochs, seconds
-        self.evals, self.state, self.model_state, self.method, self.name = evals, state, model_state, method, name
+        self.evals, self.state, self.model_state, self.method, self._name = evals, state, model_state, method, name
         self.validation, self.restarts, self.reason = validation, restarts, reason
         self._best, self._row, self._config = best, row, config
 
@@ -93,6 +93,11 @@ class Result:
     def best(self) -> Point:
         """The lowest point seen. Found by replaying one chunk where it is not the last point."""
         return self._best()
+
+    @functools.cached_property
+    def name(self) -> str:
+        """The method's name."""
+        return self._name()
 
     @functools.cached_property
     def config(self) -> dict:

@@ -1,0 +1,109 @@
+"""What many tests share: the iterates of a method, counters of compilations and of evaluations, tolerances."""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import thalweg as tw
+
+X64 = jax.config.jax_enable_x64
+EPS = float(np.finfo(np.float64 if X64 else np.float32).eps)
+COMPILED = "/jax/core/compile/backend_compile_duration"
+
+ROWS = tuple(tw.METHODS)
+"""Names of the registry's rows, the parameters of the battery."""
+
+
+@contextlib.contextmanager
+def compilations() -> Iterator[list[str]]:
+    """The names of the programs that the backend compiles inside the block, as a list that grows."""
+    names: list[str] = []
+
+    def listen(event: str, duration: float, **details: Any) -> None:
+        if event == COMPILED:
+            names.append(details.get("fun_name", "?"))
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        yield names
+    finally:
+        jax.monitoring.unregister_event_duration_listener(listen)
+
+
+class Counted:
+    """A loss that counts its executions (not its traces); the gradient's forward pass is one execution."""
+
+    def __init__(self, fun: Callable):
+        self.fun, self.executions, self.traces = fun, 0, 0
+
+    def __call__(self, x: Any) -> jax.Array:
+        self.traces += 1
+        jax.debug.callback(self.executed)
+        return self.fun(x)
+
+    def executed(self) -> None:
+        self.executions += 1
+
+    @property
+    def count(self) -> int:
+        """Executions up to now."""
+        jax.effects_barrier()
+        return self.executions
+
+
+def half_square(x: Any) -> jax.Array:
+    """Half the squared distance of every leaf from 1, with curvatures 1, 2, 3, ... along its entries."""
+    return sum(jnp.sum(weights(leaf) * (leaf - jnp.ones((), leaf.dtype)) ** 2) / 2 for leaf in jax.tree.leaves(x))
+
+
+def weights(leaf: jax.Array) -> jax.Array:
+    """1, 2, 3, ... in the leaf's shape and dtype."""
+    return jnp.arange(1, leaf.size + 1, dtype=leaf.dtype).reshape(leaf.shape)
+
+
+def iterates(problem: tw.Problem, solver: tw.Solver, x0: Any, steps: int) -> list[Any]:
+    """`x_0, ..., x_steps` by the public pure functions, one step a call."""
+    stop, key = tw.Never(), jax.random.key(0)
+    carry = jax.jit(lambda x: tw.start(problem, solver, x, stop))(x0)
+    one = jax.jit(lambda carry: tw.iterate(problem, solver, carry, stop, key, capacity=1)[0])
+    out = [carry.state.x]
+    for _ in range(steps):
+        carry = one(carry)
+        out.append(carry.state.x)
+    return out
+
+
+def solver(name: str, problem: str = "") -> tw.Solver:
+    """A registry row's example."""
+    return tw.METHODS[name].solver(problem)
+
+
+def numbers(module: eqx.Module) -> dict[str, Any]:
+    """Every hyperparameter by its field's name, those of nested modules included."""
+    out = {}
+    for field in dataclasses.fields(module):
+        value = getattr(module, field.name)
+        out |= numbers(value) if isinstance(value, eqx.Module) else {field.name: value}
+    return out
+
+
+def assert_same(a: Any, b: Any) -> None:
+    """Equal bit for bit, with equal structures and dtypes."""
+    assert jax.tree.structure(a) == jax.tree.structure(b)
+    for p, q in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+        assert np.asarray(p).dtype == np.asarray(q).dtype
+        np.testing.assert_array_equal(np.asarray(p), np.asarray(q))
+
+
+def assert_close(a: Any, b: Any, rtol: float) -> None:
+    """Equal structures; every leaf within `rtol` of its largest entry."""
+    assert jax.tree.structure(a) == jax.tree.structure(b)
+    for p, q in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+        p, q = np.asarray(p, float), np.asarray(q, float)
+        np.testing.assert_allclose(p, q, rtol=rtol, atol=rtol * np.abs(q).max(initial=0))
