@@ -67,16 +67,15 @@ def weights(leaf: jax.Array) -> jax.Array:
     return jnp.arange(1, leaf.size + 1, dtype=leaf.dtype).reshape(leaf.shape)
 
 
-def iterates(problem: tw.Problem, solver: tw.Solver, x0: Any, steps: int) -> list[Any]:
-    """`x_0, ..., x_steps` by the public pure functions, one step a call."""
+def iterates(problem: tw.Problem, solver: tw.Solver, x0: Any, steps: int) -> Any:
+    """`x_0, ..., x_steps` along a new leading axis, by the public pure functions, one step a call."""
     stop, key = tw.Never(), jax.random.key(0)
-    carry = jax.jit(lambda x: tw.start(problem, solver, x, stop))(x0)
-    one = jax.jit(lambda carry: tw.iterate(problem, solver, carry, stop, key, capacity=1)[0])
-    out = [carry.state.x]
-    for _ in range(steps):
-        carry = one(carry)
-        out.append(carry.state.x)
-    return out
+
+    def one(carry, _):
+        after, _ = tw.iterate(problem, solver, carry, stop, key, capacity=1)
+        return after, carry.state.x
+
+    return jax.jit(lambda x: jax.lax.scan(one, tw.start(problem, solver, x, stop), length=steps + 1)[1])(x0)
 
 
 def solver(name: str, problem: str = "") -> tw.Solver:

@@ -12,7 +12,17 @@ from tests.helpers import X64, iterates, numbers
 from thalweg.problems import ZOO
 
 STEPS = 10
-CASES = [(name, problem) for name, row in tw.METHODS.items() for problem in row.solves]
+EXAMPLES = {f"{name}-{p}": (name, p, row.example(p)) for name, row in tw.METHODS.items() for p in row.solves}
+OTHERS = {
+    "sgd-beyond": ("sgd", "quadratic", tw.SGD(1.9)),
+    "adam-numbers": ("adam", "rosenbrock", tw.Adam(0.1, b1=0.5, b2=0.9, eps=1e-2)),
+    "steepest-descent-numbers": ("steepest-descent", "rosenbrock", tw.SteepestDescent(tw.Backtracking(0.3, 0.8))),
+    "lbfgs-full-ring": ("lbfgs", "rosenbrock", tw.LBFGS(3)),
+    "lbfgs-zoom": ("lbfgs", "beale", tw.LBFGS(2, tw.StrongWolfe(slope=1e-2, curvature=0.05))),
+    "lbfgs-given-up": ("lbfgs", "rosenbrock", tw.LBFGS(2, tw.StrongWolfe(curvature=0.01, max_trials=2))),
+    "fista-numbers": ("fista", "lasso", tw.FISTA(8.0, decrease=0.7, growth=1.5)),
+}
+CASES = EXAMPLES | OTHERS
 
 pytestmark = pytest.mark.skipif(not X64, reason="rounding in float32 hides a wrong formula")
 
@@ -28,17 +38,18 @@ def oracles(problem: tw.Problem):
     return value_and_grad, lambda x, s: np.asarray(problem.prox(x, jax.numpy.asarray(s)))
 
 
-@pytest.mark.parametrize(("name", "problem"), CASES)
-def test_ten_steps_beside_the_twin(name, problem):
+@pytest.mark.parametrize(("name", "problem", "method"), CASES.values(), ids=CASES)
+def test_ten_steps_beside_the_twin(name, problem, method):
     row, known = tw.METHODS[name], ZOO[problem]()
     twin = importlib.import_module(row.twin)
     value_and_grad, prox = oracles(known.problem)
-    hyper = numbers(row.example(problem))
+    hyper = numbers(method)
     if "prox" in inspect.signature(twin.run).parameters:
         hyper["prox"] = prox
     x0 = np.asarray(known.x0, float) + 0.25  # off the symmetric starts, so that no two entries share a path
     expected = twin.run(value_and_grad, x0, STEPS, **hyper)
-    got = iterates(known.problem, row.solver(problem), x0, STEPS)
+    solver = tw.FirstOrder(method) if isinstance(method, tw.Rule) else method
+    got = iterates(known.problem, solver, x0, STEPS)
     assert len({x.tobytes() for x in expected}) == STEPS + 1, "the twin must move at every step"
     for t, (x, y) in enumerate(zip(got, expected, strict=True)):
         np.testing.assert_allclose(x, y, rtol=1e-10, atol=1e-12 * np.abs(y).max(), err_msg=f"x_{t}")

@@ -85,7 +85,9 @@ class StrongWolfe(LineSearch):
             return ~search.done & (search.count < self.max_trials)
 
         end = jax.lax.while_loop(again, lambda search: self.shrink(search, phi(search.trial), phi0), start)
-        unbounded = (end.low.value == -jnp.inf) | (jnp.isinf(end.high.step) & (end.count >= self.max_trials))
+        # Trials that ran out early only mean a timid search; a ray without a turn is one that was followed far.
+        far = jnp.isinf(end.high.step) & (end.low.step * jnp.finfo(dtype).eps >= jnp.asarray(step0, dtype))
+        unbounded = (end.low.value == -jnp.inf) | (far & (end.count >= self.max_trials))
         low = Phi(end.low.value, end.low.slope, end.seen)
         return Found(end.low.step, low, end.low.step > 0, unbounded & (end.low.step > 0), end.count)
 
