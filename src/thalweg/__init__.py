@@ -1,46 +1,129 @@
 """Thalweg: one loop for every optimization method of machine learning, and an account of why a run went as it went."""
 
+import importlib
+from typing import Any
+
+# The problem
 from thalweg.core.bounds import Bounds
-from thalweg.core.config import change, from_config, to_config
-from thalweg.core.first_order import FirstOrder
-from thalweg.core.iterate import Carry, iterate, start
-from thalweg.core.nonsmooth import Nonsmooth
 from thalweg.core.objective import LatentModel, LeastSquares, Objective
-from thalweg.core.optimality import optimality
-from thalweg.core.oracle import Oracle
 from thalweg.core.problem import Problem
-from thalweg.core.rule import Rule
-from thalweg.core.solver import Solver
-from thalweg.core.status import Status
-from thalweg.core.stop import (
-    Epochs,
-    Evaluations,
-    GradNorm,
-    Never,
-    Patience,
-    Seconds,
-    StepNorm,
-    Steps,
-    Stop,
-    Target,
-    ValueChange,
-)
-from thalweg.core.trace import Trace
-from thalweg.core.types import Evals, Evaluation, Info, Step, make_info
-from thalweg.core.variables import split
-from thalweg.line_search.backtracking import Backtracking
-from thalweg.line_search.protocol import LineSearch
-from thalweg.line_search.strong_wolfe import StrongWolfe
-from thalweg.minimize import minimize
+from thalweg.core.nonsmooth import Nonsmooth
 from thalweg.nonsmooth.norms import L1
-from thalweg.registry import METHODS
+from thalweg.core.oracle import Oracle
+
+# The two verbs, and what they return
+from thalweg.minimize import minimize
+from thalweg.suggest import suggest
+from thalweg.core.iterate import Carry, iterate, start
+from thalweg.core.optimality import optimality
+from thalweg.core.status import Status
+from thalweg.core.trace import Trace
+from thalweg.core.variables import split
+from thalweg.run.result import MinimizeError, MinimizeWarning, Result
+
+# Rules and schedules
+from thalweg.core.first_order import FirstOrder
+from thalweg.core.rule import Rule
 from thalweg.rules.adam import Adam
 from thalweg.rules.sgd import SGD
-from thalweg.run.callbacks import Event, Every, Progress
-from thalweg.run.result import MinimizeError, MinimizeWarning, Result
 from thalweg.schedules import Constant, Schedule, WarmupCosine
+
+# Solvers, directions and line searches
+from thalweg.core.solver import Solver
+from thalweg.line_search.backtracking import Backtracking
+from thalweg.line_search.protocol import Found, LineSearch, Phi
+from thalweg.line_search.strong_wolfe import StrongWolfe
 from thalweg.solvers.composite.fista import FISTA
 from thalweg.solvers.descent.descent import Descent, Direction
 from thalweg.solvers.descent.lbfgs import LBFGS
 from thalweg.solvers.descent.steepest import SteepestDescent
-from thalweg.suggest import suggest
+
+# When to stop
+from thalweg.core.stop import Epochs, Evaluations, GradNorm, Never, Patience, Seconds, StepNorm, Steps, Stop, Target
+from thalweg.core.stop import ValueChange
+
+# While it runs
+from thalweg.run.callbacks import Event, Every, Progress
+
+# To write a method
+from thalweg.core.types import Evals, Evaluation, Info, Step, make_info
+
+# Configuration and the registry
+from thalweg.core.config import change, from_config, to_config
+from thalweg.registry import METHODS
+
+__all__ = [
+    "Adam",
+    "Backtracking",
+    "Bounds",
+    "Carry",
+    "Constant",
+    "Descent",
+    "Direction",
+    "Epochs",
+    "Evals",
+    "Evaluation",
+    "Evaluations",
+    "Event",
+    "Every",
+    "FISTA",
+    "FirstOrder",
+    "Found",
+    "GradNorm",
+    "Info",
+    "L1",
+    "LBFGS",
+    "LatentModel",
+    "LeastSquares",
+    "LineSearch",
+    "METHODS",
+    "MinimizeError",
+    "MinimizeWarning",
+    "Never",
+    "Nonsmooth",
+    "Objective",
+    "Oracle",
+    "Patience",
+    "Phi",
+    "Problem",
+    "Progress",
+    "Result",
+    "Rule",
+    "SGD",
+    "Schedule",
+    "Seconds",
+    "Solver",
+    "Status",
+    "SteepestDescent",
+    "Step",
+    "StepNorm",
+    "Steps",
+    "Stop",
+    "StrongWolfe",
+    "Target",
+    "Trace",
+    "ValueChange",
+    "WarmupCosine",
+    "change",
+    "from_config",
+    "iterate",
+    "losses",
+    "make_info",
+    "minimize",
+    "optimality",
+    "plot",
+    "problems",
+    "split",
+    "start",
+    "suggest",
+    "to_config",
+]
+
+LAZY = ("losses", "plot", "problems")
+"""Modules that are imported when they are first used."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in LAZY:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

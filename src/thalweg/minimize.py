@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from thalweg.core.fields import is_tracer
 from thalweg.core.first_order import FirstOrder
 from thalweg.core.iterate import Carry
 from thalweg.core.objective import Latent
@@ -17,11 +18,11 @@ from thalweg.core.problem import Problem
 from thalweg.core.rule import OptaxRule, Rule, is_optax
 from thalweg.core.solver import Solver
 from thalweg.core.stop import Epochs, GradNorm, Patience, Steps, Stop, length, resolve, rules_of
-from thalweg.core.tree import common_dtype
 from thalweg.core.types import Params
 from thalweg.core.variables import check_start, short, split
-from thalweg.registry import METHODS, fitting, fits
+from thalweg.registry import METHODS, fits, fitting
 from thalweg.run.callbacks import Callback
+from thalweg.run.inspect import UNDER_TRANSFORM
 from thalweg.run.launch import Options, launch
 from thalweg.run.result import MinimizeError, MinimizeWarning, Result
 from thalweg.suggest import suggest
@@ -107,10 +108,8 @@ def variables(problem: Problem, x0: Any, method: Any, seed: int) -> tuple[Params
         if not isinstance(problem.objective, Latent):
             raise TypeError("minimize(problem, x0): x0 is missing; only a latent-variable model draws its own start.")
         x0 = problem.objective.model.init(jax.random.key(seed), problem.objective.data)
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((problem, x0))):
-        raise TypeError(
-            "minimize was called under jit, vmap or grad: it is the host's driver. Use tw.start and tw.iterate there."
-        )
+    if any(is_tracer(leaf) for leaf in jax.tree.leaves((problem, x0))):
+        raise TypeError(UNDER_TRANSFORM)
     integers = isinstance(method, Solver) and Oracle.GRADIENT not in method.needs
     return split(check_start(x0, integers), integers)
 
@@ -127,8 +126,8 @@ def resolve_method(problem: Problem, x: Params, method: Any) -> tuple[Solver, st
         return method, None
     if isinstance(method, str):
         near = difflib.get_close_matches(method.lower(), METHODS, n=1)
-        hint = f"; did you mean tw.{METHODS[near[0]].make.__name__}()?" if near else ""
-        raise TypeError(f"method={method!r} is a name: pass the method itself, e.g. tw.LBFGS(){hint}.")
+        name = METHODS[near[0]].make.__name__ if near else "LBFGS"
+        raise TypeError(f"method={method!r} is a name: pass the method itself, e.g. tw.{name}().")
     if isinstance(method, type) or callable(method):
         raise TypeError(f"method={short(method)} is not configured: call it, e.g. tw.{method.__name__}(...).")
     raise TypeError(f"method={method!r} is not a rule, a solver or an Optax transformation.")
@@ -176,12 +175,13 @@ def with_model_state(problem: Problem, model_state: Any) -> Problem:
 
 
 def default_rule(offers: frozenset[Oracle], x: Params) -> Stop:
-    """Converged to the square root of the variables' precision, or 10 000 steps."""
+    """Converged to the square root of the precision of the variables (of the narrowest), or 10 000 steps."""
     if Oracle.WHOLE not in offers:
         raise ValueError(
             "stop=None: a random or stateful loss has no gradient test; say how long, e.g. stop=tw.Steps(1000)."
         )
-    return default_stop(common_dtype(x))
+    dtypes = (jax.dtypes.canonicalize_dtype(leaf.dtype) for leaf in jax.tree.leaves(x))  # no float64 without x64
+    return default_stop(max(dtypes, key=lambda dtype: jnp.finfo(dtype).eps))
 
 
 @functools.cache
@@ -235,4 +235,3 @@ def report(result: Result, on_failure: str) -> Result:
         raise MinimizeError(result)
     warnings.warn(f"{result.status.name} after {result.steps} steps: {result.message}", MinimizeWarning, stacklevel=3)
     return result
-

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import tree_leaves_with_path
 
+from thalweg.core.fields import is_tracer
 from thalweg.core.tree import max_abs
 from thalweg.core.types import Params, Scalar
 from thalweg.core.variables import leaf_name
@@ -29,13 +30,15 @@ class Bounds(eqx.Module):
     upper: Any = eqx.field(default=np.inf, converter=as_limits)
 
     def __check_init__(self):
-        if isinstance(self.lower, (list, tuple)) and all(isinstance(p, (list, tuple)) and len(p) == 2 for p in self.lower):
+        if isinstance(self.lower, (list, tuple)) and all(
+            isinstance(p, (list, tuple)) and len(p) == 2 for p in self.lower
+        ):
             raise TypeError(
                 f"Bounds(lower={self.lower!r}): a list of (low, high) pairs is SciPy's older form: write "
                 "tw.Bounds(lower, upper) with one array a side."
             )
         pairs = zip(tree_leaves_with_path(self.lower), jax.tree.leaves(self.upper), strict=False)
-        if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((self.lower, self.upper))):
+        if any(is_tracer(leaf) for leaf in jax.tree.leaves((self.lower, self.upper))):
             return
         for (path, low), high in pairs:
             if np.isnan(low).any() or np.isnan(high).any():

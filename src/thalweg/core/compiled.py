@@ -1,8 +1,8 @@
 """The one place outside the driver where a program is compiled.
 
-A program is kept by what is static in its arguments (structure, ints, strings, functions) and compiled once for
-every set of shapes. The cache is bounded, so that a fresh lambda on every call does not leak: the least recently used
-program goes, and with it what it closed over.
+A program is kept by what is static in its arguments (structure, ints, strings, functions) and by the shapes of the
+rest, so it is compiled once. The cache is bounded, so that a fresh lambda on every call does not leak: the least
+recently used program goes, and with it what it closed over.
 """
 
 import collections
@@ -46,8 +46,9 @@ def program(function: Callable, *args: Any) -> tuple[Program, list[Any]]:
     leaves, treedef = jax.tree.flatten(args)
     dynamic = [leaf for leaf in leaves if is_traced(leaf)]
     static = tuple(None if is_traced(leaf) else (leaf, type(leaf)) for leaf in leaves)
+    shapes = tuple(float if isinstance(leaf, float) else (leaf.shape, leaf.dtype) for leaf in dynamic)
     try:
-        key = (function, treedef, static)
+        key = (function, treedef, static, shapes)
         found = _programs.get(key)
     except TypeError as error:
         culprit = next((s[0] for s in static if s is not None and not is_hashable(s[0])), treedef)

@@ -106,9 +106,13 @@ def change(solver: Any, **values: float) -> Any:
     """
     change_one: Callable = jax.tree_util.tree_map_with_path
     for name, value in values.items():
-        paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(solver) if getattr(path[-1], "name", None) == name]
+        paths = [
+            path for path, _ in jax.tree_util.tree_leaves_with_path(solver) if getattr(path[-1], "name", None) == name
+        ]
         if len(paths) != 1:
-            raise ValueError(f"{name!r} names {len(paths)} numbers in {solver!r}: {[jax.tree_util.keystr(p) for p in paths]}.")
+            raise ValueError(
+                f"{name!r} names {len(paths)} numbers in {solver!r}: {[jax.tree_util.keystr(p) for p in paths]}."
+            )
         target = paths[0]
         solver = change_one(lambda path, leaf, t=target, v=value: like(leaf, v) if path == t else leaf, solver)
     return solver

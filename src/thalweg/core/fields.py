@@ -6,6 +6,12 @@ from typing import Any
 import equinox as eqx
 import jax
 import numpy as np
+from jax.core import Tracer
+
+
+def is_tracer(value: Any) -> bool:
+    """Whether `value` is abstract: seen under jit, vmap or grad."""
+    return isinstance(value, Tracer)
 
 
 def number(value: Any) -> Any:
@@ -20,7 +26,7 @@ def number(value: Any) -> Any:
         return float(value)
     if isinstance(value, np.ndarray) and value.ndim == 0:
         return float(value)
-    if isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer) and value.ndim == 0:
+    if isinstance(value, jax.Array) and not is_tracer(value) and value.ndim == 0:
         return float(value)
     return value
 
@@ -56,7 +62,7 @@ def fail(owner: Any, name: str, value: Any, demand: str) -> None:
 def check_real(owner: Any, name: str, low: float, high: float, demand: str, *, open_low=False, open_high=False) -> None:
     """Refuses a field outside the interval. Arrays are checked entry by entry; tracers and schedules are not."""
     value = getattr(owner, name)
-    if isinstance(value, jax.core.Tracer) or callable(value):
+    if is_tracer(value) or callable(value):
         return
     if isinstance(value, (bool, str)) or not isinstance(value, (float, int, np.ndarray, jax.Array)):
         fail(owner, name, value, demand)

@@ -8,7 +8,6 @@ Inside the loop nothing is done to whole trees beyond the method's own work. So 
 its step number and found again by replaying the chunk, and only the value is tested for finiteness.
 """
 
-import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -21,7 +20,7 @@ from thalweg.core.solver import Solver
 from thalweg.core.status import Status
 from thalweg.core.stop import GradNorm, Host, Stop, View, rules_of
 from thalweg.core.trace import Trace, check_scalars, pack, unpack
-from thalweg.core.tree import select
+from thalweg.core.tree import is_key, select
 from thalweg.core.types import Info, Key, Params, Scalar, State, real
 
 FEASIBLE = 1e-6
@@ -57,9 +56,7 @@ class Carry(NamedTuple):
 
 def strong(leaf: Any) -> Any:
     """The same number without weak type: one weak leaf would compile every chunk twice."""
-    if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.extended):
-        return leaf
-    return jax.lax.convert_element_type(leaf, leaf.dtype)
+    return leaf if is_key(leaf) else jax.lax.convert_element_type(leaf, leaf.dtype)
 
 
 def bind(problem: Problem, key: Key, step: Scalar, model_state: Any, batch: Any) -> tuple[Problem, Key]:
@@ -95,7 +92,9 @@ def start(
     return jax.tree.map(strong, carry)
 
 
-def advance(problem: Problem, solver: Solver, stop: Stop, key: Key, carry: Carry, batch: Any = None) -> tuple[Carry, Info]:
+def advance(
+    problem: Problem, solver: Solver, stop: Stop, key: Key, carry: Carry, batch: Any = None
+) -> tuple[Carry, Info]:
     """One turn of the loop, without control flow of its own."""
     here, solver_key = bind(problem, key, carry.step, carry.model_state, batch)
     state, info, seen = solver.step(here, carry.state, solver_key)
@@ -103,7 +102,7 @@ def advance(problem: Problem, solver: Solver, stop: Stop, key: Key, carry: Carry
     view = View(carry.step + 1, info, point, state.x, carry.host)
     stop_state, status, info, doubt = judge(here, stop, carry, view)
     status = jnp.where(status == Status.RUNNING.value, info.status, status)
-    status = jnp.where(jnp.isfinite(info.value) | ~measured(info), status, lost(info.value)).astype(jnp.int32)
+    status = jnp.where(lost(here, info), loss_status(info.value), status).astype(jnp.int32)
     new = Carry(
         step=carry.step + 1,
         state=state,
@@ -118,12 +117,14 @@ def advance(problem: Problem, solver: Solver, stop: Stop, key: Key, carry: Carry
     return jax.tree.map(strong, new), info._replace(status=status)
 
 
-def measured(info: Info) -> Scalar:
-    """Whether the method evaluated the value at this step (NaN with zero evaluations means that it did not)."""
-    return info.evals.value > 0
+def lost(problem: Problem, info: Info) -> Scalar:
+    """Whether a number that the method measured is not finite. Without an evaluation, NaN means "not measured"."""
+    value = (info.evals.value > 0) & ~jnp.isfinite(info.value)
+    gradient = (info.evals.gradient > 0) & jnp.isnan(info.optimality) & problem.whole
+    return value | gradient
 
 
-def lost(value: Scalar) -> Scalar:
+def loss_status(value: Scalar) -> Scalar:
     """A value of -inf is a problem without a minimum; NaN and +inf are a point where the objective is not defined."""
     return jnp.where(value == -jnp.inf, Status.DIVERGED.value, Status.NONFINITE.value)
 
@@ -190,7 +191,9 @@ def iterate(
 
     Pure: jit, vmap and shard it freely.
     """
-    carry, rows, structure = run(problem, solver, carry, stop, key, batches, capacity=capacity, limit=limit, batched=batched)
+    carry, rows, structure = run(
+        problem, solver, carry, stop, key, batches, capacity=capacity, limit=limit, batched=batched
+    )
     return carry, unpack(rows, structure)
 
 

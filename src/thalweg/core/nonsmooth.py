@@ -14,7 +14,10 @@ class Nonsmooth(eqx.Module):
     `separable`: \(h\) is a sum over single entries, so that its prox and a box compose exactly.
     """
 
-    separable: eqx.AbstractClassVar[bool]
+    @property
+    @abc.abstractmethod
+    def separable(self) -> bool:
+        """Whether `h` is a sum over single entries."""
 
     @abc.abstractmethod
     def value(self, x: Params) -> Scalar:
@@ -28,7 +31,10 @@ class Nonsmooth(eqx.Module):
 class Zero(Nonsmooth):
     """No nonsmooth part."""
 
-    separable = True
+    @property
+    def separable(self) -> bool:
+        """Yes."""
+        return True
 
     def value(self, x: Params) -> Scalar:
         """0."""

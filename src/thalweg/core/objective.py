@@ -17,8 +17,7 @@ from thalweg.core.fields import replace
 from thalweg.core.oracle import Oracle
 from thalweg.core.tree import dot
 from thalweg.core.types import Evaluation, Key, Params, Scalar
-from thalweg.core.variables import rejoin
-
+from thalweg.core.variables import is_array, rejoin
 
 SMOOTH = frozenset({Oracle.VALUE, Oracle.GRADIENT, Oracle.HVP})
 """What every differentiable function offers."""
@@ -225,21 +224,32 @@ def name_of(fun: Callable) -> str:
 
 def describe(value: Any) -> str:
     """Type, dtype and shape of an array; the type of anything else."""
-    if hasattr(value, "shape") and hasattr(value, "dtype"):
+    if is_array(value):
         return f"an array of shape {tuple(value.shape)} and dtype {value.dtype}"
     return f"a {type(value).__name__}"
 
 
 def check_scalar(value: Any, fun: Callable) -> Scalar:
     """A loss must be one real number; says what it was instead."""
-    cures = {"c": "return its real part or modulus", "i": "return a float", "u": "return a float", "b": "return a float"}
-    if not isinstance(value, (jax.Array, float, int, complex)) and not hasattr(value, "dtype"):
+    cures = {
+        "c": "return its real part or modulus",
+        "i": "return a float",
+        "u": "return a float",
+        "b": "return a float",
+    }
+    if not isinstance(value, (float, int, complex)) and not is_array(value):
         hint = " (for auxiliary output pass has_aux=True)" if isinstance(value, tuple) else ""
-        raise TypeError(f"The loss {name_of(fun)} must return one real number, and it returned {describe(value)}{hint}.")
+        raise TypeError(
+            f"The loss {name_of(fun)} must return one real number, and it returned {describe(value)}{hint}."
+        )
     value = jnp.asarray(value)
     if value.shape != ():
-        raise TypeError(f"The loss {name_of(fun)} must return one number, and it returned {describe(value)}: take its mean.")
+        raise TypeError(
+            f"The loss {name_of(fun)} must return one number, and it returned {describe(value)}: take its mean."
+        )
     if not jnp.issubdtype(value.dtype, jnp.floating):
         cure = cures.get(value.dtype.kind, "return a float")
-        raise TypeError(f"The loss {name_of(fun)} must return a real number, and it returned {describe(value)}: {cure}.")
+        raise TypeError(
+            f"The loss {name_of(fun)} must return a real number, and it returned {describe(value)}: {cure}."
+        )
     return value

@@ -16,7 +16,7 @@ from thalweg.core.nonsmooth import ZERO, Nonsmooth, Zero
 from thalweg.core.objective import Function, Latent, LatentModel, LeastSquares, Objective, takes_key
 from thalweg.core.oracle import PARTS, Oracle
 from thalweg.core.tree import max_abs
-from thalweg.core.types import Evals, Key, Params, Scalar
+from thalweg.core.types import Evals, Key, Params, Scalar, ScalarLike
 from thalweg.core.variables import is_inexact, leaf_name
 
 
@@ -115,7 +115,9 @@ class Problem(eqx.Module):
             worst += [max_abs(jax.tree.map(lambda c: c.clip(min=0), self.inequality(x)))]
         return functools.reduce(jnp.maximum, worst) if worst else jnp.zeros(())
 
-    def evals(self, *, value=0, gradient=0, hvp=0, prox=0) -> Evals:
+    def evals(
+        self, *, value: ScalarLike = 0, gradient: ScalarLike = 0, hvp: ScalarLike = 0, prox: ScalarLike = 0
+    ) -> Evals:
         """Counts with the examples that they read: every value and every Hessian product is a pass over the data."""
         return Evals(value, gradient, hvp, prox, (value + hvp) * self.objective.examples)
 
@@ -142,10 +144,10 @@ def as_objective(objective: Any, data: Any, stateful: bool, has_aux: bool) -> Ob
     if isinstance(objective, LatentModel):
         if data is None:
             raise ValueError(f"Problem({type(objective).__name__}(...)): a latent-variable model needs data=X.")
-        return Latent(objective, data)
+        return Latent(model=objective, data=data)
     if not callable(objective):
         raise TypeError(f"Problem(objective={objective!r}): give a function of x, or of (params, batch) with data.")
-    return Function(objective, data, stateful=stateful, has_aux=has_aux, keyed=takes_key(objective))
+    return Function(fun=objective, data=data, stateful=stateful, has_aux=has_aux, keyed=takes_key(objective))
 
 
 def check_bounds(nonsmooth: Any, bounds: Any, separable: bool) -> None:
@@ -153,9 +155,7 @@ def check_bounds(nonsmooth: Any, bounds: Any, separable: bool) -> None:
     if bounds is not None and not isinstance(bounds, Bounds):
         raise TypeError(f"Problem(bounds={bounds!r}): write tw.Bounds(lower, upper) with one array a side.")
     if bounds is not None and not separable:
-        raise ValueError(
-            f"Problem(nonsmooth={nonsmooth!r}, bounds=...): its prox and a box do not compose: leave one of the two out."
-        )
+        raise ValueError(f"Problem(nonsmooth={nonsmooth!r}, bounds=...): its prox and a box do not compose: drop one.")
 
 
 def check_functions(**parts: Any) -> None:

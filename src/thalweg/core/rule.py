@@ -37,7 +37,7 @@ class Rule(eqx.Module):
             import optax
         except ImportError as error:
             raise ImportError(f"{type(self).__name__}.as_optax() needs Optax: pip install optax.") from error
-        return optax.GradientTransformationExtraArgs(self.init, self.update)
+        return optax.GradientTransformationExtraArgs(self.init, self.update)  # pyright: ignore[reportArgumentType]
 
 
 class OptaxRule(Rule):

@@ -20,9 +20,20 @@ class Solver(eqx.Module):
     A state has an attribute `x`, always the point that the method reports.
     """
 
-    needs: eqx.AbstractVar[frozenset[Oracle]]
-    takes: eqx.AbstractVar[frozenset[Oracle]]
-    proxy: eqx.AbstractVar[bool]
+    @property
+    @abc.abstractmethod
+    def needs(self) -> frozenset[Oracle]:
+        """What the problem must offer."""
+
+    @property
+    @abc.abstractmethod
+    def takes(self) -> frozenset[Oracle]:
+        """What the method does not ignore, beyond what it needs."""
+
+    @property
+    @abc.abstractmethod
+    def proxy(self) -> bool:
+        """Whether `Info.optimality` stands for a point near `x_t`."""
 
     @abc.abstractmethod
     def init(self, problem: Problem, x: Params) -> State:

@@ -9,20 +9,20 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from thalweg.core.fields import check_nonnegative, check_positive, fail, number, real_field
+from thalweg.core.fields import check_nonnegative, check_positive, fail, is_tracer, number, real_field
 from thalweg.core.oracle import Oracle
 from thalweg.core.status import Status
 from thalweg.core.tree import max_abs, subtract
-from thalweg.core.types import Info, Params, Scalar, State, real
+from thalweg.core.types import Info, Params, Scalar, ScalarLike, State, real
 
 
 class Host(NamedTuple):
     """What only the host knows, refreshed at the start of every chunk."""
 
-    seconds: Scalar
-    validation: Scalar
-    n_validations: Scalar
-    steps_per_epoch: Scalar
+    seconds: ScalarLike
+    validation: ScalarLike
+    n_validations: ScalarLike
+    steps_per_epoch: ScalarLike
 
 
 class View(NamedTuple):
@@ -291,7 +291,7 @@ def check_whole(owner: Any, *names: str) -> None:
     """Each named field a whole number >= 1 (kept as a traced float, so that another one does not recompile)."""
     for name in names:
         value = getattr(owner, name)
-        if isinstance(value, jax.core.Tracer):
+        if is_tracer(value):
             continue
         if not isinstance(value, float) or value < 1 or value != int(value):
             fail(owner, name, value, "a whole number >= 1")
@@ -373,7 +373,9 @@ def resolve(tree: Any, steps_per_epoch: float | None, steps: float | None) -> An
             return Duration(float(round(steps)))
         return leaf
 
-    if not any(isinstance(leaf, durations) for leaf in jax.tree.leaves(tree, is_leaf=lambda v: isinstance(v, durations))):
+    if not any(
+        isinstance(leaf, durations) for leaf in jax.tree.leaves(tree, is_leaf=lambda v: isinstance(v, durations))
+    ):
         return tree
     return jax.tree.map(one, tree, is_leaf=lambda v: isinstance(v, durations))
 

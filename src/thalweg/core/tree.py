@@ -89,6 +89,11 @@ def all_finite(tree: Params) -> Scalar:
     return functools.reduce(jnp.logical_and, flags, jnp.asarray(True))
 
 
+def is_key(leaf: Any) -> bool:
+    """Whether the leaf holds random keys, on which there is no arithmetic."""
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
 def ravel(tree: Params) -> jax.Array:
     """All entries as one vector in the tree's common dtype."""
     dtype = common_dtype(tree)

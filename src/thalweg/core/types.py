@@ -10,6 +10,7 @@ from thalweg.core.status import Status
 Params = Any  # a pytree whose floating-point array leaves are the variables
 State = Any
 Scalar = jax.Array
+ScalarLike = Any  # a scalar array, or a number of Python or NumPy
 Key = jax.Array
 
 
@@ -62,21 +63,21 @@ class Step(NamedTuple):
     seen: Evaluation | None = None
 
 
-def real(value) -> Scalar:
+def real(value: ScalarLike) -> Scalar:
     """`value` as a scalar of the widest float in use (float64 under x64, float32 otherwise)."""
     return jnp.asarray(value).astype(jnp.result_type(float))
 
 
 def make_info(
-    value,
-    optimality=jnp.nan,
-    infeasibility=0.0,
-    step_size=jnp.nan,
+    value: ScalarLike,
+    optimality: ScalarLike = jnp.nan,
+    infeasibility: ScalarLike = 0.0,
+    step_size: ScalarLike = jnp.nan,
     *,
     evals: Evals = Evals(),
-    status=Status.RUNNING,
-    aux=None,
-    extra=None,
+    status: ScalarLike = Status.RUNNING,
+    aux: Any = None,
+    extra: Any = None,
 ) -> Info:
     """An `Info` with every number in its own fixed dtype, so that no method can cause a second compilation."""
     return Info(

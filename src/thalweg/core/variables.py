@@ -23,9 +23,7 @@ def rejoin(x: Params, frozen: Any) -> Params:
     """The user's tree again: `x` where it has a leaf, the frozen leaf elsewhere."""
     if frozen is None:
         return jax.tree.map(lambda leaf: leaf, x)
-    return jax.tree.map(
-        lambda a, b: b if a is None else a, x, frozen, is_leaf=lambda leaf: leaf is None
-    )
+    return jax.tree.map(lambda a, b: b if a is None else a, x, frozen, is_leaf=lambda leaf: leaf is None)
 
 
 def split(tree: Params, integers: bool = False) -> tuple[Params, Any]:
@@ -56,7 +54,9 @@ def check_start(x0: Any, integers: bool = False) -> Params:
     for path, leaf in jax.tree_util.tree_leaves_with_path(x0):
         name = "x0" + keystr(path)
         if isinstance(leaf, (float, complex)) and all(isinstance(k, (DictKey, SequenceKey)) for k in path):
-            raise TypeError(f"{name}={leaf!r} is a Python number, which cannot be optimised: write jnp.asarray({leaf!r}).")
+            raise TypeError(
+                f"{name}={leaf!r} is a Python number, which cannot be optimised: write jnp.asarray({leaf!r})."
+            )
         if is_inexact(leaf):
             found = True
             check_leaf(name, leaf)

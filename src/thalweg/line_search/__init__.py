@@ -1,0 +1,1 @@
+"""Steps along a ray."""

@@ -11,8 +11,10 @@ from thalweg.line_search.protocol import Found, LineSearch, Phi, decreased
 
 
 class Backtracking(LineSearch):
-    r"""The first of \(t = t_0, \beta t_0, \beta^2 t_0, \dots\) with
-    \(\varphi(t) \le \varphi(0) + \alpha\,t\,\varphi'(0)\) (Armijo).
+    r"""The first of ever shorter steps that lowers the value enough (Armijo).
+
+    The steps are \(t = t_0, \beta t_0, \beta^2 t_0, \dots\), the demand is
+    \(\varphi(t) \le \varphi(0) + \alpha\,t\,\varphi'(0)\).
 
     - `slope`: \(\alpha\), the demanded fraction of the decrease that the slope promises, in (0, 1/2).
     - `decrease`: \(\beta\) in (0, 1). `max_trials`: >= 1; at the default the step has shrunk by 1e-18.

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import equinox as eqx
 import jax.numpy as jnp
 
-from thalweg.core.types import Evaluation, Scalar
+from thalweg.core.types import Evaluation, Scalar, ScalarLike
 
 
 class Phi(NamedTuple):
@@ -44,7 +44,7 @@ def noise(phi0: Phi) -> Scalar:
     return 4 * jnp.finfo(phi0.value.dtype).eps * jnp.abs(phi0.value)
 
 
-def decreased(phi0: Phi, phi: Phi, step: Scalar, fraction: Scalar) -> Scalar:
+def decreased(phi0: Phi, phi: Phi, step: Scalar, fraction: ScalarLike) -> Scalar:
     r"""Whether the value fell by `fraction` of what the slope promised.
 
     Where the fall is below rounding the slope decides instead: for a quadratic

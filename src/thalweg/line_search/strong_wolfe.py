@@ -33,7 +33,10 @@ class End(NamedTuple):
 
 
 class Search(NamedTuple):
-    """The interval, the evaluation at `low`, the next trial step, trials so far, and whether `low` is accepted."""
+    """The interval, the evaluation at `low`, the next trial step, trials so far, and whether the search is over.
+
+    `accepted`: `low` satisfies both conditions.
+    """
 
     low: End
     high: End
@@ -41,6 +44,7 @@ class Search(NamedTuple):
     trial: Scalar
     count: Scalar
     done: Scalar
+    accepted: Scalar
 
 
 class StrongWolfe(LineSearch):
@@ -79,6 +83,7 @@ class StrongWolfe(LineSearch):
             trial=jnp.asarray(step0, dtype),
             count=jnp.asarray(0, jnp.int32),
             done=jnp.asarray(False),
+            accepted=jnp.asarray(False),
         )
 
         def again(search):
@@ -89,7 +94,8 @@ class StrongWolfe(LineSearch):
         far = jnp.isinf(end.high.step) & (end.low.step * jnp.finfo(dtype).eps >= jnp.asarray(step0, dtype))
         unbounded = (end.low.value == -jnp.inf) | (far & (end.count >= self.max_trials))
         low = Phi(end.low.value, end.low.slope, end.seen)
-        return Found(end.low.step, low, end.low.step > 0, unbounded & (end.low.step > 0), end.count)
+        ok = (end.low.step > 0) & (end.accepted | (end.low.value < phi0.value - noise(phi0)))
+        return Found(end.low.step, low, ok, unbounded & ok, end.count)
 
     def shrink(self, search: Search, phi: Phi, phi0: Phi) -> Search:
         """The interval after the evaluation at `search.trial`, and where to look next."""
@@ -110,7 +116,8 @@ class StrongWolfe(LineSearch):
             select(good, phi.seen, search.seen),
             trial,
             search.count + 1,
-            (good & flat) | (good & ~finite) | stuck,
+            (good & (flat | ~finite)) | stuck,
+            good & flat,
         )
 
 

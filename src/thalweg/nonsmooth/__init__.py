@@ -1,0 +1,1 @@
+"""Penalties and sets with their proximal operators."""

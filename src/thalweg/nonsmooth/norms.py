@@ -22,15 +22,19 @@ class L1(Nonsmooth):
     """
 
     weight: Any = real_field(1.0)
-    separable = True
 
     def __check_init__(self):
         check_nonnegative(self, "weight")
 
+    @property
+    def separable(self) -> bool:
+        """Yes."""
+        return True
+
     def value(self, x: Params) -> Scalar:
         """`weight` times the sum of absolute values."""
         dtype = common_dtype(x)
-        total = sum((jnp.sum(jnp.abs(leaf.astype(wide(leaf.dtype)))).astype(dtype) for leaf in jax.tree.leaves(x)))
+        total = sum(jnp.sum(jnp.abs(leaf.astype(wide(leaf.dtype)))).astype(dtype) for leaf in jax.tree.leaves(x))
         return jnp.asarray(self.weight).astype(dtype) * total
 
     def prox(self, x: Params, step_size: Scalar) -> Params:

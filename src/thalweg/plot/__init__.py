@@ -1,0 +1,6 @@
+"""Figures: a result in, a Matplotlib figure or axes out. Needs the `plot` extra (matplotlib)."""
+
+from thalweg.plot.history import history, metric, optimality, validation, value
+from thalweg.plot.surface import contours, path
+
+__all__ = ["contours", "history", "metric", "optimality", "path", "validation", "value"]

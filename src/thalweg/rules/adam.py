@@ -24,7 +24,8 @@ class Adam(Rule):
     \[ m_t = \beta_1 m_{t-1} + (1-\beta_1)\,g_t, \qquad v_t = \beta_2 v_{t-1} + (1-\beta_2)\,g_t^2, \]
     \[ x_{t+1} = x_t - \eta_t\, \frac{m_t/(1-\beta_1^t)}{\sqrt{v_t/(1-\beta_2^t)} + \varepsilon}. \]
 
-    - `learning_rate`: \(\eta\) >= 0, or a schedule. `b1`, `b2`: in [0, 1). `eps`: \(\varepsilon\) >= 0, outside the root.
+    - `learning_rate`: \(\eta\) >= 0, or a schedule. `b1`, `b2`: in [0, 1).
+    - `eps`: \(\varepsilon\) >= 0, outside the root.
 
     **Needs** a gradient.
     **Guarantee** None in general: Adam need not converge even on convex problems (arXiv:1904.09237). With a
@@ -45,7 +46,9 @@ class Adam(Rule):
         """Both means at zero."""
         return AdamState(jnp.zeros((), jnp.int32), zeros_like(params), zeros_like(params))
 
-    def update(self, grads: Params, state: AdamState, params: Params | None = None, **extra) -> tuple[Params, AdamState]:
+    def update(
+        self, grads: Params, state: AdamState, params: Params | None = None, **extra
+    ) -> tuple[Params, AdamState]:
         """One step of the iteration."""
         t = real(state.count + 1)
 

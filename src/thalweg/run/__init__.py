@@ -1,0 +1,1 @@
+"""The driver: everything that touches the host."""

@@ -4,6 +4,8 @@ import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from thalweg.core.solver import Solver
 from thalweg.core.trace import Trace
 from thalweg.core.types import Params
@@ -45,48 +47,91 @@ class Every:
 
 
 class Progress:
-    """A line in the terminal that shows the run as it goes; silent where the output is not a terminal.
+    """A bar in the terminal that shows the run as it goes; silent where the error stream is not a terminal.
 
-    It is refreshed between chunks, a few times a second, and does not change where the chunks are cut.
-    Needs the `cli` extra (rich).
+    It is refreshed between chunks, a few times a second, and does not change where the chunks are cut. As a context
+    manager it is there from the first moment, while the program is compiled, and leaves the terminal in order
+    whatever happens. Needs the `cli` extra (rich).
+
+    - `steps`: the most steps that the run can take, the length of the bar; None for a bar without an end.
+    - `terminal`: show it or not; None to look at the error stream.
     """
 
     every = None
 
-    def __init__(self, *, terminal: bool | None = None):
+    def __init__(self, steps: float | None = None, *, terminal: bool | None = None):
+        self.steps = steps
         self.terminal = sys.stderr.isatty() if terminal is None else terminal
-        self._live: Any = None
+        self._bar: Any = None
+        self._shown = -REFRESH
+
+    def __enter__(self) -> "Progress":
+        self.open()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+
+    def open(self) -> None:
+        """Shows the bar at its start; done by the first call too."""
+        if self.terminal and self._bar is None:
+            self._bar = open_bar()
+            self._bar.add_task("", total=self.steps, text="compiling")
+            self._shown = -REFRESH
+
+    def close(self) -> None:
+        """Leaves the bar where it stands and gives the terminal back."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
 
     def __call__(self, event: Event) -> None:
-        """Show the last row of the trace."""
+        """Shows the last row of the trace."""
         if not self.terminal:
             return
-        if self._live is None:
-            self._live = open_live()
-        self._live.update(self.text(event), refresh=True)
+        self.open()
+        if event.final or event.seconds - self._shown >= REFRESH:
+            self._shown = event.seconds
+            total = event.step if event.final else self.steps
+            self._bar.update(self._bar.task_ids[0], completed=event.step, total=total, text=self.text(event))
         if event.final:
-            self._live.stop()
-            self._live = None
+            self.close()
 
     def text(self, event: Event) -> str:
-        """The line."""
+        """The numbers beside the bar."""
         parts = [f"step {event.step}"]
         if len(event.trace.value):
-            parts += [f"value {event.trace.value[-1]:.6g}", f"optimality {event.trace.optimality[-1]:.3g}"]
-        parts += [f"{name} {value:.4g}" for name, value in event.validation.items()]
-        return "  ".join([*parts, f"{event.seconds:.1f} s"])
+            parts.append(f"value {event.trace.value[-1]:.5g}")
+        held_out = dict(event.validation)
+        if "validation_value" in held_out:
+            parts.append(f"validation {held_out.pop('validation_value'):.4g}")
+        parts += [f"{name.removeprefix('validation_')} {value:.4g}" for name, value in held_out.items()]
+        if len(event.trace.optimality) and not np.isnan(event.trace.optimality[-1]):
+            parts.append(f"optimality {event.trace.optimality[-1]:.2g}")
+        return "  ".join(parts)
 
 
-def open_live() -> Any:
-    """Rich's live display on the error stream."""
+REFRESH = 0.1
+"""Seconds between two updates of the bar."""
+
+
+def open_bar() -> Any:
+    """Rich's progress display on the error stream: the time, a bar, the numbers."""
     try:
         from rich.console import Console
-        from rich.live import Live
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as Bar
+        from rich.table import Column
     except ImportError as error:
         raise ImportError('tw.Progress() needs rich: pip install "thalweg[cli]".') from error
-    live = Live(console=Console(stderr=True), auto_refresh=False, transient=False)
-    live.start()
-    return live
+    columns = (
+        TimeElapsedColumn(table_column=Column(min_width=7)),
+        BarColumn(bar_width=12, table_column=Column(min_width=12)),
+        TextColumn("{task.fields[text]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
+    )
+    bar = Bar(*columns, console=Console(stderr=True), refresh_per_second=5)
+    bar.start()
+    return bar
 
 
 def period(callback: Callback) -> int | None:

@@ -1,8 +1,9 @@
 """The compiled programs that the driver calls: a chunk of steps, or a single step."""
 
+import itertools
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import equinox as eqx
 import jax
@@ -17,7 +18,7 @@ from thalweg.core.solver import Solver
 from thalweg.core.status import Status
 from thalweg.core.stop import Host, Stop
 from thalweg.core.trace import pack
-from thalweg.core.tree import all_finite
+from thalweg.core.tree import all_finite, is_key
 from thalweg.core.types import Key, Params
 
 CAPACITY = 1024
@@ -52,30 +53,29 @@ class Lanes(NamedTuple):
     spread: Any
 
 
-def chunk(task: Task, carry: Carry, fresh: Any, limit: Any, capacity: int) -> tuple[Carry, Rows]:
+def chunk(task: Task, lanes: Lanes | None, carry: Carry, fresh: Any, limit: Any, capacity: int) -> tuple[Carry, Rows]:
     """Up to `limit` steps from `carry`, or from the start where `fresh`: one program serves a whole run."""
-    return lane_chunk(task, jax.random.key(task.seed), lambda: task.x0, carry, fresh, limit, capacity, batched=False)
-
-
-def lane_chunk(
-    task: Task, key: Key, begin: Callable, carry: Carry, fresh: Any, limit: Any, capacity: int, *, batched: bool
-) -> tuple[Carry, Rows]:
-    """`chunk` with its own key and start."""
-    problem, solver, stop, _, _ = task
-    carry = jax.lax.cond(fresh, lambda: start(problem, solver, begin(), stop, key, carry.host), lambda: carry)
-    carry, rows, structure = loop.run(problem, solver, carry, stop, key, capacity=capacity, limit=limit, batched=batched)
-    return guard(carry), Rows(rows, structure)
-
-
-def chunk_lanes(task: Task, lanes: Lanes, carry: Carry, fresh: Any, limit: Any, capacity: int) -> tuple[Carry, Rows]:
-    """`chunk` for every lane at once."""
+    if lanes is None:
+        return lane_chunk(task, jax.random.key(task.seed), lambda: task.x0, carry, fresh, limit, capacity)
 
     def one(lane, carry):
         key, begin = lane_start(task, lanes, lane)
         return lane_chunk(task, key, begin, carry, fresh, limit, capacity, batched=True)
 
-    axes = Carry(*[0] * len(Carry._fields))._replace(host=None)
+    axes: Any = Carry(*itertools.repeat(cast(Any, 0), len(Carry._fields)))._replace(host=cast(Any, None))
     return jax.vmap(one, in_axes=(0, axes))(jnp.arange(lanes.number, dtype=jnp.int32), carry)
+
+
+def lane_chunk(
+    task: Task, key: Key, begin: Callable, carry: Carry, fresh: Any, limit: Any, capacity: int, batched: bool = False
+) -> tuple[Carry, Rows]:
+    """`chunk` with its own key and start."""
+    problem, solver, stop, _, _ = task
+    carry = jax.lax.cond(fresh, lambda: start(problem, solver, begin(), stop, key, carry.host), lambda: carry)
+    carry, rows, structure = loop.run(
+        problem, solver, carry, stop, key, capacity=capacity, limit=limit, batched=batched
+    )
+    return guard(carry), Rows(rows, structure)
 
 
 def lane_start(task: Task, lanes: Lanes, lane: Any) -> tuple[Key, Callable[[], Params]]:
@@ -95,17 +95,15 @@ def lane_start(task: Task, lanes: Lanes, lane: Any) -> tuple[Key, Callable[[], P
     return key, begin
 
 
-def first(task: Task, host: Host) -> Carry:
+def first(task: Task, lanes: Lanes | None, host: Host) -> Carry:
     """The start alone: for single dispatch, and for the shape of a carry."""
-    return start(task.problem, task.solver, task.x0, task.stop, jax.random.key(task.seed), host)
-
-
-def first_lanes(task: Task, lanes: Lanes, host: Host) -> Carry:
-    """The starts of all lanes."""
+    problem, solver, stop, seed, x0 = task
+    if lanes is None:
+        return start(problem, solver, x0, stop, jax.random.key(seed), host)
 
     def one(lane):
         key, begin = lane_start(task, lanes, lane)
-        return start(task.problem, task.solver, begin(), task.stop, key, host)
+        return start(problem, solver, begin(), stop, key, host)
 
     return jax.vmap(one)(jnp.arange(lanes.number, dtype=jnp.int32))
 
@@ -124,13 +122,13 @@ def guard(carry: Carry) -> Carry:
 
 def host_values(*values: float) -> Host:
     """The host's numbers in the trace's dtype, never weakly typed."""
-    return Host(*(np.asarray(v, jax.dtypes.canonicalize_dtype(float)) for v in values))
+    return Host(*(np.asarray(v, jnp.result_type(float)) for v in values))
 
 
 def zero(shape: Any) -> Any:
     """A stand-in of the given shape and dtype."""
-    if jax.dtypes.issubdtype(shape.dtype, jax.dtypes.extended):
-        return jax.random.wrap_key_data(np.zeros((*shape.shape, 2), np.uint32))
+    if is_key(shape):
+        return jax.random.wrap_key_data(jnp.zeros((*shape.shape, 2), jnp.uint32))
     return np.zeros(shape.shape, shape.dtype)
 
 
@@ -142,14 +140,10 @@ class Engine:
     - `lanes`: many starts at once. `compile_seconds`: time spent on tracing and compiling so far.
     """
 
-    def __init__(
-        self, task: Task, *, fixed: int | None = None, capacity: int = CAPACITY, lanes: Lanes | None = None
-    ):
+    def __init__(self, task: Task, *, fixed: int | None = None, capacity: int = CAPACITY, lanes: Lanes | None = None):
         self.fixed, self.capacity, self.lanes = fixed, capacity, lanes
         self.single, self.compile_seconds = False, 0.0
-        host = host_values(0.0, np.inf, 0.0, 1.0)
-        call = (first, task, host) if lanes is None else (first_lanes, task, lanes, host)
-        self.begin, self.dynamic = program(*call)
+        self.begin, self.dynamic = program(first, task, lanes, host_values(0.0, np.inf, 0.0, 1.0))
         self.notes = self.begin.notes
 
     def steps(self) -> int:
@@ -175,14 +169,13 @@ class Engine:
         """At most `limit` steps from `carry`, or from the start where it is None."""
         if self.single:
             return self.dispatch(task, carry, host, limit)
-        fresh = np.asarray(carry is None)
-        carry = (self.blank() if carry is None else carry)._replace(host=host)
-        head = (chunk, task) if self.lanes is None else (chunk_lanes, task, self.lanes)
-        found, dynamic = program(*head, carry, fresh, np.asarray(limit, np.int32), self.capacity)
+        fresh, now = np.asarray(carry is None), (self.blank() if carry is None else carry)._replace(host=host)
+        found, dynamic = program(chunk, task, self.lanes, now, fresh, np.asarray(limit, np.int32), self.capacity)
         if found.fresh:  # compile by a call of no steps, so that compiling and running are timed apart
-            self.timed(*program(*head, carry, np.asarray(False), np.asarray(0, np.int32), self.capacity))
-        carry, rows = found.call(dynamic)
-        return carry, Rows(np.asarray(rows.data), rows.structure)
+            nothing = np.asarray(False), np.asarray(0, np.int32)
+            self.timed(*program(chunk, task, self.lanes, now, *nothing, self.capacity))
+        after, rows = found.call(dynamic)
+        return after, Rows(np.asarray(rows.data), rows.structure)
 
     def timed(self, found: Program, dynamic: list[Any]) -> Any:
         """Calls a program; a first call counts as compiling."""
@@ -196,12 +189,12 @@ class Engine:
 
     def dispatch(self, task: Task, carry: Carry | None, host: Host, limit: int) -> tuple[Carry, Rows]:
         """The same steps, each a call of its own."""
-        carry = self.timed(*program(first, task, host)) if carry is None else carry
-        carry, rows = carry._replace(host=host), []
+        now = self.timed(*program(first, task, None, host)) if carry is None else carry
+        now, rows = now._replace(host=host), []
         for _ in range(limit):
-            carry, row = self.timed(*program(single, task, carry))
+            now, row = self.timed(*program(single, task, now))
             rows.append(row)
-            if int(carry.status) != Status.RUNNING:
+            if int(now.status) != Status.RUNNING:
                 break
         data = np.stack([np.asarray(row.data) for row in rows])
-        return self.timed(*program(guard, carry)), Rows(data, rows[-1].structure)
+        return self.timed(*program(guard, now)), Rows(data, rows[-1].structure)

@@ -162,7 +162,7 @@ class Run:
             status = self.learn_last(status)
         if status.failed:
             best = self.best()
-            return Outcome(best.x, status, None, best.step - self.first_step, steps)
+            return Outcome(best.x, status, None, best.step - self.first_step, self.last() + self.first_step)
         return self.kept(Outcome(x, status, rule, self.last(), steps))
 
     def learn_last(self, status: Status) -> Status:
@@ -179,7 +179,7 @@ class Run:
             self.best_segment = Segment(self.task, going, host, self.step)
         self.carry = self.carry._replace(best=ahead.best)
         after = Status(int(ahead.status))
-        return after if after in (Status.NONFINITE, Status.DIVERGED) and not lasts(rows.data[0], self.structure) else status
+        return after if after in (Status.NONFINITE, Status.DIVERGED) else status
 
     def kept(self, outcome: Outcome) -> Outcome:
         """The outcome, moved to the best point if that is what the user keeps."""
@@ -224,9 +224,3 @@ class Run:
     def epochs(self) -> float | None:
         """Passes over the data; on whole data a step is one."""
         return float(self.step) if self.task.problem.objective.examples else None
-
-
-def lasts(row: np.ndarray, structure: Any) -> bool:
-    """Whether the value in a row is finite, or was not measured at all."""
-    info = jax.tree.unflatten(structure, list(row))
-    return bool(np.isfinite(info.value) or info.evals.value == 0)

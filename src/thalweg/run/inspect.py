@@ -6,10 +6,15 @@ import jax
 from jax.extend import core as jex
 from jax.tree_util import tree_leaves_with_path
 
+from thalweg.core.fields import is_tracer
 from thalweg.core.objective import name_of
 from thalweg.core.problem import Problem
 from thalweg.core.types import Params
 from thalweg.core.variables import leaf_name
+
+UNDER_TRANSFORM = (
+    "minimize was called under jit, vmap or grad: it is the host's driver. Use tw.start and tw.iterate there."
+)
 
 
 class Facts(NamedTuple):
@@ -39,6 +44,8 @@ def inspect(problem: Problem, x: Params) -> Facts:
             f"The loss {name} needs a number's value while it is traced (an `if`, a loop bound, float(x)): "
             "use jnp.where, jax.lax.cond or jax.lax.fori_loop."
         ) from error
+    if any(is_tracer(const) for const in jaxpr.consts):
+        raise TypeError(UNDER_TRANSFORM)
     used = used_inputs(jaxpr.jaxpr)
     names = [leaf_name(path) for path, _ in tree_leaves_with_path(x)]
     return Facts(tuple(n for n, u in zip(names, used, strict=True) if not u), convolves(jaxpr.jaxpr))
@@ -64,10 +71,6 @@ def convolves(jaxpr: Any) -> bool:
 
 def inner(eqn: Any) -> list[Any]:
     """The programs nested in an equation's parameters."""
-    found = []
-    for value in jax.tree.leaves(list(eqn.params.values()), is_leaf=lambda v: hasattr(v, "eqns") or hasattr(v, "jaxpr")):
-        if hasattr(value, "jaxpr"):
-            found.append(value.jaxpr)
-        elif hasattr(value, "eqns"):
-            found.append(value)
-    return found
+    programs = (jex.Jaxpr, jex.ClosedJaxpr)
+    found = jax.tree.leaves(list(eqn.params.values()), is_leaf=lambda value: isinstance(value, programs))
+    return [p.jaxpr if isinstance(p, jex.ClosedJaxpr) else p for p in found if isinstance(p, programs)]

@@ -8,6 +8,7 @@ import numpy as np
 from thalweg.core.status import Status
 from thalweg.core.stop import Stop, fired
 from thalweg.core.trace import unpack
+from thalweg.core.tree import is_key
 from thalweg.run.chunks import Engine, Rows, host_values
 from thalweg.run.driver import AT_POINT, Run
 from thalweg.run.result import Restarts
@@ -27,8 +28,9 @@ def run_lanes(run: Run, engine: Engine) -> Restarts:
         before, steps, status = steps, np.asarray(carry.step), np.asarray(carry.status)
         for lane in range(n):
             rows[lane].append(block.data[lane, : steps[lane] - before[lane]])
+    assert carry is not None
     _, ahead = engine.advance(run.task, carry._replace(status=np.zeros(n, np.int32)), host, 1)
-    lanes = [jax.tree.map(lambda leaf, i=i: np.asarray(leaf)[i] if is_plain(leaf) else leaf[i], carry) for i in range(n)]
+    lanes = [lane_of(carry, i) for i in range(n)]
     values = np.array([final_value(run.task.stop, lanes[i], rows[i], ahead, i) for i in range(n)])
     lost = np.isnan(values) | (status >= Status.NONFINITE)
     best = int(np.argmin(np.where(lost, np.inf, values) if not lost.all() else np.nan_to_num(values, nan=np.inf)))
@@ -38,9 +40,9 @@ def run_lanes(run: Run, engine: Engine) -> Restarts:
     return Restarts(values, tuple(Status(int(s)) for s in status), steps)
 
 
-def is_plain(leaf: Any) -> bool:
-    """Whether NumPy can hold the leaf (a random key it cannot)."""
-    return not jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.extended)
+def lane_of(carry: Any, lane: int) -> Any:
+    """One lane's carry, taken on the host."""
+    return jax.tree.map(lambda leaf: leaf[lane] if is_key(leaf) else np.asarray(leaf)[lane], carry)
 
 
 def final_value(stop: Stop, carry: Any, rows: list[np.ndarray], ahead: Rows, lane: int) -> float:

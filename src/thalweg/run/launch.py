@@ -22,7 +22,7 @@ from thalweg.run.driver import Outcome, Run
 from thalweg.run.inspect import Facts, inspect
 from thalweg.run.lanes import CAPACITY as LANES_CAPACITY
 from thalweg.run.lanes import run_lanes
-from thalweg.run.messages import advice, message
+from thalweg.run.messages import advice, falls_steadily, message
 from thalweg.run.result import Restarts, Result, Seconds
 from thalweg.run.validation import Validator
 
@@ -87,7 +87,10 @@ def look(task: Task, engine: Engine) -> Facts:
 def describe(run: Run, outcome: Outcome, options: Options, restarts: Restarts | None) -> Result:
     """The result."""
     trace = run.trace()
+    assert run.carry is not None
     x, status, rule, row, steps = outcome
+    if status == Status.STEP_LIMIT and options.default_limit and falls_steadily(trace):
+        status, rule = Status.DIVERGED, None
     failed = status.failed or (status == Status.STEP_LIMIT and options.default_limit)
     total = time.perf_counter() - run.began
     solver = run.task.solver
@@ -95,7 +98,7 @@ def describe(run: Run, outcome: Outcome, options: Options, restarts: Restarts | 
         x=run.joined(x),
         status=status,
         message=message(status, rule, trace, row),
-        advice=advice(status, trace, row, x0=run.task.x0, x=x, default_limit=options.default_limit),
+        advice=advice(status, trace, row, moved=(run.task.x0, run.carry.state.x), default_limit=options.default_limit),
         rule=rule,
         failed=failed,
         trace=trace,
@@ -131,7 +134,12 @@ def total_evals(trace: Trace, run: Run) -> Evals:
     """Every evaluation made, replayed steps and other lanes included."""
     parts = [trace.evals]
     parts += [unpack(rows, run.structure).evals for rows in run.replayed]
-    return Evals(*(int(sum(np.asarray(column).sum(dtype=np.int64) for column in columns)) for columns in zip(*parts, strict=True)))
+    return Evals(
+        *(
+            int(sum(np.asarray(column).sum(dtype=np.int64) for column in columns))
+            for columns in zip(*parts, strict=True)
+        )
+    )
 
 
 def configuration(run: Run, options: Options) -> dict:

@@ -12,6 +12,13 @@ from thalweg.core.variables import leaf_name
 
 SMALL_SCALE, LARGE_SCALE = 1e-30, 1e30
 """Objective values beyond these make absolute tolerances meaningless."""
+SMALL_RESIDUAL = 1e-3
+"""A residual below this, relative to the value, can be the rounding of the objective (float32 included)."""
+STEADY, MANY_STEPS = 0.9, 1000
+"""A run of many steps in which every quarter gained this fraction of the last one's gain is not slowing down."""
+LONGER = "The limit was the default, Steps(10000): pass stop=tw.GradNorm(tolerance) | tw.Steps(n) with more steps."
+GROWTH = 1e3
+"""A value that grew by this factor before it was lost did so because the steps were too long."""
 
 
 def last(column: np.ndarray) -> float:
@@ -50,37 +57,60 @@ def nonfinite(trace: Trace) -> str:
     return f"the iterate is not finite after step {step}; this is the best finite point."
 
 
-def advice(status: Status, trace: Trace, row: int, *, x0: Params, x: Params, default_limit: bool) -> tuple[str, ...]:
-    """What to try next, from what the run shows."""
+def advice(
+    status: Status, trace: Trace, row: int, *, moved: tuple[Params, Params], default_limit: bool
+) -> tuple[str, ...]:
+    """What to try next, from what the run shows. `moved`: the first point and the last one that was reached."""
     value = float(trace.value[row]) if len(trace.value) else float("nan")
-    scale = abs(value)
-    out = []
-    if status == Status.CONVERGED and len(trace.value) == 1:
-        out.append("The start already passes the test." + (SCALE_HINT.format(value=value) if 0 < scale < SMALL_SCALE else ""))
-    elif status == Status.CONVERGED:
-        out.append("Stationary to first order; the curvature was not checked, so a saddle is possible.")
+    optimality = float(trace.optimality[row]) if len(trace.optimality) else float("nan")
+    if status == Status.CONVERGED:
+        return (converged(trace, value),)
     if status == Status.SEARCH_FAILED:
-        out.append(noise_floor(value, scale))
+        return (search_failed(value, optimality),)
     if status == Status.NONFINITE:
-        out.append(cure_nonfinite(trace))
+        return (cure_nonfinite(trace),)
     if status == Status.DIVERGED:
-        out.append(f"Unbounded below along {ray(x0, x)}: add bounds or a penalty.")
+        steady = ", or the steps are far too short" if falls_steadily(trace) else ""
+        return (f"Unbounded below along {ray(*moved)}: add bounds or a penalty{steady}.",)
     if status == Status.STEP_LIMIT and default_limit:
-        out.append("The limit was the default, Steps(10000): pass stop=tw.GradNorm(tolerance) | tw.Steps(n) with more steps.")
-    return tuple(out)
+        return (LONGER,)
+    return ()
 
 
-SCALE_HINT = " The objective is of the size {value:.1e}: multiply it by a constant, or lower the tolerance of tw.GradNorm."
+def converged(trace: Trace, value: float) -> str:
+    """What a first-order certificate does not say."""
+    if len(trace.value) > 1:
+        return "Stationary to first order; the curvature was not checked, so a saddle is possible."
+    hint = ""
+    if 0 < abs(value) < SMALL_SCALE:
+        hint = (
+            f" The objective is of the size {value:.1e}: multiply it by a constant, or lower tw.GradNorm's tolerance."
+        )
+    return "The start already passes the test." + hint
 
 
-def noise_floor(value: float, scale: float) -> str:
-    """A search that fails near a minimum has met the rounding of the objective."""
-    if scale > LARGE_SCALE:
-        return f"The objective is of the size {value:.1e}, so its rounding hides the tolerance: divide it by a constant."
+def search_failed(value: float, optimality: float) -> str:
+    """A search fails at the rounding of the objective, or where the gradient does not describe it."""
+    if abs(value) > LARGE_SCALE:
+        return (
+            f"The objective is of the size {value:.1e}, so its rounding hides the tolerance: divide it by a constant."
+        )
+    if optimality <= SMALL_RESIDUAL * max(1.0, abs(value)):
+        return (
+            "Noise floor: differences of the objective are below its rounding here, so this is the accuracy that the "
+            "dtype allows. A larger tolerance, or float64 (jax_enable_x64), would end with CONVERGED."
+        )
     return (
-        "Differences of the objective are below its rounding here: this is the accuracy that the dtype allows, "
-        "or the gradient is wrong. A larger tolerance or float64 (jax_enable_x64) would end with CONVERGED."
+        "The residual is far from zero, yet no step along it lowers the value: a kink, a jump, noise in the objective "
+        "or a wrong gradient. A kink can be declared: Problem(f, nonsmooth=tw.L1(...)) with tw.FISTA()."
     )
+
+
+def falls_steadily(trace: Trace) -> bool:
+    """Whether the value fell in every quarter of the run about as much as before: no sign of a minimum."""
+    quarters = np.linspace(0, len(trace.value) - 1, 5).astype(int)
+    falls = -np.diff(trace.value[quarters])
+    return bool(len(trace.value) > MANY_STEPS and np.all(falls > 0) and np.all(falls[1:] >= STEADY * falls[:-1]))
 
 
 def cure_nonfinite(trace: Trace) -> str:
@@ -88,7 +118,7 @@ def cure_nonfinite(trace: Trace) -> str:
     value = trace.value[np.isfinite(trace.value)]
     if np.isfinite(last(trace.value)) and np.isnan(last(trace.optimality)):
         return "The objective has a kink there: declare it, e.g. Problem(f, nonsmooth=tw.L1(1.0)) with tw.FISTA()."
-    if len(value) > 1 and abs(value[-1]) > 1e3 * (abs(value[0]) + 1):
+    if len(value) > 1 and abs(value[-1]) > GROWTH * (abs(value[0]) + 1):
         return f"The value grew from {value[0]:.3g} to {value[-1]:.3g} first: lower the learning rate."
     return "Look at logarithms, divisions and square roots at that point; jax_debug_nans finds the operation."
 
@@ -103,5 +133,3 @@ def ray(x0: Params, x: Params) -> str:
             best = (leaf_name(path), at, float(leaf[at]))
     name, at, size = best
     return f"{name}{[int(i) for i in at] if at else ''} -> {'+' if size > 0 else '-'}inf"
-
-

@@ -51,7 +51,8 @@ class Result:
     - `rule`: the stop rule that fired, None after a numerical failure.
     - `optimality`: first-order residual at `x`; `infeasibility`: largest violation of a constraint.
     - `steps`, `epochs`, `evals`: the work done. `seconds`: `(compile, run)`.
-    - `trace`: one row a step; row `t` describes `x_t`, the last row describes `x` (with `keep="last"`).
+    - `trace`: one row a step; row `t` describes `x_t`, the last row describes `x` (with `keep="last"`). `first_step`: the
+      step of its first row, 0 unless an earlier run was continued. `kept`: the step whose point `x` is.
     - `best`: the lowest point seen, `(x, value, step)`.
     - `state`: pass it as `minimize(..., state=result.state)` to go on. `model_state`: of a stateful loss.
     - `method`: the solver that ran; `advice`: what to try next; `config`: the run as JSON can hold it.
@@ -80,6 +81,7 @@ class Result:
         reason: str | None,
         config: Callable[[], dict],
         row: int = -1,
+        first_step: int = 0,
         validation: Validation | None = None,
         restarts: Restarts | None = None,
     ):
@@ -87,7 +89,7 @@ class Result:
         self.ok, self.trace, self.steps, self.epochs, self.seconds = not failed, trace, steps, epochs, seconds
         self.evals, self.state, self.model_state, self.method, self._name = evals, state, model_state, method, name
         self.validation, self.restarts, self.reason = validation, restarts, reason
-        self._best, self._row, self._config = best, row, config
+        self._best, self._row, self._config, self.first_step = best, row, config, first_step
 
     @functools.cached_property
     def best(self) -> Point:
@@ -124,16 +126,24 @@ class Result:
         column = getattr(self.trace, field)
         return float(column[self._row]) if len(column) else float("nan")
 
+    @property
+    def kept(self) -> int:
+        """The step whose point `x` is: the last one, or an earlier one that was the best."""
+        return self.first_step + (self._row if self._row >= 0 else len(self.trace.value) + self._row)
+
     def __repr__(self) -> str:
         return "\n".join(self.lines())
 
     def lines(self) -> list[str]:
         """The summary, line by line."""
-        after = "step" if self.steps == 1 else "steps"
-        out = [f"{self.status.name} after {self.steps} {after}: {self.message}"]
-        out += [f"  {name:<12}{text}" for name, text in self.table()]
+        rows = self.table()
+        width = max(len(name) for name, _ in rows) + 1
+        out = [f"{self.status.name} after {number(self.steps, 'step')}: {self.message}"]
+        out += [f"  {name:<{width}}{text}" for name, text in rows]
         for advice in self.advice:
-            out += textwrap.wrap(advice, 100, initial_indent=f"  {'next':<12}", subsequent_indent=" " * 14)
+            out += textwrap.wrap(
+                advice, 100, initial_indent=f"  {'next':<{width}}", subsequent_indent=" " * (width + 2)
+            )
         return out
 
     def table(self) -> list[tuple[str, str]]:
@@ -141,48 +151,83 @@ class Result:
         rows = [("value", self.change("value")), ("optimality", self.change("optimality"))]
         if np.any(self.trace.infeasibility > 0):
             rows.append(("infeasible", self.change("infeasibility")))
-        if self.validation is not None and len(self.validation.step):
-            rows += [("validation", f"{self.validation.value[0]:.6g} -> {self.validation.value[-1]:.6g}")]
-            rows += [(name[:11], f"{v[0]:.4g} -> {v[-1]:.4g}") for name, v in self.validation.metrics.items()]
+        rows += self.held_out()
         if self.restarts is not None:
-            values = self.restarts.values
-            spread = f"{np.nanmin(values):.6g} best, {np.nanmedian(values):.6g} median, {np.nanmax(values):.6g} worst"
-            rows.append(("restarts", f"{len(values)}: {spread}"))
+            rows.append(("restarts", spread(self.restarts.values)))
+        if self.kept < self.first_step + len(self.trace.value) - 1:
+            rows.append(("kept", f"the point after {number(self.kept, 'step')}, the best of the run"))
         rows.append(("evaluations", count(self.evals)))
         rows.append(("time", f"{duration(self.seconds.compile)} to compile, {duration(self.seconds.run)} to run"))
         rows.append(("method", self.reason or self.name))
         return rows
+
+    def held_out(self) -> list[tuple[str, str]]:
+        """The lines of the validation: each number at the start, at `x`, and the lowest value where that is elsewhere."""
+        if self.validation is None or not len(self.validation.step):
+            return []
+        steps, values, metrics = self.validation
+        at = int(np.argmin(np.abs(steps - self.kept)))
+        text = f"{values[0]:.6g} -> {values[at]:.6g}"
+        if np.isfinite(values).any() and (lowest := int(np.nanargmin(values))) != at:
+            text += f" (lowest {values[lowest]:.6g} at step {steps[lowest]})"
+        return [("validation", text)] + [(name, f"{v[0]:.4g} -> {v[at]:.4g}") for name, v in metrics.items()]
 
     def change(self, field: str) -> str:
         """First and last number of a trace column."""
         column = getattr(self.trace, field)
         if not len(column):
             return "not measured"
-        if np.isnan(column).all():
+        if np.isnan(column).all() and not self.status.failed:
             return "not measured by this method"
         return f"{column[0]:.6g} -> {self.row(field):.6g}"
 
 
+def number(n: int, thing: str) -> str:
+    """`1 step`, `2 steps`."""
+    return f"{n} {thing}" if n == 1 else f"{n} {thing}s"
+
+
 def count(evals: Evals) -> str:
     """The oracles that were called, in words."""
-    names = {"value": "values", "gradient": "gradients", "hvp": "Hessian products", "prox": "prox steps", "examples": "examples"}
-    parts = [f"{getattr(evals, field)} {name}" for field, name in names.items() if getattr(evals, field)]
-    return ", ".join(parts) or "none"
+    names = {
+        "value": "value",
+        "gradient": "gradient",
+        "hvp": "Hessian product",
+        "prox": "prox step",
+        "examples": "example",
+    }
+    return ", ".join(number(n, name) for field, name in names.items() if (n := getattr(evals, field))) or "none"
+
+
+def spread(values: np.ndarray) -> str:
+    """The final values of all lanes, in a line."""
+    finite = values[~np.isnan(values)]
+    if not len(finite):
+        return f"{len(values)}, none of which reached a finite value"
+    lost = f", {len(values) - len(finite)} lost" if len(finite) < len(values) else ""
+    return f"{len(values)}: {finite.min():.6g} best, {np.median(finite):.6g} median, {finite.max():.6g} worst{lost}"
 
 
 def duration(seconds: float) -> str:
     """A time in the unit that fits."""
     if seconds < 1e-3:
         return f"{seconds * 1e6:.0f} us"
-    return f"{seconds * 1e3:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
+    if seconds < 1:
+        return f"{seconds * 1e3:.3g} ms"
+    if seconds < 100:
+        return f"{seconds:.3g} s"
+    minutes, whole = divmod(round(seconds), 60)
+    return f"{minutes} min {whole} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 class MinimizeError(RuntimeError):
     """A run that failed under `on_failure="raise"`; `result` holds everything that was computed."""
 
     def __init__(self, result: Result):
-        super().__init__(f"{result.status.name} after {result.steps} steps: {result.message}")
         self.result = result
+
+    def __str__(self) -> str:
+        return f"{self.result.status.name} after {self.result.steps} steps: {self.result.message}"
 
 
 class MinimizeWarning(RuntimeWarning):

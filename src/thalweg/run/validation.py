@@ -22,7 +22,9 @@ def evaluate(problem: Problem, x: Params, model_state: Any) -> dict[str, jax.Arr
     metrics = {} if problem.metrics is None else problem.metrics(x, batch)
     for name, metric in metrics.items():
         if jnp.shape(metric) != ():
-            raise TypeError(f"The metric {name!r} has shape {jnp.shape(metric)}: return one number, for instance its mean.")
+            raise TypeError(
+                f"The metric {name!r} has shape {jnp.shape(metric)}: return one number, for instance its mean."
+            )
     return {"value": value, **metrics}
 
 
@@ -58,5 +60,3 @@ class Validator:
         names = [name for name in (self.rows[0] if self.rows else {}) if name != "value"]
         columns = {name: np.array([row[name] for row in self.rows]) for name in names}
         return Validation(np.array(self.steps), np.array([row["value"] for row in self.rows]), columns)
-
-

@@ -1,0 +1,1 @@
+"""Smooth plus nonsmooth."""

@@ -48,8 +48,8 @@ class FISTA(Solver):
     - `max_trials`: attempts in one step, >= 1.
 
     **Needs** a gradient and the same function at every step. **Takes** a nonsmooth part and bounds.
-    **Guarantee** \(F(x_k) - F^* \le 2L\|x_0 - x^*\|^2 / (\beta (k+1)^2)\) for convex \(f\) with \(L\)-Lipschitz gradient,
-    \(\beta\) = `decrease`, as long as the momentum is not restarted; linear near a strongly convex minimum with
+    **Guarantee** \(F(x_k) - F^* \le 2L\|x_0 - x^*\|^2 / (\beta (k+1)^2)\) for convex \(f\) with \(L\)-Lipschitz
+    gradient, \(\beta\) = `decrease`, as long as the momentum is not restarted; linear near a strongly convex minimum with
     restarts.
     **References** Beck & Teboulle 2009, doi:10.1137/080716542; O'Donoghue & Candès 2015,
     doi:10.1007/s10208-013-9150-3 (restart).
@@ -130,4 +130,4 @@ class FISTA(Solver):
         value = real(ahead.value)
         slack = 10 * jnp.finfo(jnp.result_type(ahead.value)).eps * jnp.abs(value)
         model = value + real(dot(ahead.grad, d)) + real(dot(d, d)) / (2 * trial.step_size)
-        return trial.value <= model + slack
+        return (trial.value <= model + slack) | (trial.value == -jnp.inf)

@@ -7,12 +7,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from thalweg.core.oracle import Oracle
 from thalweg.core.optimality import residual
+from thalweg.core.oracle import Oracle
 from thalweg.core.problem import Problem
 from thalweg.core.solver import Solver
 from thalweg.core.status import Status
-from thalweg.core.tree import axpy, dot, select, subtract
+from thalweg.core.tree import axpy, dot, max_abs, select, subtract
 from thalweg.core.types import Evaluation, Key, Params, Scalar, State, Step, make_info
 from thalweg.line_search.protocol import LineSearch, Phi
 
@@ -92,11 +92,10 @@ class Descent(Solver):
 
         phi0 = Phi(here.value, dot(here.grad, d).astype(here.value.dtype), here)
         found = self.search(phi, phi0, jnp.ones((), here.value.dtype))
-        ok = found.ok & (phi0.slope < 0)
         there = found.phi.seen
-        memory = self.direction.update(
-            state.direction, subtract(there.x, here.x), jax.tree.map(jnp.subtract, there.grad, here.grad)
-        )
+        dx, dgrad = subtract(there.x, here.x), jax.tree.map(jnp.subtract, there.grad, here.grad)
+        ok = found.ok & (phi0.slope < 0) & (max_abs(dx) > 0)
+        memory = self.direction.update(state.direction, dx, dgrad)
         blank = self.direction.init(here.x)
         new = DescentState(
             select(ok, there, here),

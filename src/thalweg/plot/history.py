@@ -1,0 +1,90 @@
+"""A run over its steps: value, optimality, validation."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thalweg.plot.style import COLORS, line, new_axes, new_figure, tidy
+from thalweg.run.result import Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PANEL = (3.6, 2.6)
+"""Width and height of a panel in inches."""
+
+
+def history(result: Result, *, minimum: float | None = None, unit: str = "", figure: "Figure | None" = None) -> "Figure":
+    """The run in one figure: a panel each for what it measured of value, optimality, validation and metrics.
+
+    - `minimum`: the lowest value there is, where it is known; the first panel then shows the distance from it.
+    - `unit`: of the objective, for the axes.
+    - `figure`: an empty figure to draw on; None for a new one of pyplot's.
+    """
+    panels: list[Any] = [lambda axes: value(result, axes, minimum=minimum, unit=unit)]
+    if np.isfinite(result.trace.optimality).any():
+        panels.append(lambda axes: optimality(result, axes))
+    if result.validation is not None and len(result.validation.step):
+        panels.append(lambda axes: validation(result, axes, unit=unit))
+        panels += [lambda axes, name=name: metric(result, name, axes) for name in result.validation.metrics]
+    columns = 2 if len(panels) in (2, 4) else min(len(panels), 3)
+    rows = -(-len(panels) // columns)
+    if figure is None:
+        figure, axes = new_figure(columns * PANEL[0], rows * PANEL[1] + 0.3, rows, columns)
+    else:
+        axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for draw, panel in zip(panels, axes, strict=False):
+        draw(panel)
+    for empty in axes[len(panels) :]:
+        empty.remove()
+    figure.suptitle(title(result), x=0.02, ha="left", fontsize=10)
+    return figure
+
+
+def title(result: Result) -> str:
+    """Method, end and length of the run."""
+    return f"{result.name}: {result.status.name.replace('_', ' ').lower()} after {result.steps} steps"
+
+
+def value(result: Result, axes: "Axes | None" = None, *, minimum: float | None = None, unit: str = "") -> "Axes":
+    """The objective at every step, or its distance from `minimum`."""
+    axes, column, name = new_axes(axes), np.asarray(result.trace.value, float), "value"
+    if minimum is not None:
+        # Rounding may carry a value just below the minimum.
+        column, name = np.where(np.isnan(column), np.nan, np.maximum(column - minimum, 0)), f"value - {minimum:.4g}"
+    line(axes, steps(result), column, color=COLORS[0])
+    return tidy(axes, "step", named(name, unit))
+
+
+def optimality(result: Result, axes: "Axes | None" = None) -> "Axes":
+    """The first-order residual at every step."""
+    axes = new_axes(axes)
+    line(axes, steps(result), result.trace.optimality, color=COLORS[1])
+    return tidy(axes, "step", "optimality (largest entry)")
+
+
+def validation(result: Result, axes: "Axes | None" = None, *, unit: str = "") -> "Axes":
+    """The validation value where it was measured."""
+    axes = new_axes(axes)
+    assert result.validation is not None
+    line(axes, result.validation.step, result.validation.value, color=COLORS[2])
+    return tidy(axes, "step", named("validation value", unit))
+
+
+def metric(result: Result, name: str, axes: "Axes | None" = None) -> "Axes":
+    """One metric on the validation data."""
+    axes = new_axes(axes)
+    assert result.validation is not None
+    line(axes, result.validation.step, result.validation.metrics[name], color=COLORS[3])
+    return tidy(axes, "step", f"validation {name}")
+
+
+def steps(result: Result) -> np.ndarray:
+    """The step of every row of the trace."""
+    return result.first_step + np.arange(len(result.trace.value))
+
+
+def named(name: str, unit: str) -> str:
+    """The name of an axis with its unit."""
+    return f"{name} ({unit})" if unit else name

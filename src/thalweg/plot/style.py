@@ -1,0 +1,85 @@
+"""The look of every figure, and what no figure may stumble over: NaN, single points, a million points."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Okabe and Ito's colours, told apart by every kind of colour vision (https://jfly.uni-koeln.de/color)."""
+
+GREY = "#666666"
+
+POINTS = 2000
+"""Points of a line beyond which it is thinned: more than a screen has columns."""
+
+FEW = 40
+"""Lines of at most this many points show each of them."""
+
+DECADE = 10.0
+"""Positive numbers that span less are easier to read on a linear axis."""
+
+
+def new_figure(width: float, height: float, rows: int = 1, columns: int = 1) -> "tuple[Figure, list[Axes]]":
+    """A pyplot figure in inches and its axes, row by row; `plt.show()` and notebooks show it."""
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError('tw.plot needs matplotlib: pip install "thalweg[plot]".') from error
+    figure, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False, layout="constrained")
+    return figure, list(axes.flat)
+
+
+def new_axes(axes: "Axes | None") -> "Axes":
+    """`axes`, or those of a new figure."""
+    return new_figure(5.0, 3.6)[1][0] if axes is None else axes
+
+
+def tidy(axes: "Axes", x: str, y: str) -> "Axes":
+    """Names both axes, takes the frame away and leaves a light grid."""
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(True, color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
+    return axes
+
+
+def line(axes: "Axes", x: Any, y: Any, **look: Any) -> None:
+    """Draws `y` over `x` on a logarithmic axis where that can be read, and says from where `y` is not finite."""
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    finite = np.isfinite(y)
+    if not finite.any():
+        axes.text(0.5, 0.5, "no finite number", transform=axes.transAxes, ha="center", va="center", color=GREY)
+        return
+    if is_logarithmic(y[finite]):
+        axes.set_yscale("log", nonpositive="mask")
+    marker = "o" if finite.sum() <= FEW else None
+    axes.plot(*thin(x, np.where(finite, y, np.nan)), marker=marker, markersize=3, **look)
+    if not finite.all():
+        lost = x[np.argmin(finite)]
+        axes.axvline(lost, color=GREY, linestyle=":", linewidth=1)
+        axes.annotate(f"not finite at {lost:g}", (lost, 1), xycoords=("data", "axes fraction"), color=GREY, fontsize=8, ha="right", va="bottom")
+
+
+def is_logarithmic(y: np.ndarray) -> bool:
+    """Whether the numbers are nonnegative and span a decade; zeros are left out of the line then."""
+    positive = y[y > 0]
+    return bool((y >= 0).all() and len(positive) > 1 and positive.max() >= DECADE * positive.min())
+
+
+def thin(x: np.ndarray, y: np.ndarray, points: int = POINTS) -> tuple[np.ndarray, np.ndarray]:
+    """At most about `points` points with the same outline: the lowest and the highest of every stretch, and both ends."""
+    if len(x) <= points:
+        return x, y
+    width = -(-2 * len(x) // points)
+    count = len(x) // width
+    blocks = y[: count * width].reshape(count, width)
+    start = np.arange(count) * width
+    low = start + np.argmin(np.where(np.isnan(blocks), np.inf, blocks), axis=1)
+    high = start + np.argmax(np.where(np.isnan(blocks), -np.inf, blocks), axis=1)
+    keep = np.unique(np.concatenate([[0], low, high, np.arange(count * width, len(x)), [len(x) - 1]]))
+    return x[keep], y[keep]

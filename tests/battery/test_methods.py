@@ -1,0 +1,137 @@
+"""Demands on every method: it reaches known minima, and its status says truly how it ended."""
+
+import math
+import warnings
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import thalweg as tw
+from tests.helpers import EPS, ROWS, half_square, quartic, solver
+from thalweg.problems import ZOO
+
+CASES = [(name, problem) for name in ROWS for problem in tw.METHODS[name].solves]
+START = np.zeros(3)
+
+
+def stop_for(name: str) -> tw.Stop | None:
+    """Adam has no gradient that tends to zero; all others end by the default rule."""
+    return tw.Steps(2000) if name == "adam" else None
+
+
+def slack(known) -> tuple[float, float]:
+    """How far from the minimum a residual of sqrt(eps) can leave the value and the point."""
+    curvature = 0.1 if math.isnan(known.convexity) else known.convexity
+    n = len(known.x0)
+    return n * EPS / curvature, math.sqrt(n * EPS) / curvature
+
+
+@pytest.mark.parametrize(("name", "problem"), CASES)
+def test_reaches_the_known_minimum(name, problem):
+    known = ZOO[problem]()
+    result = tw.minimize(known.problem, known.x0, tw.METHODS[name].example(problem), stop=stop_for(name))
+    value_slack, point_slack = slack(known)
+    assert result.ok
+    assert abs(result.value - known.minimum) <= 1e-6 * max(1, abs(known.minimum)) + value_slack
+    assert result.value == pytest.approx(float(known.problem.value(result.x)), rel=100 * EPS, abs=EPS)
+    if known.argmin is not None:
+        np.testing.assert_allclose(result.x, known.argmin, rtol=0, atol=1e-3 + point_slack)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_converged_is_a_residual_below_the_tolerance(name):
+    result = tw.minimize(half_square, START, solver(name), stop=tw.GradNorm(1e-2) | tw.Steps(3000))
+    problem = tw.Problem(half_square)
+    assert (result.status, result.ok) == (tw.Status.CONVERGED, True)
+    assert isinstance(result.rule, tw.GradNorm)
+    assert result.optimality <= 1e-2
+    assert float(tw.optimality(problem, result.x)) == pytest.approx(result.optimality, rel=1e3 * EPS, abs=10 * EPS)
+    assert np.all(result.trace.optimality[:-1] > 1e-2) or solver(name).proxy
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_the_users_step_limit_is_a_success(name):
+    result = tw.minimize(quartic, START, solver(name), stop=tw.Steps(3))
+    assert (result.status, result.ok, result.steps) == (tw.Status.STEP_LIMIT, True, 3)
+    assert len(result.trace.value) == 4, "x_0, x_1, x_2 and the point returned"
+    assert result.value == result.trace.value[-1] < result.trace.value[0]
+    assert result.value == pytest.approx(float(quartic(jnp.asarray(result.x))), rel=100 * EPS)
+
+
+def test_the_librarys_step_limit_is_a_failure():
+    with pytest.warns(tw.MinimizeWarning, match="STEP_LIMIT after 10000 steps"):
+        result = tw.minimize(lambda x: x**2 / 2, np.asarray(1.0), tw.SGD(2.0))
+    assert (result.status, result.ok, result.steps) == (tw.Status.STEP_LIMIT, False, 10_000)
+    assert abs(float(result.x)) == 1.0, "at the rate 2/L a quadratic oscillates for ever"
+    assert "default" in " ".join(result.advice)
+
+
+def nowhere(x):
+    """NaN everywhere, with a NaN gradient."""
+    return jnp.sum(x) * jnp.nan
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_nan_everywhere_is_nonfinite_at_step_0(name):
+    x0 = np.ones(2)
+    with pytest.warns(tw.MinimizeWarning, match="NONFINITE"):
+        result = tw.minimize(nowhere, x0, solver(name), stop=tw.Steps(9))
+    assert (result.status, result.ok, result.rule) == (tw.Status.NONFINITE, False, None)
+    assert "at step 0" in result.message
+    assert len(result.trace.value) == 1
+    np.testing.assert_array_equal(result.x, x0)
+
+
+def walled(x):
+    """Infinite with zero gradient everywhere: a test of the gradient alone would call it converged."""
+    return jnp.where(jnp.sum(x) < jnp.inf, jnp.inf, 0.0)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_infinity_everywhere_is_never_a_success(name):
+    problem = tw.Problem(walled, allow_unused=True)
+    result = tw.minimize(problem, np.ones(2), solver(name), on_failure="ignore")
+    assert (result.status, result.ok) == (tw.Status.NONFINITE, False)
+
+
+def lost_later(x):
+    """A quartic that is NaN beyond 0.9; every method gets there from 0."""
+    return jnp.where(jnp.max(x) > 0.9, jnp.nan, quartic(x))
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam"])
+def test_nan_on_the_way_returns_the_best_finite_point(name):
+    method = tw.SGD(1.0) if name == "sgd" else tw.Adam(0.3)
+    result = tw.minimize(lost_later, START, method, stop=tw.Steps(500), on_failure="ignore")
+    assert result.status is tw.Status.NONFINITE
+    assert np.isfinite(result.value)
+    assert result.value == np.nanmin(result.trace.value)
+    assert float(lost_later(jnp.asarray(result.x))) == pytest.approx(result.value, rel=100 * EPS)
+    assert f"at step {len(result.trace.value) - 1}" in result.message
+
+
+@pytest.mark.parametrize("name", ["steepest-descent", "lbfgs"])
+def test_a_search_backs_away_from_nan(name):
+    result = tw.minimize(lost_later, START, solver(name), stop=tw.Steps(30), on_failure="ignore")
+    assert result.status in (tw.Status.STEP_LIMIT, tw.Status.SEARCH_FAILED)
+    assert np.all(np.isfinite(result.trace.value))
+    assert np.max(np.asarray(result.x)) <= 0.9
+    assert result.value < 0.5 * result.trace.value[0]
+
+
+def test_failures_as_the_user_asked():
+    run = {"problem": nowhere, "x0": np.ones(2), "method": tw.SGD(0.1), "stop": tw.Steps(9)}
+    with pytest.raises(tw.MinimizeError, match="NONFINITE") as caught:
+        tw.minimize(**run, on_failure="raise")
+    assert caught.value.result.status is tw.Status.NONFINITE
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not tw.minimize(**run, on_failure="ignore").ok
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_unbounded_below_names_the_ray(sign):
+    result = tw.minimize(lambda x: sign * x, np.asarray(0.3), tw.LBFGS(), on_failure="ignore")
+    assert result.status is tw.Status.DIVERGED
+    assert f"x -> {'-' if sign > 0 else '+'}inf" in " ".join(result.advice)

@@ -1,0 +1,150 @@
+"""Demands on every method: the same numbers however the run is cut, mapped or compiled, and nothing compiled twice."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import thalweg as tw
+from tests.helpers import EPS, ROWS, Counted, assert_close, assert_same, compilations, quartic, solver
+
+STEPS = 20
+STARTS = np.stack([np.zeros(3), [0.5, -1.0, 3.0]])
+CLOSE = 1e-12 if EPS < 1e-12 else 1e3 * EPS
+"""Rounding over ten steps."""
+
+
+@functools.cache
+def reference(name: str) -> tw.Result:
+    """A run whose chunks the library chooses."""
+    return tw.minimize(quartic, STARTS[1], solver(name), stop=tw.Steps(STEPS))
+
+
+def assert_same_run(a: tw.Result, b: tw.Result) -> None:
+    """Point, trace, counts and status are equal bit for bit."""
+    assert_same(a.x, b.x)
+    assert_same(a.trace, b.trace)
+    assert (a.status, a.steps, a.evals) == (b.status, b.steps, b.evals)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_chunks_never_change_a_number(name):
+    for chunk in (1, 7):
+        result = tw.minimize(quartic, STARTS[1], solver(name), stop=tw.Steps(STEPS), chunk=chunk)
+        assert_same_run(result, reference(name))
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_single_dispatch_takes_the_same_steps(name):
+    single = tw.minimize(quartic, STARTS[1], solver(name), stop=tw.Steps(STEPS), dispatch="single")
+    assert single.config["dispatch"] == "single"
+    assert_same_run(single, reference(name))
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_two_parts_of_a_run_are_the_run(name):
+    begun = tw.minimize(quartic, STARTS[1], solver(name), stop=tw.Steps(8))
+    ended = tw.minimize(quartic, STARTS[1], solver(name), stop=tw.Steps(STEPS), state=begun.state)
+    assert_same(ended.x, reference(name).x)
+    np.testing.assert_array_equal(ended.trace.value, reference(name).trace.value[8:])
+
+
+def ten_steps(name: str, x0: jax.Array, *, batched: bool = False) -> jax.Array:
+    """The point after ten steps by the pure functions."""
+    problem, method, stop = tw.Problem(quartic), solver(name), tw.Never()
+    carry = tw.start(problem, method, x0, stop)
+    return tw.iterate(problem, method, carry, stop, jax.random.key(0), capacity=10, batched=batched)[0].state.x
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_vmap_is_a_loop_and_jit_is_eager(name):
+    x0 = jnp.asarray(STARTS)
+    one_by_one = jnp.stack([jax.jit(functools.partial(ten_steps, name))(x) for x in x0])
+    scanned = jax.jit(jax.vmap(functools.partial(ten_steps, name, batched=True)))(x0)
+    looped = jax.jit(jax.vmap(functools.partial(ten_steps, name)))(x0)
+    assert_close(scanned, one_by_one, CLOSE)
+    assert_close(looped, one_by_one, CLOSE)
+    assert_close(ten_steps(name, x0[1]), one_by_one[1], CLOSE)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_finished_lane_holds_still(name):
+    """Lanes under vmap end at their own steps."""
+    problem, method, stop = tw.Problem(quartic), solver(name), tw.Target(2.0)
+
+    @jax.jit
+    @jax.vmap
+    def run(x0):
+        carry = tw.start(problem, method, x0, stop)
+        return tw.iterate(problem, method, carry, stop, jax.random.key(0), capacity=200, batched=True)
+
+    carry, trace = run(jnp.stack([jnp.full(3, 0.9), jnp.full(3, -1.0)]))
+    assert list(carry.status) == [tw.Status.STOPPED] * 2
+    assert int(carry.step[0]) == 1 < int(carry.step[1]) < 200
+    for lane, steps in enumerate(np.asarray(carry.step)):
+        assert trace.value[lane, steps - 1] <= 2.0
+        assert np.all(trace.value[lane, : steps - 1] > 2.0)
+        assert not np.any(trace.value[lane, steps:])
+
+
+def scaled(method, factor: float):
+    """The method with every number changed."""
+    return jax.tree.map(lambda number: factor * number, method)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_one_program_serves_all_runs(name):
+    loss, run = Counted(quartic), functools.partial(tw.minimize, x0=STARTS[0])
+    with compilations() as names:
+        run(loss, method=solver(name), stop=tw.GradNorm(1e-3) | tw.Steps(30))
+    assert len(names) == 1, names
+    traces = loss.traces
+    with compilations() as names:
+        first = run(loss, method=solver(name), stop=tw.GradNorm(1e-3) | tw.Steps(30))
+        stops = [tw.GradNorm(1e-9) | tw.Steps(31), tw.GradNorm(0) | tw.Steps(3)]
+        others = [run(loss, method=solver(name), stop=stop) for stop in stops]
+        changed = run(loss, method=scaled(solver(name), 0.9), stop=tw.GradNorm(1e-3) | tw.Steps(30))
+        moved = run(loss, x0=STARTS[1], method=solver(name), stop=tw.GradNorm(1e-3) | tw.Steps(30))
+    assert names == []
+    assert loss.traces == traces, "nothing was traced again either"
+    assert others[1].steps == 3
+    assert others[0].steps != 3
+    assert not np.array_equal(changed.x, first.x), "the numbers did enter"
+    assert moved.trace.value[0] != first.trace.value[0]
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_number_and_its_other_spellings_are_one_program(name):
+    """An int, a NumPy scalar and a 0-d array are the same hyperparameter as the float."""
+
+    def respelled(spell):
+        return jax.tree.map(spell, solver(name))
+
+    run = functools.partial(tw.minimize, quartic, STARTS[0], stop=tw.Steps(3))
+    first = run(method=solver(name))
+    with compilations() as names:
+        for spell in (np.float64, np.asarray):
+            assert_same(run(method=tw.from_config(tw.to_config(respelled(spell)))).x, first.x)
+    assert names == []
+
+
+def test_an_int_rate_is_a_float_rate():
+    run = functools.partial(tw.minimize, quartic, STARTS[0], stop=tw.Steps(3))
+    run(method=tw.SGD(0.5))
+    with compilations() as names:
+        for one in (1, 1.0, np.float32(1), np.int64(1), np.asarray(1.0), jnp.asarray(1.0)):
+            run(method=tw.SGD(one))
+    assert [name for name in names if "flat" in name] == []
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_lane_zero_of_restarts_is_the_run_alone(name):
+    result = tw.minimize(quartic, STARTS[1], solver(name), stop=tw.Steps(10), restarts=3, spread=0.3)
+    alone = tw.minimize(quartic, STARTS[1], solver(name), stop=tw.Steps(10))
+    assert result.restarts.values.shape == (3,)
+    assert result.restarts.values[0] == pytest.approx(alone.value, rel=1e3 * EPS)
+    assert len(set(result.restarts.values)) == 3, "the lanes have starts of their own"
+    assert result.value == result.restarts.values.min()
+    assert float(quartic(jnp.asarray(result.x))) == pytest.approx(result.value, rel=1e3 * EPS)
