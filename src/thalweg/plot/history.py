@@ -52,7 +52,8 @@ def value(result: Result, axes: "Axes | None" = None, *, minimum: float | None =
     axes, column, name = new_axes(axes), np.asarray(result.trace.value, float), "value"
     if minimum is not None:
         # Rounding may carry a value just below the minimum.
-        column, name = np.where(np.isnan(column), np.nan, np.maximum(column - minimum, 0)), f"value - {minimum:.4g}"
+        column = np.where(np.isnan(column), np.nan, np.maximum(column - minimum, 0))
+        name = f"value - {minimum:.4g}" if minimum else name
     line(axes, steps(result), column, color=COLORS[0])
     return tidy(axes, "step", named(name, unit))
 

@@ -48,8 +48,8 @@ def tidy(axes: "Axes", x: str, y: str) -> "Axes":
     return axes
 
 
-def line(axes: "Axes", x: Any, y: Any, **look: Any) -> None:
-    """Draws `y` over `x` on a logarithmic axis where that can be read, and says from where `y` is not finite."""
+def line(axes: "Axes", x: Any, y: Any, *, color: str, label: str = "") -> None:
+    """Draws `y` over `x`, logarithmic where that can be read, with its last number and the first that is not finite."""
     x, y = np.asarray(x, float), np.asarray(y, float)
     finite = np.isfinite(y)
     if not finite.any():
@@ -58,11 +58,16 @@ def line(axes: "Axes", x: Any, y: Any, **look: Any) -> None:
     if is_logarithmic(y[finite]):
         axes.set_yscale("log", nonpositive="mask")
     marker = "o" if finite.sum() <= FEW else None
-    axes.plot(*thin(x, np.where(finite, y, np.nan)), marker=marker, markersize=3, **look)
+    axes.plot(*thin(x, np.where(finite, y, np.nan)), color=color, label=label, marker=marker, markersize=3)
+    last = np.flatnonzero(finite)[-1]
+    axes.plot(x[last], y[last], marker="o", markersize=4, color=color)
+    beside = {"textcoords": "offset points", "fontsize": 8, "ha": "right"}
+    axes.annotate(f"{y[last]:.4g}", (x[last], y[last]), xytext=(0, 6), color=color, **beside)
     if not finite.all():
         lost = x[np.argmin(finite)]
         axes.axvline(lost, color=GREY, linestyle=":", linewidth=1)
-        axes.annotate(f"not finite at {lost:g}", (lost, 1), xycoords=("data", "axes fraction"), color=GREY, fontsize=8, ha="right", va="bottom")
+        place = {"xycoords": ("data", "axes fraction"), "xytext": (-3, -8), "color": GREY}
+        axes.annotate(f"{y[np.argmin(finite)]} at {lost:g}", (lost, 1), **place, **beside)
 
 
 def is_logarithmic(y: np.ndarray) -> bool:

@@ -40,9 +40,13 @@ class Task(NamedTuple):
 
 
 class Rows(eqx.Module):
-    """Packed rows of the trace, and the structure that unpacks them."""
+    """Packed rows of the trace, the structure that unpacks them, and the carry's integers in one array.
+
+    `counts` holds the step, the status and the best step: three reads from the device would cost as much as a short run.
+    """
 
     data: Any
+    counts: Any
     structure: Any = eqx.field(static=True)
 
 
@@ -75,7 +79,13 @@ def lane_chunk(
     carry, rows, structure = loop.run(
         problem, solver, carry, stop, key, capacity=capacity, limit=limit, batched=batched
     )
-    return guard(carry), Rows(rows, structure)
+    carry = guard(carry)
+    return carry, Rows(rows, counts(carry), structure)
+
+
+def counts(carry: Carry) -> Any:
+    """Step, status and best step."""
+    return jnp.stack([carry.step, carry.status, carry.best.step])
 
 
 def lane_start(task: Task, lanes: Lanes, lane: Any) -> tuple[Key, Callable[[], Params]]:
@@ -111,7 +121,7 @@ def first(task: Task, lanes: Lanes | None, host: Host) -> Carry:
 def single(task: Task, carry: Carry) -> tuple[Carry, Rows]:
     """One step without control flow around it."""
     carry, info = advance(task.problem, task.solver, task.stop, jax.random.key(task.seed), carry)
-    return carry, Rows(pack(info), jax.tree.structure(info))
+    return carry, Rows(pack(info), counts(carry), jax.tree.structure(info))
 
 
 def guard(carry: Carry) -> Carry:
@@ -175,7 +185,7 @@ class Engine:
             nothing = np.asarray(False), np.asarray(0, np.int32)
             self.timed(*program(chunk, task, self.lanes, now, *nothing, self.capacity))
         after, rows = found.call(dynamic)
-        return after, Rows(np.asarray(rows.data), rows.structure)
+        return after, Rows(np.asarray(rows.data), np.asarray(rows.counts), rows.structure)
 
     def timed(self, found: Program, dynamic: list[Any]) -> Any:
         """Calls a program; a first call counts as compiling."""
@@ -194,7 +204,8 @@ class Engine:
         for _ in range(limit):
             now, row = self.timed(*program(single, task, now))
             rows.append(row)
-            if int(now.status) != Status.RUNNING:
+            if np.asarray(row.counts)[1] != Status.RUNNING:
                 break
         data = np.stack([np.asarray(row.data) for row in rows])
-        return self.timed(*program(guard, now)), Rows(data, rows[-1].structure)
+        now = self.timed(*program(guard, now))
+        return now, Rows(data, np.array([now.step, now.status, now.best.step]), rows[-1].structure)

@@ -69,7 +69,7 @@ class Run:
         self.replayed: list[np.ndarray] = []
         self.structure: Any = None
         self.best_segment: Segment | None = None
-        self.status = Status.RUNNING
+        self.status = self.ended = Status.RUNNING
         self.last_row: np.ndarray | None = None
 
     # ------------------------------------------------------------------ the loop
@@ -98,14 +98,14 @@ class Run:
         segment = Segment(self.task, self.carry, self.host(), self.step)
         began, compiled = time.perf_counter(), self.engine.compile_seconds
         self.carry, rows = self.engine.advance(segment.task, segment.carry, segment.host, limit)
-        step = int(self.carry.step)
+        step, status, best = (int(n) for n in rows.counts)
         self.engine.learn(time.perf_counter() - began - (self.engine.compile_seconds - compiled), step - self.step)
         new, self.step = rows.data[: step - self.step], step
         self.rows.append(new)
         self.structure = rows.structure
-        if int(self.carry.best.step) >= segment.step:
+        if best >= segment.step:
             self.best_segment = segment
-        self.status = Status(int(self.carry.status))
+        self.status = self.ended = Status(status)
         return new
 
     def host(self) -> Host:
@@ -153,7 +153,7 @@ class Run:
         """Which point the user gets, and the trace row that describes it."""
         assert self.carry is not None
         status, steps = self.status, self.step
-        by_rule = int(self.carry.status) == status and not status.failed
+        by_rule = self.ended == status and not status.failed
         rule = fired(self.task.stop, self.carry.stop) if by_rule else None
         if isinstance(rule, AT_POINT):
             return self.kept(Outcome(self.carry.point, status, rule, self.last(), steps - 1))
@@ -175,10 +175,10 @@ class Run:
         host = self.host()
         ahead, rows = self.engine.advance(self.task, going, host, 1)
         self.rows.append(rows.data[:1])
-        if int(ahead.best.step) == self.step:
+        if rows.counts[2] == self.step:
             self.best_segment = Segment(self.task, going, host, self.step)
         self.carry = self.carry._replace(best=ahead.best)
-        after = Status(int(ahead.status))
+        after = Status(int(rows.counts[1]))
         return after if after in (Status.NONFINITE, Status.DIVERGED) else status
 
     def kept(self, outcome: Outcome) -> Outcome:

@@ -35,7 +35,8 @@ def run_lanes(run: Run, engine: Engine) -> Restarts:
     lost = np.isnan(values) | (status >= Status.NONFINITE)
     best = int(np.argmin(np.where(lost, np.inf, values) if not lost.all() else np.nan_to_num(values, nan=np.inf)))
     run.carry, run.rows, run.structure = lanes[best], rows[best], ahead.structure
-    run.step, run.status, run.last_row = int(steps[best]), Status(int(status[best])), ahead.data[best, :1]
+    run.step, run.last_row = int(steps[best]), ahead.data[best, :1]
+    run.status = run.ended = Status(int(status[best]))
     run.replayed = [block for lane in range(n) if lane != best for block in rows[lane]]
     return Restarts(values, tuple(Status(int(s)) for s in status), steps)
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from thalweg.core.fields import check_count, static_field
 from thalweg.core.problem import Problem
-from thalweg.core.tree import common_dtype, max_abs, ravel, unravel
+from thalweg.core.tree import common_dtype, max_abs, ravel, select, unravel
 from thalweg.core.types import Params, Scalar
 from thalweg.line_search.protocol import LineSearch
 from thalweg.line_search.strong_wolfe import StrongWolfe
@@ -15,13 +15,15 @@ from thalweg.solvers.descent.descent import Descent, Direction
 
 
 class Pairs(NamedTuple):
-    """The last `m` steps and gradient changes as rows of a ring, `rho = 1/(y's)`, and how many were stored."""
+    r"""The last steps `s` and gradient changes `y` as rows, newest last, `rho = 1/(y's)`, and the scale `gamma`.
+
+    A row of zeros, not yet filled, contributes nothing to the two loops.
+    """
 
     s: jax.Array
     y: jax.Array
     rho: jax.Array
     gamma: Scalar
-    count: Scalar
 
 
 class LBFGSDirection(Direction):
@@ -37,53 +39,45 @@ class LBFGSDirection(Direction):
         check_count(self, "memory")
 
     def init(self, x: Params) -> Pairs:
-        """No pairs."""
+        """No pairs; `gamma = 0` says so."""
         n, dtype = sum(leaf.size for leaf in jax.tree.leaves(x)), common_dtype(x)
-        ring = jnp.zeros((self.memory, n), dtype)
-        return Pairs(ring, ring, jnp.zeros(self.memory, dtype), jnp.ones((), dtype), jnp.asarray(0, jnp.int32))
+        rows = jnp.zeros((self.memory, n), dtype)
+        return Pairs(rows, rows, jnp.zeros(self.memory, dtype), jnp.zeros((), dtype))
 
     def __call__(self, problem: Problem, x: Params, grad: Params, state: Pairs) -> Params:
         """Two loops over the pairs, newest to oldest and back (Nocedal & Wright, algorithm 7.4)."""
+        s, y, rho, gamma = state
         g = ravel(grad)
-        stored = jnp.minimum(state.count, self.memory)
 
-        def newest_first(i, loop):
-            q, alpha = loop
-            k = (state.count - 1 - i) % self.memory
-            a = state.rho[k] * (state.s[k] @ q)
-            return q - a * state.y[k], alpha.at[k].set(a)
+        def backward(q, pair):
+            s, y, rho = pair
+            alpha = rho * (s @ q)
+            return q - alpha * y, alpha
 
-        def oldest_first(i, r):
-            k = (state.count - stored + i) % self.memory
-            b = state.rho[k] * (state.y[k] @ r)
-            return r + (alpha[k] - b) * state.s[k]
+        def forward(r, pair):
+            s, y, rho, alpha = pair
+            return r + (alpha - rho * (y @ r)) * s, None
 
-        q, alpha = jax.lax.fori_loop(0, stored, newest_first, (g, jnp.zeros_like(state.rho)))
+        q, alpha = jax.lax.scan(backward, g, (s, y, rho), reverse=True)
         peak = max_abs(g)
-        scale = jnp.where(state.count > 0, state.gamma, 1 / jnp.where(peak > 0, peak, 1))
-        return unravel(-jax.lax.fori_loop(0, stored, oldest_first, scale * q), grad)
+        first = 1 / jnp.where(peak > 0, peak, 1)
+        r, _ = jax.lax.scan(forward, jnp.where(gamma > 0, gamma, first) * q, (s, y, rho, alpha))
+        return unravel(-r, grad)
 
     def update(self, state: Pairs, dx: Params, dgrad: Params) -> Pairs:
-        """Stores the pair if its curvature is positive beyond rounding; the initial matrix is (s'y / y'y) I."""
+        """Adds the pair if its curvature is positive beyond rounding; the initial matrix is (s'y / y'y) I."""
         s, y = ravel(dx), ravel(dgrad)
         curvature = s @ y
         peak = jnp.where(max_abs(y) > 0, max_abs(y), 1)
         unit = y / peak  # y'y may overflow or underflow where y does not
         good = (curvature > 0) & (s @ unit > jnp.finfo(s.dtype).eps * max_abs(s))
-        rho = 1 / jnp.where(good, curvature, 1)
-        gamma = (s @ unit) / (unit @ unit) / peak
-        k = state.count % self.memory
-
-        def put(ring, row):
-            return ring.at[k].set(jnp.where(good, row, ring[k]))
-
-        return Pairs(
-            put(state.s, s),
-            put(state.y, y),
-            put(state.rho, rho),
-            jnp.where(good, gamma, state.gamma),
-            state.count + good.astype(jnp.int32),
+        new = Pairs(
+            jnp.concatenate([state.s[1:], s[None]]),
+            jnp.concatenate([state.y[1:], y[None]]),
+            jnp.concatenate([state.rho[1:], 1 / curvature[None]]),
+            (s @ unit) / (unit @ unit) / peak,
         )
+        return select(good, new, state)
 
 
 def LBFGS(memory: int = 10, search: LineSearch = StrongWolfe()) -> Descent:
