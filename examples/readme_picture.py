@@ -24,27 +24,28 @@ def draw_valley(axes):
     """The paths of the three methods, to the same accuracy."""
     problem, x0 = problems.rosenbrock()[:2]
     plot.contours(problem, (-1.7, -0.6), (1.5, 1.6), axes)
-    for color, (name, method) in zip(COLORS, VALLEY.items(), strict=False):
+    for color, width, (name, method) in zip(COLORS, (3.0, 1.8, 1.2), VALLEY.items(), strict=False):
         points = []
         record = tw.Every(1, lambda event, points=points: points.append(np.asarray(event.x)))
         stop = tw.Target(1e-6) | tw.Steps(100_000)
         result = tw.minimize(problem, x0, method, stop=stop, callbacks=[record])
-        plot.path([x0, *points], axes, label=f"{name}: {result.steps:,} steps", color=color)
+        plot.path([x0, *points], axes, label=f"{name}: {result.steps:,} steps", color=color, width=width)
     axes.plot(1, 1, marker="*", color="black", markersize=11, zorder=5)
     axes.legend(loc="lower center", fontsize=8.5, framealpha=0.95)
     axes.set_title("Rosenbrock's valley, to a value of 1e-6", fontsize=10, loc="left")
 
 
 def draw_digits(axes):
-    """The objective of the digits network against the work done."""
+    """The objective of the digits network against the work done, up to a gradient of 1e-4 or 400 steps."""
     job = problems.digits()
     for color, (name, method) in zip(COLORS, DIGITS.items(), strict=False):
         result = tw.minimize(job.problem, job.x0, method, stop=tw.GradNorm(1e-4) | tw.Steps(400))
         work = np.concatenate([[0], np.cumsum(result.trace.evals.gradient)])[: len(result.trace.value)] + 1
         accuracy = result.validation.metrics["accuracy"][-1]
+        axes.plot(work[-1], result.trace.value[-1], marker="o", markersize=5, color=color)
         axes.plot(work, result.trace.value, color=color, label=f"{name}: {accuracy:.1%} right on held-out digits")
     axes.set(xscale="log", yscale="log")
-    axes.legend(loc="lower left", fontsize=8.5, framealpha=0.95)
+    axes.legend(loc="upper right", fontsize=8.5, framealpha=0.95)
     tidy(axes, "gradient evaluations (passes over the data)", "value (nats)")
     axes.set_title("Handwritten digits, a network with 4,810 weights", fontsize=10, loc="left")
 

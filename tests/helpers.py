@@ -118,3 +118,8 @@ def assert_close(a: Any, b: Any, rtol: float) -> None:
     for p, q in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
         p, q = np.asarray(p, float), np.asarray(q, float)
         np.testing.assert_allclose(p, q, rtol=rtol, atol=rtol * np.abs(q).max(initial=0))
+
+
+def tol(double: float, single: float) -> float:
+    """A tolerance for float64, and one for float32."""
+    return double if X64 else single

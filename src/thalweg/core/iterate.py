@@ -18,7 +18,7 @@ from thalweg.core.optimality import optimality
 from thalweg.core.problem import Problem
 from thalweg.core.solver import Solver
 from thalweg.core.status import Status
-from thalweg.core.stop import GradNorm, Host, Stop, View, rules_of
+from thalweg.core.stop import Host, Stop, View
 from thalweg.core.trace import Trace, check_scalars, pack, unpack
 from thalweg.core.tree import is_key, select
 from thalweg.core.types import Info, Key, Params, Scalar, State, real
@@ -39,7 +39,7 @@ class Carry(NamedTuple):
     """Everything that passes from one step to the next, and from one chunk to the next.
 
     `point` is where the last row was measured (`x_t`), kept only on whole data, so that a converged run returns
-    the very point whose certificate passed. `doubt` multiplies a proxy optimality; it doubles whenever the
+    the very point whose certificate passed, and the best point can be read after a replay. `doubt` multiplies a proxy optimality; it doubles whenever the
     certificate at the point itself refutes the proxy.
     """
 
@@ -77,7 +77,6 @@ def start(
     x0 = jax.tree.map(jnp.asarray, x0)
     model_state = problem.objective.model_state
     here, _ = bind(problem, key, jnp.asarray(0, jnp.int32), model_state, None)
-    converges = problem.whole and any(isinstance(rule, GradNorm) for rule in rules_of(stop))
     carry = Carry(
         step=jnp.asarray(0, jnp.int32),
         state=solver.init(here, x0),
@@ -86,7 +85,7 @@ def start(
         best=Best(real(jnp.inf), real(jnp.inf), jnp.asarray(-1, jnp.int32)),
         status=jnp.asarray(Status.RUNNING.value, jnp.int32),
         host=Host(*map(real, (0.0, jnp.inf, 0.0, 1.0))) if host is None else Host(*map(real, host)),
-        point=x0 if converges else None,
+        point=x0 if problem.whole else None,
         doubt=real(1.0) if solver.proxy else None,
     )
     return jax.tree.map(strong, carry)

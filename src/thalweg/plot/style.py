@@ -61,13 +61,12 @@ def line(axes: "Axes", x: Any, y: Any, *, color: str, label: str = "") -> None:
     axes.plot(*thin(x, np.where(finite, y, np.nan)), color=color, label=label, marker=marker, markersize=3)
     last = np.flatnonzero(finite)[-1]
     axes.plot(x[last], y[last], marker="o", markersize=4, color=color)
-    beside = {"textcoords": "offset points", "fontsize": 8, "ha": "right"}
-    axes.annotate(f"{y[last]:.4g}", (x[last], y[last]), xytext=(0, 6), color=color, **beside)
+    beside = {"textcoords": "offset points", "xytext": (5, 0), "fontsize": 8, "va": "center"}
+    axes.annotate(f"{y[last]:.3g}", (x[last], y[last]), color=color, **beside)
     if not finite.all():
-        lost = x[np.argmin(finite)]
-        axes.axvline(lost, color=GREY, linestyle=":", linewidth=1)
-        place = {"xycoords": ("data", "axes fraction"), "xytext": (-3, -8), "color": GREY}
-        axes.annotate(f"{y[np.argmin(finite)]} at {lost:g}", (lost, 1), **place, **beside)
+        lost = np.argmin(finite)
+        axes.axvline(x[lost], color=GREY, linestyle=":", linewidth=1)
+        axes.annotate(f"{y[lost]} at {x[lost]:g}", (x[lost], 0.05), xycoords=("data", "axes fraction"), color=GREY, **beside)
 
 
 def is_logarithmic(y: np.ndarray) -> bool:

@@ -28,17 +28,17 @@ def contours(problem: Problem, lower: Any, upper: Any, axes: "Axes | None" = Non
     height = np.asarray(jax.vmap(problem.value)(grid), float).reshape(RESOLUTION, RESOLUTION)
     height = np.log(height - np.nanmin(height) + 1e-3 * np.nanstd(height))
     axes.contourf(u, v, height, levels, cmap="Greys", alpha=0.35)
-    axes.contour(u, v, height, levels, colors=GREY, linewidths=0.4, alpha=0.7)
+    axes.contour(u, v, height, levels, colors=GREY, linestyles="solid", linewidths=0.4, alpha=0.7)
     tidy(axes, "x[0]", "x[1]")
     axes.grid(False)
     axes.set(xlim=(lower[0], upper[0]), ylim=(lower[1], upper[1]))
     return axes
 
 
-def path(points: Any, axes: "Axes", *, label: str = "", color: str = COLORS[0]) -> "Axes":
+def path(points: Any, axes: "Axes", *, label: str = "", color: str = COLORS[0], width: float = 1.4) -> "Axes":
     """The way of a run over a surface of two variables, from a hollow mark to a full one."""
     points = np.asarray(points)
-    axes.plot(points[:, 0], points[:, 1], color=color, linewidth=1.4, label=label)
+    axes.plot(points[:, 0], points[:, 1], color=color, linewidth=width, label=label, solid_joinstyle="round")
     axes.plot(*points[0], marker="o", color=color, markerfacecolor="white", markersize=6)
     axes.plot(*points[-1], marker="o", color=color, markersize=6)
     return axes

@@ -155,7 +155,7 @@ class Result:
         if self.restarts is not None:
             rows.append(("restarts", spread(self.restarts.values)))
         if self.kept < self.first_step + len(self.trace.value) - 1:
-            rows.append(("kept", f"the point after {number(self.kept, 'step')}, the best of the run"))
+            rows.append(("kept", f"the point of step {self.kept}, the best of the run"))
         rows.append(("evaluations", count(self.evals)))
         rows.append(("time", f"{duration(self.seconds.compile)} to compile, {duration(self.seconds.run)} to run"))
         rows.append(("method", self.reason or self.name))

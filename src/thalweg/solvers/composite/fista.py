@@ -15,13 +15,17 @@ from thalweg.core.types import Evaluation, Key, Params, Scalar, Step, make_info,
 
 
 class FISTAState(NamedTuple):
-    """`x` the iterate and its smooth value, `z` the extrapolated point, `t` the momentum, the last step size."""
+    """`x` the iterate and its smooth value, `z` the extrapolated point, `t` the momentum, the last step size.
+
+    `unreported`: evaluations that no `Info` has counted yet.
+    """
 
     x: Params
     value: Scalar
     z: Params
     t: Scalar
     step_size: Scalar
+    unreported: Scalar
 
 
 class Trial(NamedTuple):
@@ -48,9 +52,9 @@ class FISTA(Solver):
     - `max_trials`: attempts in one step, >= 1.
 
     **Needs** a gradient and the same function at every step. **Takes** a nonsmooth part and bounds.
-    **Guarantee** \(F(x_k) - F^* \le 2L\|x_0 - x^*\|^2 / (\beta (k+1)^2)\) for convex \(f\) with \(L\)-Lipschitz
-    gradient, \(\beta\) = `decrease`, as long as the momentum is not restarted; linear near a strongly convex minimum with
-    restarts.
+    **Guarantee** \(F(x_k) - F^* \le 2\max\{L/\beta,\, 1/s_0\}\,\|x_0 - x^*\|^2 / (k+1)^2\) for convex \(f\) with
+    \(L\)-Lipschitz gradient, \(\beta\) = `decrease` and \(s_0\) = `step_size`, as long as the momentum is not
+    restarted; linear near a strongly convex minimum with restarts.
     **References** Beck & Teboulle 2009, doi:10.1137/080716542; O'Donoghue & Candès 2015,
     doi:10.1007/s10208-013-9150-3 (restart).
     """
@@ -83,7 +87,8 @@ class FISTA(Solver):
 
     def init(self, problem: Problem, x: Params) -> FISTAState:
         """At rest at `x`."""
-        return FISTAState(x, real(problem.objective.value(x)), x, real(1.0), real(self.step_size))
+        one = jnp.asarray(1, jnp.int32)
+        return FISTAState(x, real(problem.objective.value(x)), x, real(1.0), real(self.step_size), one)
 
     def step(self, problem: Problem, state: FISTAState, key: Key) -> Step:
         """One accelerated step."""
@@ -100,11 +105,12 @@ class FISTA(Solver):
             real(max_abs(subtract(state.z, found.x))) / found.step_size,
             problem.infeasibility(state.x),
             found.step_size,
-            evals=problem.evals(value=1 + found.count, gradient=1, prox=found.count),
+            evals=problem.evals(value=1 + found.count + state.unreported, gradient=1, prox=found.count),
             status=jnp.where(accepted, Status.RUNNING.value, Status.SEARCH_FAILED.value),
         )
-        new = FISTAState(found.x, found.value, z, t, step_size)
-        return Step(select(accepted, new, state), info)
+        none = jnp.asarray(0, jnp.int32)
+        new = FISTAState(found.x, found.value, z, t, step_size, none)
+        return Step(select(accepted, new, state._replace(unreported=none)), info)
 
     def search(self, problem: Problem, ahead: Evaluation, step_size: Scalar) -> Trial:
         """The first step size, shrinking from `step_size`, whose quadratic model lies above the function."""
@@ -128,6 +134,6 @@ class FISTA(Solver):
         """The quadratic upper bound, with the rounding of the value allowed for."""
         d = subtract(trial.x, ahead.x)
         value = real(ahead.value)
-        slack = 10 * jnp.finfo(jnp.result_type(ahead.value)).eps * jnp.abs(value)
+        slack = 10 * float(jnp.finfo(jnp.result_type(ahead.value)).eps) * jnp.abs(value)
         model = value + real(dot(ahead.grad, d)) + real(dot(d, d)) / (2 * trial.step_size)
         return (trial.value <= model + slack) | (trial.value == -jnp.inf)

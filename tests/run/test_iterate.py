@@ -1,0 +1,89 @@
+"""The pure loop: limits, capacity, vmap, and what it refuses to do to a tree."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import thalweg as tw
+from tests.helpers import tol
+from tests.run.test_driver import bowl, by_hand, start
+
+
+def run(rate, stop=tw.Never(), capacity=30, limit=None, batched=False):
+    """SGD on the bowl through the pure loop."""
+    problem, solver = tw.Problem(bowl), tw.FirstOrder(tw.SGD(rate))
+    carry = tw.start(problem, solver, start(), stop)
+    return tw.iterate(
+        problem, solver, carry, stop, jax.random.key(0), capacity=capacity, limit=limit, batched=batched
+    )
+
+
+def test_limit_is_traced_and_capacity_bounds_it():
+    once = jax.jit(lambda limit: run(0.05, limit=limit))
+    for limit, steps in ((0, 0), (7, 7), (30, 30)):
+        carry, trace = once(limit)
+        assert int(carry.step) == steps
+        np.testing.assert_allclose(carry.state.x, by_hand(0.05, steps)[-1], rtol=tol(1e-12, 1e-5))
+        assert np.count_nonzero(trace.value) == steps
+    assert once._cache_size() == 1
+
+
+def test_the_scan_form_equals_the_while_form():
+    stop = tw.GradNorm(1.0)
+    a, rows_a = jax.jit(lambda: run(0.05, stop))()
+    b, rows_b = jax.jit(lambda: run(0.05, stop, batched=True))()
+    assert int(a.step) == int(b.step) < 30
+    for left, right in zip(jax.tree.leaves((a, rows_a)), jax.tree.leaves((b, rows_b)), strict=True):
+        np.testing.assert_allclose(left, right, rtol=tol(1e-12, 1e-5))
+
+
+@pytest.mark.parametrize("batched", [False, True])
+def test_lanes_under_vmap_stop_by_themselves(batched):
+    rates = jnp.asarray([0.01, 0.05, 0.1])
+    stop = tw.GradNorm(1.0)
+    carry, trace = jax.jit(jax.vmap(lambda rate: run(rate, stop, batched=batched)))(rates)
+    alone = [run(float(rate), stop)[0] for rate in rates]
+    np.testing.assert_array_equal(carry.step, [int(c.step) for c in alone])
+    np.testing.assert_allclose(carry.state.x, np.stack([c.state.x for c in alone]), rtol=tol(1e-12, 1e-5))
+    assert trace.value.shape == (3, 30)
+
+
+def test_a_sweep_over_a_hyperparameter_is_a_vmap_over_a_solver():
+    solvers = tw.FirstOrder(tw.Adam(jnp.asarray([0.1, 0.2])))
+    problem, stop = tw.Problem(bowl), tw.Never()
+
+    def solve(solver):
+        carry = tw.start(problem, solver, start(), stop)
+        return tw.iterate(problem, solver, carry, stop, jax.random.key(0), capacity=10)[0].state.x
+
+    axes = jax.tree.map(lambda leaf: 0 if getattr(leaf, "ndim", 0) else None, solvers)
+    swept = jax.vmap(solve, in_axes=(axes,))(solvers)
+    np.testing.assert_allclose(swept[1], solve(tw.FirstOrder(tw.Adam(0.2))), rtol=tol(1e-12, 1e-5))
+
+
+def test_batches_are_taken_in_order():
+    def loss(x, batch):
+        return jnp.mean(batch) * x
+
+    problem = tw.Problem(loss, jnp.ones(2))
+    solver, stop = tw.FirstOrder(tw.SGD(1.0)), tw.Never()
+    batches = jnp.arange(8.0).reshape(4, 2)
+    carry = tw.start(problem, solver, jnp.asarray(0.0), stop)
+    carry, trace = tw.iterate(problem, solver, carry, stop, jax.random.key(0), batches, capacity=4)
+    assert float(carry.state.x) == -(0.5 + 2.5 + 4.5 + 6.5)
+    assert np.isnan(trace.optimality).all(), "on batches the gradient is not measured unless asked for"
+
+
+def test_the_proxy_of_an_accelerated_method_is_confirmed_at_the_point():
+    """FISTA measures at z; CONVERGED must hold at x."""
+    tolerance = tol(1e-9, 1e-4)
+    result = tw.minimize(bowl, start(), tw.FISTA(), stop=tw.GradNorm(tolerance) | tw.Steps(2000))
+    assert result.status == tw.Status.CONVERGED
+    assert float(jnp.max(jnp.abs(jax.grad(bowl)(result.x)))) <= tolerance
+
+
+def test_optimality_is_zero_at_a_solution_with_a_nonsmooth_part():
+    problem = tw.Problem(lambda x: 0.5 * jnp.sum((x - jnp.asarray([2.0, 0.1], x.dtype)) ** 2), nonsmooth=tw.L1(0.5))
+    assert float(tw.optimality(problem, jnp.asarray([1.5, 0.0]))) == pytest.approx(0.0, abs=1e-6)
+    assert float(tw.optimality(problem, jnp.asarray([2.0, 0.1]))) == pytest.approx(0.5, rel=1e-5)
