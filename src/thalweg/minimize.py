@@ -23,7 +23,7 @@ from thalweg.core.variables import check_start, short, split
 from thalweg.registry import METHODS, fits, fitting
 from thalweg.run.callbacks import Callback
 from thalweg.run.inspect import UNDER_TRANSFORM
-from thalweg.run.launch import Options, launch
+from thalweg.run.launch import Choice, Options, Variables, launch
 from thalweg.run.result import MinimizeError, MinimizeWarning, Result
 from thalweg.suggest import suggest
 
@@ -72,34 +72,23 @@ def minimize(
 
     Raises before anything is compiled where the input cannot be right. A failure of the numbers is a status.
     """
-    check_options(batch_size, keep, restarts, chunk, dispatch, on_failure)
+    if batch_size is not None:
+        raise ValueError(f"batch_size={batch_size!r}: this version minimises on whole data; leave batch_size=None.")
+    options = Options(keep, restarts, spread, seed, state, every(validate_every), tuple(callbacks), chunk, dispatch)
+    check_options(options, on_failure)
     problem = problem if isinstance(problem, Problem) else Problem(problem)
     x, frozen = variables(problem, x0, method, seed)
-    method, reason = resolve_method(problem, x, method)
+    solver, reason = resolve_method(problem, x, method)
     offers = problem.offers(x)
-    check_fit(problem, offers, method)
+    check_fit(problem, offers, solver)
+    check_together(problem, x, options)
     problem = with_model_state(problem, model_state)
-    default_limit = stop is None
-    stop = default_rule(offers, x) if stop is None else stop
-    check_stop(problem, offers, stop)
+    rule = default_rule(offers, x) if stop is None else stop
+    check_stop(problem, offers, rule)
     per_epoch = 1.0 if problem.objective.examples else None
-    options = Options(
-        seed=seed,
-        frozen=frozen,
-        keep=keep,
-        restarts=restarts,
-        spread=spread,
-        validate_every=every(validate_every),
-        callbacks=tuple(callbacks),
-        chunk=chunk,
-        dispatch=dispatch,
-        state=state,
-        reason=reason,
-        name=lambda: method_name(method),
-        default_limit=default_limit,
-    )
-    result = launch(problem, resolve(method, per_epoch, length(stop, per_epoch)), stop, x, options)
-    return report(result, on_failure)
+    solver = resolve(solver, per_epoch, length(rule, per_epoch))
+    choice = Choice(lambda: method_name(solver), reason, default_limit=stop is None)
+    return report(launch(problem, solver, rule, Variables(x, frozen), options, choice), on_failure)
 
 
 def variables(problem: Problem, x0: Any, method: Any, seed: int) -> tuple[Params, Any]:
@@ -203,18 +192,33 @@ def check_stop(problem: Problem, offers: frozenset[Oracle], stop: Any) -> None:
             raise ValueError(f"{rule!r} counts validations: pass Problem(..., validation=(X, y)).")
 
 
-def check_options(batch_size: Any, keep: str, restarts: Any, chunk: Any, dispatch: Any, on_failure: str) -> None:
+def check_options(options: Options, on_failure: str) -> None:
     """Refuses options out of range."""
-    if batch_size is not None:
-        raise ValueError(f"batch_size={batch_size!r}: this version minimises on whole data; leave batch_size=None.")
-    choices = {"keep": (keep, ("last", "best")), "on_failure": (on_failure, ("warn", "raise", "ignore"))}
-    choices["dispatch"] = (dispatch, (None, "chunk", "single"))
-    for name, (value, allowed) in choices.items():
-        if value not in allowed:
-            raise ValueError(f"{name}={value!r}: choose one of {', '.join(map(repr, allowed))}.")
-    for name, value in (("restarts", restarts), ("chunk", chunk)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-            raise ValueError(f"{name}={value!r}: {name} must be a whole number >= 1.")
+    choices = {"keep": ("last", "best"), "dispatch": (None, "chunk", "single")}
+    for name, allowed in choices.items():
+        if getattr(options, name) not in allowed:
+            raise ValueError(f"{name}={getattr(options, name)!r}: choose one of {', '.join(map(repr, allowed))}.")
+    if on_failure not in ("warn", "raise", "ignore"):
+        raise ValueError(f"on_failure={on_failure!r}: choose one of 'warn', 'raise', 'ignore'.")
+    for name, low, high in (("restarts", 1, None), ("chunk", 1, None), ("seed", 0, 2**32 - 1)):
+        value = getattr(options, name)
+        if name == "chunk" and value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int) or value < low or (high and value > high):
+            demand = f"a whole number >= {low}" + (f" and <= {high}" if high else "")
+            raise ValueError(f"{name}={value!r}: {name} must be {demand}.")
+    if not isinstance(options.spread, (int, float)) or not options.spread > 0:
+        raise ValueError(f"spread={options.spread!r}: spread must be a number > 0.")
+
+
+def check_together(problem: Problem, x: Params, options: Options) -> None:
+    """Refuses combinations that mean nothing."""
+    if problem.bounds is not None:
+        problem.bounds.check(x)
+    watched = {"callbacks": options.callbacks, "state": options.state, "validation": problem.validation}
+    for name, value in watched.items():
+        if options.restarts > 1 and value:
+            raise ValueError(f"restarts={options.restarts} runs many starts at once: {name} goes with restarts=1.")
 
 
 def every(validate_every: Any) -> int:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from thalweg.problems import least_squares, rosenbrock
 from tests.helpers import tol
+from thalweg.problems import least_squares, rosenbrock
 
 A = np.array([1.0, 10.0])
 X0 = np.array([3.0, -2.0])
@@ -63,7 +63,9 @@ def test_target_returns_a_point_at_or_below_the_target():
 def test_the_chunk_size_never_shows(chunk):
     reference = tw.minimize(bowl, start(), tw.Adam(0.3), stop=tw.Steps(40), chunk=7)
     result = tw.minimize(bowl, start(), tw.Adam(0.3), stop=tw.Steps(40), chunk=chunk)
-    for a, b in zip(jax.tree.leaves((result.x, result.trace)), jax.tree.leaves((reference.x, reference.trace)), strict=True):
+    for a, b in zip(
+        jax.tree.leaves((result.x, result.trace)), jax.tree.leaves((reference.x, reference.trace)), strict=True
+    ):
         np.testing.assert_array_equal(a, b)
 
 

@@ -14,9 +14,7 @@ def run(rate, stop=tw.Never(), capacity=30, limit=None, batched=False):
     """SGD on the bowl through the pure loop."""
     problem, solver = tw.Problem(bowl), tw.FirstOrder(tw.SGD(rate))
     carry = tw.start(problem, solver, start(), stop)
-    return tw.iterate(
-        problem, solver, carry, stop, jax.random.key(0), capacity=capacity, limit=limit, batched=batched
-    )
+    return tw.iterate(problem, solver, carry, stop, jax.random.key(0), capacity=capacity, limit=limit, batched=batched)
 
 
 def test_limit_is_traced_and_capacity_bounds_it():

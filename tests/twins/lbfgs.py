@@ -23,7 +23,7 @@ def direction(g, pairs):
 
 
 def run(value_and_grad, x0, steps, *, memory, slope, curvature, max_trials):
-    """x <- x + s d; a failed search forgets the pairs and stays."""
+    """X <- x + s d; a failed search forgets the pairs and stays."""
     xs, pairs = [x0], []
     for _ in range(steps):
         x = xs[-1]

@@ -2,7 +2,7 @@
 
 
 def run(value_and_grad, x0, steps, *, learning_rate):
-    """x <- x - eta g."""
+    """X <- x - eta g."""
     xs = [x0]
     for _ in range(steps):
         _, g = value_and_grad(xs[-1])

@@ -4,7 +4,7 @@ from tests.twins.searches import backtracking
 
 
 def run(value_and_grad, x0, steps, *, slope, decrease, max_trials):
-    """x <- x - s g with the first s = 1, beta, beta^2, ... that lowers the value enough."""
+    """X <- x - s g with the first s = 1, beta, beta^2, ... that lowers the value enough."""
     xs = [x0]
     for _ in range(steps):
         x = xs[-1]

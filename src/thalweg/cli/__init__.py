@@ -1,0 +1,32 @@
+"""The command line: `thalweg run`, `thalweg methods`, `thalweg problems`."""
+
+import os
+import sys
+
+
+def main() -> None:
+    """The entry point. Exit codes: 0 done, 1 the run failed, 2 misuse."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")  # an ASCII terminal shows `?` for a letter it lacks
+    try:
+        from thalweg.cli.app import app
+    except ImportError as error:
+        if error.name not in ("typer", "rich"):
+            raise
+        print(f'The command line needs {error.name}: pip install "thalweg[cli]".', file=sys.stderr)
+        sys.exit(2)
+    try:
+        app(prog_name="thalweg")
+    finally:
+        let_go(sys.stdout)
+
+
+def let_go(stream) -> None:
+    """Flushes, and is content if nobody reads on (`thalweg methods | head -1`)."""
+    try:
+        stream.flush()
+    except BrokenPipeError:
+        # What is left in the buffer would be complained about when the interpreter flushes it once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -48,6 +48,16 @@ class Bounds(eqx.Module):
                     f"Bounds: lower={low} > upper={high} at {leaf_name(path)}: no point lies between; swap the two."
                 )
 
+    def check(self, x: Params) -> None:
+        """Refuses limits that do not fit the tree `x`."""
+        for limit in (self.lower, self.upper):
+            for (path, leaf), part in zip(tree_leaves_with_path(x), jax.tree.leaves(match(limit, x)), strict=True):
+                if np.broadcast_shapes(np.shape(leaf), np.shape(part)) != np.shape(leaf):
+                    raise ValueError(
+                        f"Bounds: a limit of shape {np.shape(part)} does not fit {leaf_name(path)} of shape "
+                        f"{np.shape(leaf)}."
+                    )
+
     def project(self, x: Params) -> Params:
         """The nearest point within the bounds."""
         lower, upper = (match(limit, x) for limit in (self.lower, self.upper))
@@ -62,8 +72,8 @@ class Bounds(eqx.Module):
 
 def match(limit: Any, x: Params) -> Params:
     """`limit` as a tree like `x`."""
-    if len(jax.tree.leaves(limit)) == 1 and jax.tree.structure(limit) != jax.tree.structure(x):
-        return jax.tree.map(lambda _: jax.tree.leaves(limit)[0], x)
+    if jax.tree_util.all_leaves([limit]) and jax.tree.structure(limit) != jax.tree.structure(x):
+        return jax.tree.map(lambda _: limit, x)
     if jax.tree.structure(limit) != jax.tree.structure(x):
         raise ValueError(
             f"Bounds: the limits have the structure {jax.tree.structure(limit)} and x has "

@@ -50,9 +50,9 @@ class OptaxRule(Rule):
         return self.transformation.init(params)
 
     def update(self, grads: Params, state: State, params: Params | None = None, **extra: Any) -> tuple[Params, State]:
-        """Optax's `update`."""
-        if not is_extra_args(self.transformation):
-            extra = {}
+        """Optax's `update`. Its line searches refuse arguments beyond those that Optax itself names."""
+        names = ("value", "grad", "value_fn") if is_extra_args(self.transformation) else ()
+        extra = {name: extra[name] for name in names if name in extra}
         return self.transformation.update(grads, state, params, **extra)
 
     def rate(self, state: State) -> Scalar:

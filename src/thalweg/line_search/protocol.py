@@ -11,7 +11,10 @@ from thalweg.core.types import Evaluation, Scalar, ScalarLike
 
 
 class Phi(NamedTuple):
-    r"""The objective along a ray, \(\varphi(t) = f(x + t d)\): value, slope \(\varphi'(t)\), and the evaluation itself."""
+    r"""The objective along a ray, \(\varphi(t) = f(x + t d)\).
+
+    Its value, its slope \(\varphi'(t)\), and the evaluation itself.
+    """
 
     value: Scalar
     slope: Scalar

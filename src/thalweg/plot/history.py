@@ -15,7 +15,9 @@ PANEL = (3.6, 2.6)
 """Width and height of a panel in inches."""
 
 
-def history(result: Result, *, minimum: float | None = None, unit: str = "", figure: "Figure | None" = None) -> "Figure":
+def history(
+    result: Result, *, minimum: float | None = None, unit: str = "", figure: "Figure | None" = None
+) -> "Figure":
     """The run in one figure: a panel each for what it measured of value, optimality, validation and metrics.
 
     - `minimum`: the lowest value there is, where it is known; the first panel then shows the distance from it.

@@ -66,7 +66,9 @@ def line(axes: "Axes", x: Any, y: Any, *, color: str, label: str = "") -> None:
     if not finite.all():
         lost = np.argmin(finite)
         axes.axvline(x[lost], color=GREY, linestyle=":", linewidth=1)
-        axes.annotate(f"{y[lost]} at {x[lost]:g}", (x[lost], 0.05), xycoords=("data", "axes fraction"), color=GREY, **beside)
+        axes.annotate(
+            f"{y[lost]} at {x[lost]:g}", (x[lost], 0.05), xycoords=("data", "axes fraction"), color=GREY, **beside
+        )
 
 
 def is_logarithmic(y: np.ndarray) -> bool:

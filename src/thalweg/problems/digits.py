@@ -17,7 +17,7 @@ PIXELS, CLASSES = 64, 10
 class Job(NamedTuple):
     """A problem ready to run: its start, and the method, stop rule and validation period that suit it.
 
-    None leaves the choice to `minimize`.
+    None leaves the choice to `minimize`. `unit` is that of the objective, for figures.
     """
 
     problem: Problem
@@ -25,6 +25,7 @@ class Job(NamedTuple):
     method: Any = None
     stop: Stop | None = None
     validate_every: int | None = None
+    unit: str = ""
 
 
 class Split(NamedTuple):
@@ -50,7 +51,7 @@ def digits(hidden: int = 64, decay: float = 1e-3, seed: int = 0) -> Job:
         return risk(params, batch) + 0.5 * decay * sum(jnp.sum(w**2) for w in weights)
 
     problem = Problem(loss, train, validation=validation, validation_loss=risk, metrics=metrics)
-    return Job(problem, start(hidden, seed), LBFGS(), GradNorm(1e-4) | Steps(500), validate_every=2)
+    return Job(problem, start(hidden, seed), LBFGS(), GradNorm(1e-4) | Steps(500), validate_every=2, unit="nats")
 
 
 def logits(params: Params, inputs: Any) -> Any:

@@ -42,7 +42,7 @@ class Task(NamedTuple):
 class Rows(eqx.Module):
     """Packed rows of the trace, the structure that unpacks them, and the carry's integers in one array.
 
-    `counts` holds the step, the status and the best step: three reads from the device would cost as much as a short run.
+    `counts` holds the step, the status and the best step: three reads would cost as much as a short run.
     """
 
     data: Any

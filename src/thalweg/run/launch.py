@@ -30,24 +30,35 @@ from thalweg.run.validation import Validator
 class Options(NamedTuple):
     """What `minimize` was asked for beside the problem, the method and the stop rule."""
 
-    seed: int
+    keep: str = "last"
+    restarts: int = 1
+    spread: float = 1.0
+    seed: int = 0
+    state: Carry | None = None
+    validate_every: int = 10
+    callbacks: tuple[Callback, ...] = ()
+    chunk: int | None = None
+    dispatch: str | None = None
+
+
+class Variables(NamedTuple):
+    """The leaves that are optimised, and those that are held fixed."""
+
+    x: Params
     frozen: Any
-    keep: str
-    restarts: int
-    spread: float
-    validate_every: int
-    callbacks: tuple[Callback, ...]
-    chunk: int | None
-    dispatch: str | None
-    state: Carry | None
-    reason: str | None
+
+
+class Choice(NamedTuple):
+    """How the method is called, why it was chosen (None: by the user), whether the step limit was the default."""
+
     name: Callable[[], str]
+    reason: str | None
     default_limit: bool
 
 
-def launch(problem: Problem, solver: Solver, stop: Stop, x: Params, options: Options) -> Result:
+def launch(problem: Problem, solver: Solver, stop: Stop, start: Variables, options: Options, choice: Choice) -> Result:
     """Runs and reports."""
-    task = Task(problem.training(options.frozen), solver, stop, np.asarray(options.seed, np.uint32), x)
+    task = Task(problem.training(start.frozen), solver, stop, np.asarray(options.seed, np.uint32), start.x)
     lanes = Lanes(options.restarts, float(options.spread)) if options.restarts > 1 else None
     engine = Engine(task, fixed=options.chunk, lanes=lanes, capacity=CAPACITY if lanes is None else LANES_CAPACITY)
     facts = look(task, engine)
@@ -55,19 +66,14 @@ def launch(problem: Problem, solver: Solver, stop: Stop, x: Params, options: Opt
         options.dispatch is None and facts.convolves and jax.default_backend() == "cpu" and lanes is None
     )
     validator = None if problem.validation is None else Validator(problem, options.validate_every)
-    run = Run(
-        task, engine, options.frozen,
-        keep=options.keep, callbacks=options.callbacks, validator=validator, carry=options.state,
-    )  # fmt: skip
-    restarts = None
+    watch = {"keep": options.keep, "callbacks": options.callbacks, "validator": validator, "carry": options.state}
+    run = Run(task, engine, start.frozen, **watch)
     if lanes is None:
-        outcome = run.go()
-    else:
-        restarts = run_lanes(run, engine)
-        run.engine = Engine(task)
-        run.engine.compile_seconds = engine.compile_seconds
-        outcome = run.finish()
-    return describe(run, outcome, options, restarts)
+        return describe(run, run.go(), options, choice, None)
+    restarts = run_lanes(run, engine)
+    run.engine = Engine(task)
+    run.engine.compile_seconds = engine.compile_seconds
+    return describe(run, run.finish(), options, choice, restarts)
 
 
 def look(task: Task, engine: Engine) -> Facts:
@@ -84,21 +90,21 @@ def look(task: Task, engine: Engine) -> Facts:
     return engine.notes["facts"]
 
 
-def describe(run: Run, outcome: Outcome, options: Options, restarts: Restarts | None) -> Result:
+def describe(run: Run, outcome: Outcome, options: Options, choice: Choice, restarts: Restarts | None) -> Result:
     """The result."""
     trace = run.trace()
     assert run.carry is not None
     x, status, rule, row, steps = outcome
-    if status == Status.STEP_LIMIT and options.default_limit and falls_steadily(trace):
+    if status == Status.STEP_LIMIT and choice.default_limit and falls_steadily(trace):
         status, rule = Status.DIVERGED, None
-    failed = status.failed or (status == Status.STEP_LIMIT and options.default_limit)
+    failed = status.failed or (status == Status.STEP_LIMIT and choice.default_limit)
     total = time.perf_counter() - run.began
     solver = run.task.solver
     return Result(
         x=run.joined(x),
         status=status,
         message=message(status, rule, trace, row),
-        advice=advice(status, trace, row, moved=(run.task.x0, run.carry.state.x), default_limit=options.default_limit),
+        advice=advice(status, trace, row, moved=(run.task.x0, run.carry.state.x), default_limit=choice.default_limit),
         rule=rule,
         failed=failed,
         trace=trace,
@@ -111,9 +117,9 @@ def describe(run: Run, outcome: Outcome, options: Options, restarts: Restarts | 
         state=resumable(run.carry),
         model_state=run.model_state(),
         method=solver,
-        reason=options.reason,
+        reason=choice.reason,
         config=lambda: configuration(run, options),
-        name=options.name,
+        name=choice.name,
         validation=None if run.validator is None else run.validator.table(),
         restarts=restarts,
     )

@@ -1,0 +1,70 @@
+"""A finished run on the standard output: for a reader, or as JSON for a program."""
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+
+from thalweg.cli.train import Done
+from thalweg.core.config import to_config
+from thalweg.run.folder import arrays
+from thalweg.run.result import Result
+
+LARGEST = 10_000
+"""Numbers of `x` beyond which the JSON leaves it to `parameters.npz`."""
+
+
+def text(done: Done) -> str:
+    """The summary, and where the files are."""
+    return f"{done.result!r}\n  {'folder':<12}{done.folder}: {', '.join(done.files)}"
+
+
+def as_json(done: Done) -> str:
+    """One object; numbers that JSON does not know (NaN, infinity) are null."""
+    result = done.result
+    restarts = result.restarts
+    x = arrays(result.x)
+    small = sum(array.size for array in x.values()) <= LARGEST
+    found = {
+        "status": result.status.name,
+        "ok": result.ok,
+        "message": result.message,
+        "rule": None if result.rule is None else to_config(result.rule),
+        "value": result.value,
+        "optimality": result.optimality,
+        "infeasibility": result.infeasibility,
+        "steps": result.steps,
+        "epochs": result.epochs,
+        "evaluations": result.evals._asdict(),
+        "seconds": result.seconds._asdict(),
+        "method": result.name,
+        "reason": result.reason,
+        "validation": held_out(result),
+        "restarts": None if restarts is None else {**restarts._asdict(), "statuses": [s.name for s in restarts.statuses]},
+        "advice": list(result.advice),
+        "x": x if small else None,
+        "folder": str(done.folder),
+        "files": list(done.files),
+    }
+    return json.dumps(plain(found), allow_nan=False)
+
+
+def held_out(result: Result) -> dict[str, Any] | None:
+    """The validation numbers at `x`."""
+    if result.validation is None or not len(result.validation.step):
+        return None
+    at = int(np.argmin(np.abs(result.validation.step - result.kept)))
+    columns = {"step": result.validation.step, "value": result.validation.value, **result.validation.metrics}
+    return {name: column[at] for name, column in columns.items()}
+
+
+def plain(value: Any) -> Any:
+    """Dicts, lists, text and finite numbers."""
+    if isinstance(value, dict):
+        return {key: plain(v) for key, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, (np.ndarray, np.generic)):
+        return plain(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value

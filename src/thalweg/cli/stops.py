@@ -1,0 +1,89 @@
+"""The language of `--stop`: `grad_norm:1e-6 | steps:500`, where `&` binds tighter than `|`."""
+
+import re
+from collections import deque
+
+from thalweg.cli.errors import Misuse, blame, unknown
+from thalweg.core.stop import (
+    Epochs,
+    Evaluations,
+    GradNorm,
+    Patience,
+    Seconds,
+    StepNorm,
+    Steps,
+    Stop,
+    Target,
+    ValueChange,
+)
+
+RULES = {
+    "grad_norm": GradNorm,
+    "step_norm": StepNorm,
+    "value_change": ValueChange,
+    "target": Target,
+    "steps": Steps,
+    "epochs": Epochs,
+    "patience": Patience,
+    "evaluations": Evaluations,
+    "seconds": Seconds,
+}
+"""Name on the command line -> rule; each takes one number."""
+
+Tokens = deque[str]
+
+
+def parse_stop(text: str) -> Stop:
+    """The stop rule that `text` describes."""
+    tokens = deque(re.findall(r"[|&()]|[^|&()\s]+", text))
+    stop = any_of(tokens, text)
+    if tokens:
+        raise wrong(text, f"{tokens[0]!r} is not expected there")
+    return stop
+
+
+def any_of(tokens: Tokens, text: str) -> Stop:
+    """`a | b | ...`."""
+    stop = all_of(tokens, text)
+    while tokens and tokens[0] == "|":
+        tokens.popleft()
+        stop = stop | all_of(tokens, text)
+    return stop
+
+
+def all_of(tokens: Tokens, text: str) -> Stop:
+    """`a & b & ...`."""
+    stop = one(tokens, text)
+    while tokens and tokens[0] == "&":
+        tokens.popleft()
+        stop = stop & one(tokens, text)
+    return stop
+
+
+def one(tokens: Tokens, text: str) -> Stop:
+    """`name:number`, or anything in parentheses."""
+    if not tokens:
+        raise wrong(text, "a rule is missing at its end")
+    token = tokens.popleft()
+    if token == "(":
+        stop = any_of(tokens, text)
+        if not tokens or tokens.popleft() != ")":
+            raise wrong(text, "a parenthesis is not closed")
+        return stop
+    if token in "|&)":
+        raise wrong(text, f"a rule is missing before {token!r}")
+    name, _, number = token.partition(":")
+    name = name.replace("-", "_").lower()
+    if name not in RULES:
+        raise unknown("stop rule", name, RULES)
+    try:
+        value = float(number)
+    except ValueError:
+        raise wrong(text, f"{name} takes a number, as in {name}:{'1e-6' if '_' in name else '100'}") from None
+    with blame(None):
+        return RULES[name](value)
+
+
+def wrong(text: str, what: str) -> Misuse:
+    """The sentence."""
+    return Misuse(f"--stop {text!r}: {what}.")

@@ -1,0 +1,187 @@
+"""Rules at home in other people's loops, and other people's transformations at home in ours."""
+
+import pickle
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import nnx
+
+import thalweg as tw
+from tests.helpers import EPS, X64, assert_close, iterates, quartic
+from thalweg.core.rule import OptaxRule
+
+RULES = {name: row.example("") for name, row in tw.METHODS.items() if isinstance(row.example(""), tw.Rule)}
+NAMESAKES = {
+    "sgd": lambda rule: optax.sgd(rule.learning_rate),
+    "adam": lambda rule: optax.adam(rule.learning_rate, rule.b1, rule.b2, rule.eps),
+}
+STEPS = 20
+CLOSE = 1e-12 if X64 else 5e-6
+START = np.asarray([0.5, -1.0, 3.0], float if X64 else np.float32)
+
+by_rule = pytest.mark.parametrize("name", RULES)
+
+
+@pytest.fixture(autouse=True)
+def standard_promotion():
+    """Strict promotion is a demand on our code, not on our peers'."""
+    with jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+def by_optax(transformation, x0, loss=quartic) -> jax.Array:
+    """`x_0, ..., x_20` by a hand-written loop around a transformation."""
+
+    def one(carry, _):
+        x, state = carry
+        value, grad = jax.value_and_grad(loss)(x)
+        extra = {"value": value, "grad": grad, "value_fn": loss} if "ExtraArgs" in type(transformation).__name__ else {}
+        update, state = transformation.update(grad, state, x, **extra)
+        return (optax.apply_updates(x, update), state), x
+
+    x0 = jnp.asarray(x0)
+    return jax.jit(lambda x: jax.lax.scan(one, (x, transformation.init(x)), length=STEPS + 1)[1])(x0)
+
+
+def by_us(method, x0, loss=quartic) -> jax.Array:
+    """The same by our loop."""
+    rule = method if isinstance(method, tw.Rule) else OptaxRule(method)
+    return iterates(tw.Problem(loss), tw.FirstOrder(rule), x0, STEPS)
+
+
+def test_every_rule_has_a_namesake():
+    assert set(RULES) == set(NAMESAKES)
+
+
+@by_rule
+def test_equals_its_namesake(name):
+    rule = RULES[name]
+    expected = by_optax(NAMESAKES[name](rule), START)
+    assert_close(by_us(rule, START), expected, CLOSE)
+    assert_close(by_optax(rule.as_optax(), START), expected, CLOSE)
+
+
+@by_rule
+def test_the_namesake_runs_in_minimize(name):
+    rule, stop = RULES[name], tw.Steps(STEPS)
+    ours = tw.minimize(quartic, START, rule, stop=stop)
+    theirs = tw.minimize(quartic, START, NAMESAKES[name](rule), stop=stop)
+    assert_close(ours.x, theirs.x, CLOSE)
+    assert np.all(ours.trace.step_size == rule.learning_rate)
+    assert np.all(np.isnan(theirs.trace.step_size)), "Optax keeps its rate in a closure"
+
+
+@by_rule
+def test_inside_a_chain(name):
+    clip, rule = optax.clip_by_global_norm(0.5), RULES[name]
+    chain = optax.chain(clip, rule.as_optax())
+    expected = by_optax(optax.chain(clip, NAMESAKES[name](rule)), START)
+    assert_close(by_optax(chain, START), expected, CLOSE)
+    assert_close(by_us(chain, START), expected, CLOSE)
+    assert not np.allclose(expected[-1], by_optax(rule.as_optax(), START)[-1], atol=1e-3), "the clip must matter"
+
+
+@by_rule
+def test_inside_flax(name):
+    rule = RULES[name]
+
+    def train(transformation, steps):
+        model = nnx.Linear(3, 2, rngs=nnx.Rngs(0))
+        optimizer = nnx.Optimizer(model, transformation, wrt=nnx.Param)
+
+        @nnx.jit
+        def step(model, optimizer):
+            grads = nnx.grad(lambda model: jnp.sum((model(jnp.ones((1, 3))) - 1) ** 2))(model)
+            optimizer.update(model, grads)
+
+        for _ in range(steps):
+            step(model, optimizer)
+        return np.asarray(model.kernel[...]), np.asarray(model.bias[...])
+
+    def distance(weights):
+        return np.abs(weights[0].sum(0) + weights[1] - 1).max()
+
+    ours, theirs = train(rule.as_optax(), STEPS), train(NAMESAKES[name](rule), STEPS)
+    assert ours[0].dtype == np.float32
+    assert_close(ours, theirs, 5e-6)
+    assert distance(ours) < 0.5 * distance(train(rule.as_optax(), 0))
+
+
+@by_rule
+def test_in_a_hand_written_equinox_loop(name):
+    rule, model = RULES[name], eqx.nn.MLP(2, 1, 4, 1, key=jax.random.key(0))
+
+    @eqx.filter_value_and_grad
+    def loss(model):
+        return jnp.mean((jax.vmap(model)(jnp.eye(2)) - 1) ** 2)
+
+    @eqx.filter_jit
+    def step(model, state):
+        value, grads = loss(model)
+        update, state = rule.update(grads, state, eqx.filter(model, eqx.is_inexact_array))
+        return eqx.apply_updates(model, update), state, value
+
+    trained, state, values = model, rule.init(eqx.filter(model, eqx.is_inexact_array)), []
+    for _ in range(STEPS):
+        trained, state, value = step(trained, state)
+        values.append(float(value))
+    assert values[-1] < 0.5 * values[0]
+    problem = tw.Problem(lambda model: jnp.mean((jax.vmap(model)(jnp.eye(2)) - 1) ** 2))
+    result = tw.minimize(problem, model, rule, stop=tw.Steps(STEPS))
+    np.testing.assert_allclose(result.trace.value[:-1], values, rtol=CLOSE)
+
+
+@by_rule
+def test_for_a_part_of_the_tree(name):
+    rule, x0 = RULES[name], {"a": jnp.asarray(START), "b": jnp.asarray(START)}
+    parts = optax.multi_transform({"ours": rule.as_optax(), "none": optax.set_to_zero()}, {"a": "ours", "b": "none"})
+    result = tw.minimize(quartic, x0, parts, stop=tw.Steps(STEPS))
+    assert_close(result.x["a"], by_us(rule, START)[-1], CLOSE)
+    np.testing.assert_array_equal(result.x["b"], START)
+
+
+@by_rule
+def test_a_schedule_is_followed(name):
+    schedule = tw.WarmupCosine(peak=0.1, warmup=5, steps=15, final=0.1)
+    rule = type(RULES[name])(schedule)
+    namesake = {"sgd": optax.sgd, "adam": optax.adam}[name](schedule)
+    assert_close(by_us(rule, START), by_optax(namesake, START), CLOSE)
+    result = tw.minimize(quartic, START, rule, stop=tw.Steps(STEPS))
+    np.testing.assert_allclose(result.trace.step_size, [float(schedule(t)) for t in range(STEPS + 1)], rtol=4 * EPS)
+
+
+@by_rule
+def test_the_optax_form_pickles(name):
+    again = pickle.loads(pickle.dumps(RULES[name].as_optax()))
+    np.testing.assert_array_equal(by_optax(again, START), by_optax(RULES[name].as_optax(), START))
+
+
+OTHERS = {
+    "plain": optax.rmsprop(0.05),
+    "chain": optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(0.05)),
+    "value": optax.contrib.reduce_on_plateau(patience=1, factor=0.5),
+    "value in a chain": optax.chain(optax.sgd(0.05), optax.contrib.reduce_on_plateau(patience=1, rtol=0.2)),
+    "polyak": optax.polyak_sgd(0.5),
+    "value function": optax.lbfgs(),
+}
+
+
+@pytest.mark.parametrize("transformation", OTHERS.values(), ids=OTHERS)
+def test_optax_inside_minimize(transformation):
+    loss = quartic
+    if transformation is OTHERS["value"]:  # adds gradients: ascend on the negative
+        loss = negative_bowl
+    expected = by_optax(transformation, START, loss)
+    result = tw.minimize(loss, START, transformation, stop=tw.Steps(STEPS))
+    assert result.steps == STEPS
+    assert_close(result.x, expected[-1], 1e3 * CLOSE)
+    np.testing.assert_allclose(result.trace.value[:5], [float(loss(x)) for x in expected[:5]], rtol=1e3 * CLOSE)
+
+
+def negative_bowl(x):
+    """Its gradient, added, is a step towards 0."""
+    return -0.05 * jnp.sum(x**2)

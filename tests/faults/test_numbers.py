@@ -1,0 +1,233 @@
+"""What goes wrong in the numbers, and how it must end: the rows of the fault list on non-finite, flat, kinked,
+unbounded and badly scaled objectives.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import thalweg as tw
+from tests.helpers import X64, tol
+from thalweg.problems import rosenbrock
+
+METHODS = {"lbfgs": tw.LBFGS(), "sgd": tw.SGD(0.05), "steepest": tw.SteepestDescent(), "fista": tw.FISTA()}
+EVERY = pytest.mark.parametrize("name", METHODS)
+
+
+def solve(fun, x0, name="lbfgs", **options):
+    """A run whose failure is looked at, not warned about."""
+    return tw.minimize(fun, jnp.asarray(x0, jnp.result_type(float)), METHODS[name], on_failure="ignore", **options)
+
+
+def valley(x):
+    """Rosenbrock's function."""
+    return rosenbrock().problem.objective.fun(x)
+
+
+# Row 1 and 2: nothing finite, or nothing to follow.
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_start_that_is_not_finite_is_refused_naming_the_entry(bad):
+    with pytest.raises(ValueError, match=r"x0\['w'\]\[1\] is (nan|inf|-inf)"):
+        tw.minimize(lambda p: jnp.sum(p["w"] ** 2), {"w": jnp.asarray([1.0, bad])})
+
+
+@EVERY
+def test_nan_everywhere_is_nonfinite_at_step_0(name):
+    result = solve(lambda x: jnp.sum(x) * jnp.nan, [1.0, 2.0], name)
+    assert result.status == tw.Status.NONFINITE and not result.ok
+    assert "nan at step 0" in result.message
+    np.testing.assert_array_equal(result.x, [1.0, 2.0])
+
+
+@EVERY
+def test_infinite_everywhere_with_zero_gradient_is_never_success(name):
+    result = solve(lambda x: jnp.sum(x) * 0.0 + jnp.inf, [1.0, 2.0], name)
+    assert result.status == tw.Status.NONFINITE and "inf at step 0" in result.message
+
+
+# Row 3: a wall with the minimum inside.
+
+
+@EVERY
+def test_a_nan_wall_is_backed_away_from(name):
+    def walled(x):
+        return jnp.sum(jnp.where(x < 2.0, (x - 1.9) ** 2, jnp.nan))
+
+    result = solve(walled, [-5.0, 1.0], name)
+    assert result.status == tw.Status.CONVERGED
+    np.testing.assert_allclose(result.x, 1.9, atol=tol(1e-6, 1e-3))
+
+
+@pytest.mark.parametrize("name", ["lbfgs", "steepest", "fista"])
+def test_a_logarithmic_wall_is_backed_away_from(name):
+    result = solve(lambda x: jnp.sum(x - jnp.log(x)), [0.01, 30.0], name)
+    assert result.status == tw.Status.CONVERGED
+    np.testing.assert_allclose(result.x, 1.0, atol=tol(1e-6, 1e-2))
+
+
+# Row 4: lost on the way.
+
+
+@EVERY
+def test_a_loss_without_a_minimum_inside_ends_at_the_best_finite_point(name):
+    def hole(x):
+        return jnp.sum(jnp.where(x > 0.5, x**2, jnp.nan))
+
+    result = solve(hole, [5.0, 3.0], name)
+    assert result.status in (tw.Status.NONFINITE, tw.Status.SEARCH_FAILED)
+    assert np.isfinite(result.value) and float(hole(result.x)) == pytest.approx(result.value, rel=1e-6)
+    assert result.value < 1.1
+    if result.status == tw.Status.NONFINITE:
+        assert f"step {result.steps}" in result.message
+
+
+# Row 5: kinks.
+
+
+@EVERY
+def test_a_nan_gradient_at_the_start_is_named_and_a_proximal_method_suggested(name):
+    result = solve(lambda x: jnp.sqrt(jnp.sum(x**2)), [0.0, 0.0], name)
+    assert result.status == tw.Status.NONFINITE and "gradient is NaN at step 0" in result.message
+    assert "nonsmooth" in result.advice[0]
+    np.testing.assert_array_equal(result.x, 0.0)
+
+
+@EVERY
+def test_a_kink_is_not_success_and_the_best_point_is_kept(name):
+    result = solve(lambda x: jnp.sum(jnp.abs(x)), [0.3, 1.0], name)
+    assert not result.ok
+    assert result.best.value < 0.06
+
+
+# Row 6: no minimum.
+
+
+@EVERY
+@pytest.mark.parametrize(
+    ("fun", "ray"),
+    [
+        (lambda x: -x[0] - 2.0 * x[1], r"x\[1\] -> \+inf"),
+        (lambda x: -jnp.sum(jnp.exp(x)), r"x\[1\] -> \+inf"),
+        (lambda x: 3.0 * x[1] - x[1] ** 3 + x[0] ** 2, r"x\[1\] -> \+inf"),
+    ],
+)
+def test_an_objective_without_a_minimum_has_diverged_along_a_named_ray(name, fun, ray):
+    result = solve(fun, [0.0, 1.5], name)
+    assert result.status == tw.Status.DIVERGED and not result.ok
+    assert np.isfinite(result.value)
+    assert pytest.importorskip("re").search(ray, result.advice[0])
+
+
+# Row 7: saddles.
+
+
+@EVERY
+def test_a_saddle_line_converges_with_a_note(name):
+    result = solve(lambda x: x[0] ** 2 - x[1] ** 2, [1.0, 0.0], name)
+    assert result.status == tw.Status.CONVERGED and "saddle" in result.advice[0]
+
+
+# Row 8: scale.
+
+
+@pytest.mark.skipif(not X64, reason="beyond float32's range")
+def test_a_huge_objective_is_solved():
+    result = solve(lambda x: 1e200 * valley(x), [-1.2, 1.0])
+    assert result.status == tw.Status.CONVERGED
+    np.testing.assert_allclose(result.x, 1.0, atol=1e-8)
+
+
+@pytest.mark.parametrize("scale", [1e-200 if X64 else 1e-36])
+def test_a_tiny_objective_says_that_the_scale_is_the_reason(scale):
+    result = solve(lambda x: scale * valley(x), [-1.2, 1.0])
+    assert result.steps == 0 and "multiply it by a constant" in result.advice[0]
+
+
+@pytest.mark.skipif(not X64, reason="1e12 + f is below float32's precision everywhere")
+def test_an_offset_does_not_stop_the_search_early():
+    result = solve(lambda x: 1e12 + valley(x), [-1.2, 1.0])
+    assert result.status == tw.Status.CONVERGED
+    np.testing.assert_allclose(result.x, 1.0, atol=1e-5)
+
+
+def test_an_offset_in_float32_ends_at_the_noise_floor():
+    def shifted(x):
+        return jnp.float32(1e6) + valley(x)
+
+    result = tw.minimize(shifted, jnp.asarray([-1.2, 1.0], jnp.float32), stop=tw.GradNorm(1e-12) | tw.Steps(500),
+                         on_failure="ignore")  # fmt: skip
+    assert result.status in (tw.Status.SEARCH_FAILED, tw.Status.CONVERGED)
+    np.testing.assert_allclose(result.x, 1.0, atol=0.2)
+    if result.status == tw.Status.SEARCH_FAILED:
+        assert "oise" in result.advice[0]
+
+
+def test_a_condition_number_of_1e14_ends_with_a_true_certificate():
+    a = np.logspace(-14, 0, 5)
+
+    def fun(x):
+        return 0.5 * jnp.sum(jnp.asarray(a, x.dtype) * x**2)
+
+    result = solve(fun, np.ones(5))
+    assert result.status == tw.Status.CONVERGED
+    assert float(jnp.max(jnp.abs(jax.grad(fun)(result.x)))) <= tol(1.5e-8, 3.5e-4)
+
+
+# Row 9: flat, discontinuous, noisy.
+
+
+@EVERY
+def test_a_flat_objective_converges_at_once(name):
+    result = solve(lambda x: jnp.sum(x) * 0.0 + 3.0, [1.0, 2.0], name)
+    assert result.status == tw.Status.CONVERGED and result.steps == 0
+
+
+def test_a_jump_is_not_stepped_over_blindly():
+    def stairs(x):
+        return jnp.sum(jnp.floor(x) + x**2)
+
+    result = solve(stairs, [3.3, 2.2])
+    assert float(stairs(result.x)) == pytest.approx(result.value) and result.value <= float(
+        stairs(jnp.asarray([3.3, 2.2]))
+    )
+
+
+@pytest.mark.skipif(not X64, reason="the noise is below float32's rounding")
+def test_a_noisy_objective_ends_at_the_noise_floor_with_the_best_point():
+    def noisy(x):
+        return jnp.sum(x**2) + 1e-6 * jnp.sin(1e9 * jnp.sum(x))
+
+    result = solve(noisy, [3.3, 2.2])
+    assert result.status == tw.Status.SEARCH_FAILED
+    assert "noise" in result.advice[0].lower()
+    assert result.value == np.min(result.trace.value)
+
+
+# Row 16: limits and counters.
+
+
+@EVERY
+@pytest.mark.parametrize("limit", [1, 7])
+def test_the_step_limit_is_exact(name, limit):
+    result = (
+        solve(valley, [-1.2, 1.0], name, stop=tw.Steps(limit))
+        if name != "sgd"
+        else solve(lambda x: jnp.sum(x**2), [1.0, 2.0], name, stop=tw.Steps(limit))
+    )
+    assert result.steps == limit and result.status == tw.Status.STEP_LIMIT and result.ok
+
+
+def test_the_evaluation_limit_finishes_the_step_in_progress():
+    result = solve(valley, [-1.2, 1.0], stop=tw.Evaluations(20))
+    counts = np.cumsum(result.trace.evals.value)
+    assert result.status == tw.Status.STEP_LIMIT
+    assert counts[result.steps - 1] >= 20 > counts[result.steps - 2]
+
+
+def test_the_time_limit_ends_an_endless_run():
+    result = solve(lambda x: jnp.sum(x**2), [1.0, 2.0], "sgd", stop=tw.Seconds(0.3))
+    assert result.status == tw.Status.TIME_LIMIT and result.ok
+    assert result.seconds.compile + result.seconds.run < 5.0
