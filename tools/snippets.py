@@ -1,7 +1,7 @@
 """Runs the code blocks of Markdown files: `python tools/snippets.py README.md docs/*.md`.
 
-Python blocks of one section (from one `##` heading to the next) share a namespace; `bash` and `console`
-blocks run in the shell (of a console block, the lines after `$ `). Each file has a temporary working
+The Python blocks of a file share a namespace, as a reader would type them one after the other; `bash` and
+`console` blocks run in the shell (of a console block, the lines after `$ `). Each file has a temporary working
 directory of its own, warnings are errors, and a block below `<!-- not run: reason -->` is skipped.
 """
 
@@ -31,7 +31,6 @@ class Block(NamedTuple):
 
     language: str
     line: int
-    section: int
     skipped: bool
     code: str
 
@@ -39,7 +38,6 @@ class Block(NamedTuple):
 def blocks(text: str) -> Iterator[Block]:
     """The blocks to run or to skip, in order."""
     lines = iter(enumerate(text.splitlines(), start=1))
-    section = 0
     above = ""  # the last line that is not blank
     for number, line in lines:
         if fence := FENCE.match(line):
@@ -51,8 +49,7 @@ def blocks(text: str) -> Iterator[Block]:
                 body.append(inner)
             if fence[2] in LANGUAGES:
                 code = textwrap.dedent("\n".join(body)) + "\n"
-                yield Block(fence[2], number + 1, section, bool(SKIP.match(above)), code)
-        section += line.startswith("## ")
+                yield Block(fence[2], number + 1, bool(SKIP.match(above)), code)
         above = line if line.strip() else above
 
 
@@ -100,16 +97,12 @@ def succeeds(block: Block, path: Path, module: types.ModuleType) -> bool:
 def run_file(path: Path) -> tuple[int, int, int]:
     """How many blocks of a file succeeded, failed and were skipped."""
     succeeded = failed = skipped = 0
-    section = -1
-    module = types.ModuleType("snippet")
+    sys.modules["snippet"] = module = types.ModuleType("snippet")  # a dataclass looks its module up
     for block in blocks(path.read_text(encoding="utf-8")):
         if block.skipped:
             print(f"{path.name}:{block.line}: not run")
             skipped += 1
             continue
-        if block.section != section:
-            section = block.section
-            sys.modules["snippet"] = module = types.ModuleType("snippet")  # a dataclass looks its module up
         if succeeds(block, path, module):
             succeeded += 1
         else:

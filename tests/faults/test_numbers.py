@@ -1,5 +1,6 @@
-"""What goes wrong in the numbers, and how it must end: the rows of the fault list on non-finite, flat, kinked,
-unbounded and badly scaled objectives.
+"""What goes wrong in the numbers, and how it must end.
+
+Non-finite, flat, kinked, unbounded and badly scaled objectives, and limits.
 """
 
 import jax

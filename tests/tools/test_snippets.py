@@ -24,7 +24,7 @@ test -f kept.txt
 - item:
 
   ```python title="indented"
-  assert "x" not in globals()
+  assert x == 1
   y = 2
   ```
 ```

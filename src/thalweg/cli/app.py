@@ -3,7 +3,6 @@
 import contextlib
 import sys
 from collections.abc import Iterator
-from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +11,7 @@ import typer
 app = typer.Typer(
     help="One loop for every optimization method of machine learning.",
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -23,7 +23,9 @@ JSON = typer.Option("--json", help="One JSON value instead of text.")
 def version(wanted: bool) -> None:
     """Prints the version and ends."""
     if wanted:
-        typer.echo(f"thalweg {metadata.version('thalweg')}")
+        from thalweg.cli.train import version as installed
+
+        typer.echo(f"thalweg {installed()}")
         raise typer.Exit
 
 
@@ -70,10 +72,13 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No bar and no summary.")] = False,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
-    """Minimise a problem; leave config.json, history.csv, parameters.npz and curves.png in a folder.
+    """Minimise a problem and keep the run in a folder.
 
-    FILE.py:NAME is a tw.Problem, a function of x, or a function without arguments that returns (problem, x0). Exit
-    codes: 0 done, 1 the run failed, 2 something typed was wrong.
+    The folder holds config.json, history.csv, parameters.npz and curves.png.
+
+    FILE.py:NAME is a tw.Problem, a function of x, or a function without arguments that returns (problem, x0).
+
+    Exit codes: 0 done, 1 the run failed, 2 something typed was wrong.
     """
     with sentences(), contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
         from thalweg.cli import report, train
@@ -95,7 +100,7 @@ def methods(
     name: Annotated[str | None, typer.Argument(help="One method in full.")] = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
-    """What methods there are: what each needs and takes, costs and promises."""
+    """List the methods: needs, costs, promises."""
     with sentences():
         from thalweg.cli.tables import show_methods
 
@@ -107,7 +112,7 @@ def problems(
     name: Annotated[str | None, typer.Argument(help="One problem in full.")] = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
-    """What problems there are, and what is known of each."""
+    """List the problems and what is known of them."""
     with sentences():
         from thalweg.cli.tables import show_problems
 

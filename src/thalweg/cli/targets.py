@@ -1,5 +1,6 @@
 """What `thalweg run` is asked to run: a problem of the zoo, or one in the user's own file."""
 
+import difflib
 import importlib.util
 import inspect
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from thalweg.cli.errors import Misuse, blame, unknown
+from thalweg.cli.errors import MANY, Misuse, blame, unknown
 from thalweg.core.objective import Latent
 from thalweg.core.problem import Problem
 from thalweg.problems import JOBS
@@ -116,7 +117,7 @@ def as_problem(found: Any, file: Path, name: str) -> Problem:
         with blame(file):
             return Problem(found)
     raise Misuse(
-        f"{file}:{name} is a {type(found).__name__}: give a tw.Problem, a function of x, or a function without "
+        f"{file}:{name} is of type {type(found).__name__}: give a tw.Problem, a function of x, or a function without "
         "arguments that returns (problem, x0)."
     )
 
@@ -133,5 +134,6 @@ def start_in(module: ModuleType, file: Path, name: str) -> Any:
 def absent(file: Path, name: str, module: ModuleType, what: str = "") -> Misuse:
     """The file has no such name."""
     names = [n for n, v in vars(module).items() if not n.startswith("_") and not inspect.ismodule(v)]
-    text = str(unknown("name", name, names)).removeprefix(f"There is no name {name!r}: ")
-    return Misuse(f"{file} has no {name!r}{what}: {text}")
+    near = difflib.get_close_matches(name, names, n=1)
+    others = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names[:MANY]) or 'no names'}."
+    return Misuse(f"{file} has no {name!r}{what}: {others}")

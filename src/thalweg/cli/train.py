@@ -72,14 +72,23 @@ def run(request: Request) -> Done:
     target = find_target(request.problem or config["problem"], start)
     method, options = choose(request, target, config)
     place = reserve(request.out or Path(PARENT) / f"{target.label}-{time.strftime('%Y%m%d-%H%M%S')}")
-    with removed_if_unused(place), blame(target.file):
-        with Progress(length(options["stop"], 1.0), terminal=False if request.quiet else None) as bar:
+    with removed_if_unused(place):
+        bar = Progress(length(options["stop"], 1.0), terminal=False if request.quiet else None)
+        with blame(target.file), bar:
             result = minimize(target.problem, target.x0, method, callbacks=[bar], on_failure="ignore", **options)
-        repeat = {"thalweg": metadata.version("thalweg"), "problem": target.source, "start": start}
+        repeat = {"thalweg": version(), "problem": target.source, "start": start}
         repeat |= {"x64": bool(jax.config.read("jax_enable_x64")), "validate_every": options["validate_every"]}
         folder.save(result, place, repeat | result.config)
         files = (folder.CONFIG, folder.HISTORY, folder.PARAMETERS, *draw(result, target, place / CURVES))
     return Done(result, place, files)
+
+
+def version() -> str:
+    """The installed version."""
+    try:
+        return metadata.version("thalweg")
+    except metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def read(path: Path) -> dict:

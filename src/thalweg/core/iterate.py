@@ -38,9 +38,9 @@ class Best(NamedTuple):
 class Carry(NamedTuple):
     """Everything that passes from one step to the next, and from one chunk to the next.
 
-    `point` is where the last row was measured (`x_t`), kept only on whole data, so that a converged run returns
-    the very point whose certificate passed, and the best point can be read after a replay. `doubt` multiplies a proxy optimality; it doubles whenever the
-    certificate at the point itself refutes the proxy.
+    `point` is where the last row was measured (`x_t`), kept only on whole data: a converged run returns the very
+    point whose certificate passed, and the best point is read from it after a replay. `doubt` multiplies a proxy
+    optimality; it doubles whenever the certificate at the point itself refutes the proxy.
     """
 
     step: Scalar

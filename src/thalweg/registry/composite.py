@@ -10,6 +10,7 @@ ROWS = (
         family="composite",
         example=lambda problem: FISTA(),
         solves=("quadratic", "least-squares", "lasso"),
+        # With the constant 2 max(L / decrease, 1 / step_size) |x0 - x*|^2 and (t + 1)^2.
         claim=Sublinear(order=2, of="value", on="lasso"),
         cost="1 gradient, 1 value and 1 prox a trial step",
         memory="2n",

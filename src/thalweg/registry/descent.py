@@ -11,7 +11,9 @@ ROWS = (
         family="descent",
         example=lambda problem: SteepestDescent(),
         solves=("quadratic", "least-squares"),
-        claim=Linear(rate=1 - 2 * 1e-4 / 100, of="value", on="quadratic"),
+        # There L = 1, so the first trial s = 1 lowers the value by (1 - s L / 2) |g|^2 at least and always passes:
+        # every step contracts the error by max |1 - s a_i| = 1 - mu / L, the value by its square.
+        claim=Linear(rate=(1 - 1 / 100) ** 2, of="value", on="quadratic"),
         cost="1 gradient and value a trial step",
         memory="n",
         twin="tests.twins.steepest_descent",
@@ -24,7 +26,9 @@ ROWS = (
         family="descent",
         example=lambda problem: LBFGS(),
         solves=("quadratic", "rosenbrock", "beale", "himmelblau", "least-squares"),
-        claim=Linear(rate=0.8, of="value", on="quadratic"),
+        # The bound of conjugate gradients, ((sqrt(kappa) - 1) / (sqrt(kappa) + 1))^2 with kappa = 100: with an exact
+        # search the two methods are one on a quadratic of at most `memory` variables.
+        claim=Linear(rate=((10 - 1) / (10 + 1)) ** 2, of="value", on="quadratic"),
         cost="1 gradient and value a trial step, 4 memory n",
         memory="(2 memory + 1) n",
         twin="tests.twins.lbfgs",

@@ -14,6 +14,7 @@ ROWS = (
         family="rules",
         example=lambda problem: SGD(RATES.get(problem, 0.1)),
         solves=("quadratic", "least-squares"),
+        # (1 - eta mu)^2 with eta = 1/L: the slowest entry's square.
         claim=Linear(rate=(1 - 1 / 100) ** 2, of="value", on="quadratic"),
         cost="1 gradient",
         memory="0",
@@ -27,6 +28,7 @@ ROWS = (
         family="rules",
         example=lambda problem: Adam(0.05),
         solves=("quadratic", "rosenbrock", "least-squares"),
+        # Measured: as v forgets the gradients the step grows past 2/L, and the iterate springs back, by less than eta.
         claim=Neighbourhood(radius=1.0, of="x", on="quadratic"),
         cost="1 gradient",
         memory="2n",

@@ -9,7 +9,7 @@ from thalweg.core.solver import Solver
 
 
 class Linear(NamedTuple):
-    """`of` falls at least by the factor `rate` a step on the zoo problem `on`."""
+    """`of` falls at least by the factor `rate` a step, in the mean, on the zoo problem `on`."""
 
     rate: float
     of: str
@@ -32,7 +32,10 @@ class Superlinear(NamedTuple):
 
 
 class Neighbourhood(NamedTuple):
-    """With a constant rate `of` ends below `radius` times the learning rate on the zoo problem `on`."""
+    """With a constant rate eta the largest entry of `of - of*` stays below `radius * eta` on the zoo problem `on`.
+
+    From step 8 / eta on: about eight times as long as the way from the start takes at eta a step.
+    """
 
     radius: float
     of: str

@@ -50,7 +50,7 @@ def read_config(path: Path) -> dict:
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        cause = f"{path} has no {CONFIG}: that run did not finish" if path.is_dir() else f"there is no file {path}"
+        cause = f"{path} has no {CONFIG}: that run did not finish" if path.is_dir() else f"There is no file {path}"
         raise ValueError(f"{cause}.") from error
     except (OSError, ValueError) as error:
         raise ValueError(f"{file} cannot be read as JSON: {error}.") from error

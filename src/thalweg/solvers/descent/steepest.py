@@ -31,8 +31,8 @@ def SteepestDescent(search: LineSearch = Backtracking()) -> Descent:
 
     **Needs** a gradient and the same function at every step.
     **Guarantee** Linear on \(L\)-smooth \(\mu\)-strongly convex functions: the value's distance from its minimum falls
-    by \(1 - \min\{2\mu\alpha, 2\alpha\beta\mu/L\}\) a step at least; with exact search on a quadratic by
-    \(((\kappa-1)/(\kappa+1))^2\).
+    by \(1 - \min\{2\mu\alpha, 2\alpha\beta\mu/L\}\) a step at least; on a quadratic with \(L \le 1\), where the first
+    trial always passes, by \((1-\mu)^2\), and with exact search by \(((\kappa-1)/(\kappa+1))^2\).
     **References** Cauchy 1847; Boyd & Vandenberghe 2004, section 9.3.
     """
     return Descent(Steepest(), search)

@@ -1,0 +1,122 @@
+"""The claims of the registry, measured: each holds, and none is so weak that it says nothing."""
+
+import jax
+import numpy as np
+import pytest
+
+import thalweg as tw
+from tests.helpers import X64, iterates
+from thalweg.problems import ZOO, Known, quadratic
+
+pytestmark = pytest.mark.skipif(not X64, reason="float32 ends a rate after a few digits")
+
+ROUNDING = 1e-13
+"""Gaps below this fraction of the first are not measured."""
+SHARP = 5.0
+"""A claim may promise a fifth of what is measured (in the logarithm), not less."""
+
+
+def rows(kind: type) -> list[str]:
+    """The rows with a claim of one kind."""
+    return [name for name, row in tw.METHODS.items() if isinstance(row.claim, kind)]
+
+
+def gaps(known: Known, method, steps: int) -> np.ndarray:
+    """`F(x_t) - F*` until rounding takes over."""
+    trace = tw.minimize(known.problem, known.x0, method, stop=tw.Steps(steps), on_failure="ignore").trace
+    gap = trace.value - known.minimum
+    small = np.flatnonzero(gap <= ROUNDING * gap[0])
+    return gap[: small[0]] if len(small) else gap
+
+
+def fitted_rate(gap: np.ndarray) -> float:
+    """The factor a step of the straight line through the logarithms."""
+    return float(np.exp(np.polyfit(np.arange(len(gap)), np.log(gap), 1)[0]))
+
+
+def test_every_claim_is_measured_here():
+    kinds = (tw.registry.Linear, tw.registry.Sublinear, tw.registry.Neighbourhood)
+    assert sorted(name for kind in kinds for name in rows(kind)) == sorted(tw.METHODS)
+
+
+@pytest.mark.parametrize("name", rows(tw.registry.Linear))
+def test_linear(name):
+    row = tw.METHODS[name]
+    known, claim = ZOO[row.claim.on](), row.claim
+    assert claim.of == "value"
+    gap = gaps(known, row.example(claim.on), 1500)
+    t = np.arange(len(gap))
+    assert len(gap) > 10
+    assert fitted_rate(gap) <= claim.rate
+    assert np.all(gap <= 4 * gap[0] * claim.rate**t)
+    assert np.log(fitted_rate(gap)) >= SHARP * np.log(claim.rate), "the claim is too weak"
+
+
+@pytest.mark.parametrize("name", ["sgd", "steepest-descent"])
+def test_a_fixed_step_contracts_at_every_step(name):
+    gap = gaps(quadratic(), tw.METHODS[name].example("quadratic"), 1500)
+    assert np.all(gap[1:] <= tw.METHODS[name].claim.rate * gap[:-1] * (1 + 1e-12))
+
+
+def constant(method: tw.FISTA, known: Known) -> float:
+    """Beck & Teboulle 2009, theorem 4.4, with backtracking from `step_size`."""
+    distance = np.sum((np.asarray(known.x0) - known.argmin) ** 2)
+    return 2 * max(known.smoothness / method.decrease, 1 / method.step_size) * distance
+
+
+@pytest.mark.parametrize("name", rows(tw.registry.Sublinear))
+def test_sublinear(name):
+    row = tw.METHODS[name]
+    known, claim = ZOO[row.claim.on](), row.claim
+    assert (claim.of, claim.order) == ("value", 2)
+    gap = gaps(known, row.example(claim.on), 300)
+    t = np.arange(len(gap)) + 1
+    exponent = -np.polyfit(np.log(t), np.log(gap), 1)[0]
+    assert len(gap) > 10
+    assert exponent >= claim.order
+    assert np.max(t**claim.order * gap) <= constant(row.example(claim.on), known)
+
+
+def test_acceleration_shows_where_gradient_descent_breaks_the_bound():
+    """On a badly conditioned quadratic the bound separates the two; on the easy lasso both would keep it."""
+    known, method = quadratic(condition=1e4), tw.FISTA()
+    bound = constant(method, known)
+    fast, slow = gaps(known, method, 2000), gaps(known, tw.SGD(1.0), 2000)
+    assert np.max((np.arange(len(fast)) + 1) ** 2 * fast) <= bound
+    assert np.max((np.arange(len(slow)) + 1) ** 2 * slow) > 5 * bound
+
+
+@pytest.mark.parametrize("name", rows(tw.registry.Neighbourhood))
+def test_neighbourhood(name):
+    row = tw.METHODS[name]
+    known, claim = ZOO[row.claim.on](), row.claim
+    assert claim.of == "x"
+    radii = []
+    for rate in (0.5, 0.2, 0.05):
+        solver = tw.change(row.solver(claim.on), learning_rate=rate)
+        xs = np.asarray(iterates(known.problem, solver, known.x0, 5000))
+        radii.append(np.abs(xs[round(8 / rate) :] - known.argmin).max() / rate)
+    assert max(radii) <= claim.radius
+    assert max(radii) >= claim.radius / SHARP, "the claim is too weak"
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.4])
+def test_backtracking_keeps_its_bound_where_it_backtracks(fraction):
+    """Boyd & Vandenberghe 2004, section 9.3: the factor 1 - min(2 mu alpha, 2 alpha beta mu / L) at every step."""
+    scale, known = 7.0, quadratic()
+    steep, mu = Known(tw.Problem(lambda x: scale * known.problem.value(x)), known.x0, 0.0), scale * known.convexity
+    search = tw.Backtracking(fraction, decrease=0.6)
+    gap = gaps(steep, tw.SteepestDescent(search), 400)
+    bound = 1 - min(2 * mu * fraction, 2 * fraction * search.decrease * mu / scale)
+    assert np.all(gap[1:] <= bound * gap[:-1])
+    trace = tw.minimize(steep.problem, steep.x0, tw.SteepestDescent(search), stop=tw.Steps(9)).trace
+    assert np.all(trace.step_size < 1)
+    assert np.all(trace.step_size >= min(1, 2 * (1 - fraction) * search.decrease / scale) - 1e-12)
+
+
+def test_the_strong_wolfe_steps_keep_the_pairs_positive():
+    """s'y > 0 at every accepted step, so that the quasi-Newton matrix stays positive definite."""
+    known = ZOO["rosenbrock"]()
+    xs = iterates(known.problem, tw.LBFGS(), known.x0, 25)
+    grads = jax.vmap(lambda x: known.problem.objective.value_and_grad(x)[1])(xs)
+    assert np.all(np.sum(np.diff(xs, axis=0) * np.diff(grads, axis=0), axis=1) > 0)
