@@ -72,14 +72,6 @@ def test_many_bfloat16_entries_are_summed_in_float32():
     assert float(tw.L1(1.0).value(jnp.ones(1000, jnp.bfloat16))) == 1000.0
 
 
-def test_one_weight_an_entry():
-    """A weight may be an array like x: zero leaves an entry free."""
-    weight = np.asarray([0.0, 1.0, 2.0])
-    p = tw.L1(weight).prox(jnp.full(3, 1.5, DTYPE), jnp.asarray(1.0, DTYPE))
-    np.testing.assert_allclose(p, [1.5, 0.5, 0.0])
-    assert float(tw.L1(weight).value(jnp.full(3, 1.5, DTYPE))) == pytest.approx(4.5)
-
-
 def test_nan_is_passed_on():
     assert np.isnan(tw.L1(1.0).prox(jnp.asarray([jnp.nan], DTYPE), jnp.asarray(1.0, DTYPE)))[0]
 

@@ -110,7 +110,8 @@ def test_another_length_or_peak_does_not_recompile():
 
 
 def test_any_callable_serves():
-    result = tw.minimize(lambda x: x**2, np.ones(()), tw.SGD(lambda t: 0.1 / (1.0 + t)), stop=tw.Steps(3))
+    with jax.numpy_dtype_promotion("standard"):
+        result = tw.minimize(lambda x: x**2, np.ones(()), tw.SGD(lambda t: 0.1 / (1 + t)), stop=tw.Steps(3))
     np.testing.assert_allclose(result.trace.step_size[:3], [0.1, 0.05, 0.1 / 3], rtol=10 * EPS)
 
 
@@ -122,6 +123,7 @@ BAD = {
     "order": (lambda: tw.WarmupCosine(1.0, warmup=10, steps=10), "warm-up must be shorter"),
     "warmup": (lambda: tw.WarmupCosine(1.0, warmup=None), "0 for none"),
     "negative": (lambda: tw.WarmupCosine(1.0, steps=-3), "steps=-3"),
+    "fraction": (lambda: tw.WarmupCosine(1.0, warmup=2.5, steps=10), "a whole number >= 0"),
     "string": (lambda: tw.Constant("fast"), "value='fast'"),
     "epochs": (lambda: tw.Epochs(0), "count"),
 }
@@ -136,11 +138,6 @@ def test_refused(make, message):
 def test_what_is_not_a_duration():
     with pytest.raises(TypeError, match="'ten' is not a duration: give whole steps"):
         tw.WarmupCosine(1.0, steps="ten")
-
-
-def test_a_fractional_number_of_steps_is_refused():
-    with pytest.raises((TypeError, ValueError), match="whole"):
-        tw.WarmupCosine(1.0, warmup=2.5, steps=10)
 
 
 def test_a_warmup_longer_than_the_run_is_refused_when_the_run_is_known():

@@ -10,10 +10,10 @@ EPS = 2.0**-52
 
 def fell(phi0, phi, t, fraction):
     """Armijo's condition, or the same said by slopes where the fall is below rounding (Hager & Zhang 2005)."""
-    if phi[0] <= phi0[0] + fraction * t * phi0[1]:
+    if phi[0] - phi0[0] <= fraction * t * phi0[1]:
         return True
-    noise = 4 * EPS * abs(phi0[0])
-    return phi[0] <= phi0[0] + noise and phi[1] <= (2 * fraction - 1) * phi0[1]
+    rounded = abs(phi[0] - phi0[0]) <= 4 * EPS * abs(phi0[0])
+    return rounded and phi[1] <= (2 * fraction - 1) * phi0[1]
 
 
 def backtracking(phi, phi0, *, slope, decrease, max_trials):

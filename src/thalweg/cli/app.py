@@ -54,7 +54,9 @@ def sentences() -> Iterator[None]:
 @app.command()
 def run(
     problem: Annotated[str | None, typer.Argument(help="A name from `thalweg problems`, or FILE.py:NAME.")] = None,
-    method: Annotated[str | None, typer.Option(help="A name from `thalweg methods`; chosen for you if left out.")] = None,
+    method: Annotated[
+        str | None, typer.Option(help="A name from `thalweg methods`; chosen for you if left out.")
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A hyperparameter; may be repeated.")
     ] = None,
@@ -85,7 +87,19 @@ def run(
 
         done = train.run(
             train.Request(
-                problem, method, settings or [], stop, config, start, seed, restarts, keep, validate_every, out, x64, quiet
+                problem,
+                method,
+                settings or [],
+                stop,
+                config,
+                start,
+                seed,
+                restarts,
+                keep,
+                validate_every,
+                out,
+                x64,
+                quiet,
             )
         )
     if as_json:

@@ -41,7 +41,9 @@ def as_json(done: Done) -> str:
         "method": result.name,
         "reason": result.reason,
         "validation": held_out(result),
-        "restarts": None if restarts is None else {**restarts._asdict(), "statuses": [s.name for s in restarts.statuses]},
+        "restarts": None
+        if restarts is None
+        else {**restarts._asdict(), "statuses": [s.name for s in restarts.statuses]},
         "advice": list(result.advice),
         "x": x if small else None,
         "folder": str(done.folder),

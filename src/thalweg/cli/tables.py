@@ -47,13 +47,13 @@ def method_row(row: Method) -> Row:
 def claim(promise: Any) -> str:
     """A rate in words."""
     if isinstance(promise, Linear):
-        return f"{promise.of} falls by {promise.rate:.4g} a step on {promise.on}"
+        return f"{promise.of} shrinks to {promise.rate:.4g} of it a step on {promise.on}"
     if isinstance(promise, Sublinear):
         return f"{promise.of} falls like 1/t^{promise.order:g} on {promise.on}"
     if isinstance(promise, Superlinear):
         return f"{promise.of} falls superlinearly on {promise.on}"
     if isinstance(promise, Neighbourhood):
-        return f"{promise.of} ends within {promise.radius:g} learning rates on {promise.on}"
+        return f"{promise.of} ends within {promise.radius:g} times the learning rate on {promise.on}"
     return "" if promise is None else str(promise)
 
 

@@ -75,7 +75,8 @@ def run(request: Request) -> Done:
     with removed_if_unused(place):
         bar = Progress(length(options["stop"], 1.0), terminal=False if request.quiet else None)
         with blame(target.file), bar:
-            result = minimize(target.problem, target.x0, method, callbacks=[bar], on_failure="ignore", **options)
+            callbacks = [bar] if options["restarts"] == 1 else []  # many starts at once report at their end alone
+            result = minimize(target.problem, target.x0, method, callbacks=callbacks, on_failure="ignore", **options)
         repeat = {"thalweg": version(), "problem": target.source, "start": start}
         repeat |= {"x64": bool(jax.config.read("jax_enable_x64")), "validate_every": options["validate_every"]}
         folder.save(result, place, repeat | result.config)

@@ -6,6 +6,7 @@ recently used program goes, and with it what it closed over.
 """
 
 import collections
+import threading
 from collections.abc import Callable, Hashable
 from typing import Any
 
@@ -18,6 +19,7 @@ SMALL = 20_000
 """Entries in the largest argument up to which compiling fast matters more than running fast."""
 
 _programs: collections.OrderedDict[Hashable, Any] = collections.OrderedDict()
+_lock = threading.Lock()
 
 
 def is_traced(leaf: Any) -> bool:
@@ -47,19 +49,23 @@ def program(function: Callable, *args: Any) -> tuple[Program, list[Any]]:
     dynamic = [leaf for leaf in leaves if is_traced(leaf)]
     static = tuple(None if is_traced(leaf) else (leaf, type(leaf)) for leaf in leaves)
     shapes = tuple(float if isinstance(leaf, float) else (leaf.shape, leaf.dtype) for leaf in dynamic)
+    key = (function, treedef, static, shapes)
     try:
-        key = (function, treedef, static, shapes)
-        found = _programs.get(key)
+        with _lock:
+            return kept(key, lambda: Program(function, treedef, static, options(dynamic))), dynamic
     except TypeError as error:
         culprit = next((s[0] for s in static if s is not None and not is_hashable(s[0])), treedef)
         raise TypeError(f"{culprit!r} cannot be hashed, so no compiled program can be kept for it.") from error
-    if found is None:
-        found = _programs[key] = Program(function, treedef, static, options(dynamic))
+
+
+def kept(key: Hashable, make: Callable[[], Program]) -> Program:
+    """The program of that key, made if it is not there, and now the most recently used."""
+    if key not in _programs:
+        _programs[key] = make()
         if len(_programs) > CAPACITY:
             _programs.popitem(last=False)
-    else:
-        _programs.move_to_end(key)
-    return found, dynamic
+    _programs.move_to_end(key)
+    return _programs[key]
 
 
 def options(dynamic: list[Any]) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ from thalweg.core.fields import replace
 from thalweg.core.oracle import Oracle
 from thalweg.core.tree import dot
 from thalweg.core.types import Evaluation, Key, Params, Scalar
-from thalweg.core.variables import is_array, rejoin
+from thalweg.core.variables import is_array, is_inexact, rejoin
 
 SMOOTH = frozenset({Oracle.VALUE, Oracle.GRADIENT, Oracle.HVP})
 """What every differentiable function offers."""
@@ -157,7 +157,7 @@ class LeastSquares(Objective):
         args = () if self.data is None else (self.data,)
         out = self.residuals(rejoin(x, self.frozen), *args)
         leaves = jax.tree.leaves(out)
-        if not leaves or not all(jnp.issubdtype(jnp.result_type(leaf), jnp.floating) for leaf in leaves):
+        if not leaves or not all(is_inexact(leaf) for leaf in leaves):
             raise TypeError(
                 f"LeastSquares(residuals={name_of(self.residuals)}) must return floating-point arrays, and it "
                 f"returned {describe(out)}: return the residuals themselves, not their sum of squares."

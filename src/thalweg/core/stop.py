@@ -1,6 +1,7 @@
 """When is it enough? Rules over one view of the run, joined with `|` (the first that fires) and `&` (all)."""
 
 import abc
+import dataclasses
 import functools
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -308,6 +309,8 @@ class Duration(eqx.Module):
 
     def __check_init__(self):
         check_nonnegative(self, "steps")
+        if isinstance(self.steps, float) and self.steps != int(self.steps):
+            fail(self, "steps", self.steps, "a whole number >= 0")
 
 
 def as_duration(value: Any) -> Any:
@@ -377,7 +380,17 @@ def resolve(tree: Any, steps_per_epoch: float | None, steps: float | None) -> An
         isinstance(leaf, durations) for leaf in jax.tree.leaves(tree, is_leaf=lambda v: isinstance(v, durations))
     ):
         return tree
-    return jax.tree.map(one, tree, is_leaf=lambda v: isinstance(v, durations))
+    resolved = jax.tree.map(one, tree, is_leaf=lambda v: isinstance(v, durations))
+    for node in filter(has_duration, jax.tree.leaves(resolved, is_leaf=has_duration)):
+        dataclasses.replace(node)  # checks its fields again, now that the lengths are known
+    return resolved
+
+
+def has_duration(node: Any) -> bool:
+    """Whether one of a module's own fields is a duration in steps."""
+    if not isinstance(node, eqx.Module):
+        return False
+    return any(isinstance(getattr(node, field.name), Duration) for field in dataclasses.fields(node))
 
 
 NEEDS: dict[type, Oracle] = {GradNorm: Oracle.WHOLE}

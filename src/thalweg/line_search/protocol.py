@@ -54,6 +54,7 @@ def decreased(phi0: Phi, phi: Phi, step: Scalar, fraction: ScalarLike) -> Scalar
     \(\varphi(t) \le \varphi(0) + \alpha t \varphi'(0)\) and \(\varphi'(t) \le (2\alpha-1)\varphi'(0)\) say the same
     (Hager & Zhang 2005, doi:10.1137/030601880). Without it no search could end near a minimum.
     """
-    armijo = phi.value <= phi0.value + fraction * step * phi0.slope
-    by_slope = (phi.value <= phi0.value + noise(phi0)) & (phi.slope <= (2 * fraction - 1) * phi0.slope)
+    armijo = phi.value - phi0.value <= fraction * step * phi0.slope  # a difference: it keeps what a sum rounds away
+    rounded = jnp.abs(phi.value - phi0.value) <= noise(phi0)
+    by_slope = rounded & (phi.slope <= (2 * fraction - 1) * phi0.slope)
     return armijo | by_slope

@@ -78,7 +78,7 @@ def is_logarithmic(y: np.ndarray) -> bool:
 
 
 def thin(x: np.ndarray, y: np.ndarray, points: int = POINTS) -> tuple[np.ndarray, np.ndarray]:
-    """At most about `points` points with the same outline: the lowest and the highest of every stretch, and both ends."""
+    """At most about `points` points of the same outline: the lowest and highest of every stretch, and both ends."""
     if len(x) <= points:
         return x, y
     width = -(-2 * len(x) // points)

@@ -39,8 +39,8 @@ def digits(hidden: int = 64, decay: float = 1e-3, seed: int = 0) -> Job:
     r"""A classifier of handwritten digits with one hidden layer of tanh, trained by cross-entropy.
 
     \(z = W_2'\tanh(W_1'u + b_1) + b_2\), loss \(-\operatorname{mean}\log\operatorname{softmax}(z)_y
-    + \tfrac12\lambda(\|W_1\|^2 + \|W_2\|^2)\). The decay makes the minimum isolated enough to converge to; validation is
-    the cross-entropy alone.
+    + \tfrac12\lambda(\|W_1\|^2 + \|W_2\|^2)\). The decay makes the minimum isolated enough to converge to;
+    validation is the cross-entropy alone.
 
     - `hidden`: width of the hidden layer. `decay`: \(\lambda\) >= 0. `seed`: of the start; the split is fixed.
     """
@@ -95,11 +95,11 @@ def load() -> Split:
         from sklearn.preprocessing import StandardScaler
     except ImportError as error:
         raise ImportError('The digits come with scikit-learn: pip install "thalweg[zoo]".') from error
-    inputs, labels = load_digits(return_X_y=True)
-    labels = labels.astype(np.int32)
-    split = train_test_split(inputs, labels, test_size=0.2, stratify=labels, random_state=0)
+    bunch: Any = load_digits()
+    labels = bunch.target.astype(np.int32)
+    split: Any = train_test_split(bunch.data, labels, test_size=0.2, stratify=labels, random_state=0)
     train, validation, train_labels, validation_labels = split
-    scaler = StandardScaler().fit(train)
+    scaler: Any = StandardScaler().fit(train)
     return Split(
         (scaler.transform(train).astype(np.float32), train_labels),
         (scaler.transform(validation).astype(np.float32), validation_labels),

@@ -26,7 +26,10 @@ class Known(NamedTuple):
 
 
 def quadratic(dimension: int = 10, condition: float = 100.0) -> Known:
-    r"""\(\tfrac12\sum_i a_i x_i^2\), the \(a_i\) evenly spaced in logarithm between `1/condition` and 1."""
+    r"""A bowl with axes of different steepness.
+
+    \(\tfrac12\sum_i a_i x_i^2\), the \(a_i\) evenly spaced in logarithm between `1/condition` and 1.
+    """
     a = np.logspace(-np.log10(condition), 0, dimension)
 
     def half_square(x, a=a):
@@ -36,7 +39,10 @@ def quadratic(dimension: int = 10, condition: float = 100.0) -> Known:
 
 
 def rosenbrock(dimension: int = 2) -> Known:
-    r"""\(\sum_i 100(x_{i+1}-x_i^2)^2 + (1-x_i)^2\): a bent valley (Rosenbrock 1960, doi:10.1093/comjnl/3.3.175)."""
+    r"""A bent valley with a flat floor (Rosenbrock 1960, doi:10.1093/comjnl/3.3.175).
+
+    \(\sum_i 100(x_{i+1}-x_i^2)^2 + (1-x_i)^2\), minimum 0 at ones.
+    """
 
     def valley(x):
         return jnp.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2)
@@ -83,9 +89,10 @@ def least_squares(examples: int = 60, dimension: int = 8, seed: int = 0) -> Know
 
 
 def lasso(examples: int = 60, dimension: int = 20, weight: float = 0.1, seed: int = 0) -> Known:
-    r"""\(\tfrac1{2n}\|Ax-b\|^2 + \lambda\|x\|_1\) with a minimiser known exactly.
+    r"""Linear regression with an L1 penalty, whose minimiser is known exactly.
 
-    The data are built backwards: for a sparse \(x^*\) the residual is chosen so that \(A'r/n\) is a subgradient.
+    \(\tfrac1{2n}\|Ax-b\|^2 + \lambda\|x\|_1\). The data are built backwards: for a sparse \(x^*\) the residual
+    is chosen so that \(A'r/n\) is a subgradient.
     """
     rng = np.random.default_rng(seed)
     a = rng.normal(size=(examples, dimension))

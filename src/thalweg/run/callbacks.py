@@ -125,11 +125,13 @@ def open_bar() -> Any:
     except ImportError as error:
         raise ImportError('tw.Progress() needs rich: pip install "thalweg[cli]".') from error
     columns = (
-        TimeElapsedColumn(table_column=Column(min_width=7)),
-        BarColumn(bar_width=12, table_column=Column(min_width=12)),
-        TextColumn("{task.fields[text]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
+        TimeElapsedColumn(table_column=Column(width=7)),
+        BarColumn(bar_width=12, table_column=Column(width=12)),
+        TextColumn(
+            "{task.fields[text]}", markup=False, table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")
+        ),
     )
-    bar = Bar(*columns, console=Console(stderr=True), refresh_per_second=5)
+    bar = Bar(*columns, console=Console(stderr=True), refresh_per_second=5, expand=True)
     bar.start()
     return bar
 

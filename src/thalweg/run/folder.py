@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import keystr, tree_leaves_with_path
 
@@ -123,7 +124,7 @@ def write_parameters(x: Params, path: Path) -> None:
 
 def arrays(x: Params) -> dict[str, np.ndarray]:
     """Name -> array. Numbers that NumPy's format does not know (bfloat16) are widened to float32."""
-    leaves = [(path, leaf) for path, leaf in tree_leaves_with_path(x) if is_array(leaf) and not is_key(leaf)]
+    leaves = [(path, leaf) for path, leaf in tree_leaves_with_path(x) if is_array(leaf) and is_numeric(leaf)]
     names = [leaf_name(path) for path, _ in leaves]
     if len(set(names)) < len(names):  # {"a/b": ...} beside {"a": {"b": ...}}
         names = [keystr(path) for path, _ in leaves]
@@ -134,6 +135,6 @@ def arrays(x: Params) -> dict[str, np.ndarray]:
     }
 
 
-def is_key(leaf: Any) -> bool:
-    """Whether a leaf is a random key, which is no array of numbers."""
-    return jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+def is_numeric(leaf: Any) -> bool:
+    """Whether an array holds numbers: random keys and Python objects are none."""
+    return leaf.dtype != object and not jnp.issubdtype(leaf.dtype, jax.dtypes.extended)

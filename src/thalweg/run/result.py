@@ -51,8 +51,9 @@ class Result:
     - `rule`: the stop rule that fired, None after a numerical failure.
     - `optimality`: first-order residual at `x`; `infeasibility`: largest violation of a constraint.
     - `steps`, `epochs`, `evals`: the work done. `seconds`: `(compile, run)`.
-    - `trace`: one row a step; row `t` describes `x_t`, the last row describes `x` (with `keep="last"`). `first_step`: the
-      step of its first row, 0 unless an earlier run was continued. `kept`: the step whose point `x` is.
+    - `trace`: one row a step; row `t` describes `x_t`, the last row describes `x` (with `keep="last"`).
+      `first_step`: the step of its first row, 0 unless an earlier run was continued. `kept`: the step whose point
+      `x` is.
     - `best`: the lowest point seen, `(x, value, step)`.
     - `state`: pass it as `minimize(..., state=result.state)` to go on. `model_state`: of a stateful loss.
     - `method`: the solver that ran; `advice`: what to try next; `config`: the run as JSON can hold it.
@@ -162,7 +163,7 @@ class Result:
         return rows
 
     def held_out(self) -> list[tuple[str, str]]:
-        """The lines of the validation: each number at the start, at `x`, and the lowest value where that is elsewhere."""
+        """The lines of the validation: the numbers at the start and at `x`, and the lowest value elsewhere."""
         if self.validation is None or not len(self.validation.step):
             return []
         steps, values, metrics = self.validation

@@ -1,0 +1,84 @@
+"""The cache of compiled programs: found again, bounded, and not a leak."""
+
+import gc
+import threading
+import weakref
+
+import jax.numpy as jnp
+import pytest
+
+import thalweg as tw
+from tests.helpers import compilations
+from thalweg.core import compiled
+
+
+def test_a_program_is_found_by_structure_and_shape_not_by_value():
+    def double(x, scale, power):
+        return scale * x**power
+
+    first, args = compiled.program(double, jnp.ones(2), 3.0, 2)
+    again, _ = compiled.program(double, jnp.zeros(2), 5.0, 2)
+    assert again is first
+    assert compiled.program(double, jnp.ones(3), 3.0, 2)[0] is not first, "another shape"
+    assert compiled.program(double, jnp.ones(2), 3.0, 3)[0] is not first, "another int"
+    assert compiled.program(double, jnp.ones(2), 3.0, True)[0] is not compiled.program(double, jnp.ones(2), 3.0, 1)[0]
+    assert float(first.call(args)[0]) == 3.0
+
+
+def test_fresh_losses_do_not_leak():
+    def run(scale):
+        def loss(x):
+            return scale * jnp.sum(x**2)
+
+        tw.minimize(loss, jnp.ones(2), tw.SGD(0.1), stop=tw.Steps(1))
+        return weakref.ref(loss)
+
+    first = run(1.0)
+    for _ in range(compiled.CAPACITY):
+        compiled.program(lambda x: x, jnp.ones(1))
+    gc.collect()
+    assert len(compiled._programs) <= compiled.CAPACITY
+    assert first() is None
+
+
+def test_what_cannot_be_hashed_is_named():
+    class Odd:
+        """Equal to everything, hence without a hash."""
+
+        def __eq__(self, other):
+            return True
+
+        def __call__(self, x):
+            return jnp.sum(x**2)
+
+    with pytest.raises(TypeError, match=r"Odd.*cannot be hashed"):
+        tw.minimize(Odd(), jnp.ones(2))
+
+
+def test_threads_share_the_cache():
+    results = []
+
+    def loss(x):
+        return jnp.sum((x - 1.0) ** 2)
+
+    def work():
+        results.append(tw.minimize(loss, jnp.zeros(3), tw.SGD(0.3)).x)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 4
+    assert all((x == results[0]).all() for x in results)
+
+
+def test_the_same_function_on_another_dtype_compiles_once_more():
+    def loss(x):
+        return jnp.sum(x**2)
+
+    with compilations() as programs:
+        for dtype in (jnp.float32, jnp.bfloat16, jnp.float32):
+            result = tw.minimize(loss, jnp.ones(2, dtype), tw.SGD(0.1), stop=tw.Steps(3))
+            assert result.x.dtype == dtype
+    assert len([p for p in programs if "flat" in p]) == 2
