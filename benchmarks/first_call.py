@@ -125,7 +125,8 @@ def main(repetitions: int) -> None:
             seen[name].append(fresh(__file__, "--worker", name))
     first = {name: [one["first"] for one in runs] for name, runs in seen.items()}
     later = {name: [one["later"] for one in runs] for name, runs in seen.items()}
-    show("First call, Rosenbrock-10 in float64", [Row(n, s, f"f = {seen[n][0]['value']:.1e}") for n, s in first.items()])
+    rows = [Row(name, seconds, f"f = {seen[name][0]['value']:.1e}") for name, seconds in first.items()]
+    show("First call, Rosenbrock-10 in float64", rows)
     for peer in ("optimistix", "optimistix in jit"):
         print(f"  thalweg / {peer}: {verdict(ratio(first['thalweg'], first[peer]), FIRST_TARGET, ' times')}")
     show("Later calls (median of each process)", [Row(n, s) for n, s in later.items()])

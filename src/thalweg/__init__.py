@@ -1,7 +1,7 @@
 """Thalweg: one loop for every optimization method of machine learning, and an account of why a run went as it went."""
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 # The problem
 from thalweg.core.bounds import Bounds
@@ -51,6 +51,9 @@ from thalweg.core.types import Evals, Evaluation, Info, Step, make_info
 # Configuration and the registry
 from thalweg.core.config import change, from_config, to_config
 from thalweg.registry import METHODS
+
+if TYPE_CHECKING:
+    from thalweg import losses, plot, problems
 
 __all__ = [
     "Adam",

@@ -29,7 +29,8 @@ def accuracy(logits: jax.Array, labels: jax.Array) -> Scalar:
     - `logits`: shape `(..., classes)`. `labels`: integers, shape `(...)`.
     """
     check_labels("accuracy", logits, labels)
-    return jnp.mean(jnp.argmax(logits, axis=-1) == jnp.asarray(labels), dtype=logits.dtype)
+    chosen = jnp.argmax(logits, axis=-1)
+    return jnp.mean(chosen == jnp.asarray(labels).astype(chosen.dtype), dtype=logits.dtype)
 
 
 def mean_squared_error(predictions: jax.Array, targets: jax.Array) -> Scalar:

@@ -91,6 +91,9 @@ def lift(formula: Callable, trees: tuple[Params, ...], *scalars: Any) -> tuple[P
         return tuple(o.astype(leaves[0].dtype) for o in out)
 
     leaves, treedef = jax.tree.flatten(trees[0])
+    if not leaves:  # a group of parameters may be empty; how many results there are, only the formula knows
+        nothing = [jax.ShapeDtypeStruct((), jnp.float32)] * len(trees)
+        return tuple(trees[0] for _ in jax.eval_shape(one, *nothing))
     columns = [leaves] + [treedef.flatten_up_to(tree) for tree in trees[1:]]
     rows = [one(*row) for row in zip(*columns, strict=True)]
     return tuple(treedef.unflatten(column) for column in zip(*rows, strict=True))

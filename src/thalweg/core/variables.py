@@ -53,7 +53,7 @@ def check_start(x0: Any, integers: bool = False) -> Params:
     found = False
     for path, leaf in jax.tree_util.tree_leaves_with_path(x0):
         name = "x0" + keystr(path)
-        if isinstance(leaf, (float, complex)) and all(isinstance(k, (DictKey, SequenceKey)) for k in path):
+        if isinstance(leaf, (float, complex)) and not is_array(leaf) and in_containers(path):
             raise TypeError(
                 f"{name}={leaf!r} is a Python number, which cannot be optimised: write jnp.asarray({leaf!r})."
             )
@@ -66,10 +66,17 @@ def check_start(x0: Any, integers: bool = False) -> Params:
     return x0
 
 
+def in_containers(path: tuple) -> bool:
+    """Whether only dicts and sequences lead to a leaf, not the fields of a module."""
+    return all(isinstance(key, (DictKey, SequenceKey)) for key in path)
+
+
 def check_leaf(name: str, leaf: Any) -> None:
     """Refuses complex, NaN and infinite variables, naming the first bad entry."""
     if np.issubdtype(leaf.dtype, np.complexfloating):
         raise TypeError(f"{name} is complex ({leaf.dtype}): optimise its real and imaginary parts as two real arrays.")
+    if np.issubdtype(leaf.dtype, np.longdouble) or not leaf.dtype.isnative:
+        raise TypeError(f"{name} has dtype {leaf.dtype.str}, which JAX does not know: write {name}.astype(float).")
     finite = np.isfinite(np.asarray(leaf))
     if not finite.all():
         at = [int(i) for i in np.argwhere(~finite)[0]]
@@ -79,7 +86,7 @@ def check_leaf(name: str, leaf: Any) -> None:
 
 def short(value: Any) -> str:
     """A repr that fits in a sentence."""
-    text = repr(value)
+    text = " ".join(repr(value).split())
     return text if len(text) <= 60 else text[:57] + "..."
 
 

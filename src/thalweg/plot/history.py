@@ -55,7 +55,7 @@ def value(result: Result, axes: "Axes | None" = None, *, minimum: float | None =
     if minimum is not None:
         # Rounding may carry a value just below the minimum.
         column = np.where(np.isnan(column), np.nan, np.maximum(column - minimum, 0))
-        name = f"value - {minimum:.4g}" if minimum else name
+        name = f"value {'-' if minimum > 0 else '+'} {abs(minimum):.4g}" if minimum else name
     line(axes, steps(result), column, color=COLORS[0])
     return tidy(axes, "step", named(name, unit))
 

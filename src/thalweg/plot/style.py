@@ -19,6 +19,9 @@ POINTS = 2000
 FEW = 40
 """Lines of at most this many points show each of them."""
 
+LARGEST, SMALLEST = 1e150, 1e-150
+"""Sizes beyond which an axis with its margins would overflow; they are drawn as infinity and as 0."""
+
 DECADE = 10.0
 """Positive numbers that span less are easier to read on a linear axis."""
 
@@ -51,7 +54,8 @@ def tidy(axes: "Axes", x: str, y: str) -> "Axes":
 def line(axes: "Axes", x: Any, y: Any, *, color: str, label: str = "") -> None:
     """Draws `y` over `x`, logarithmic where that can be read, with its last number and the first that is not finite."""
     x, y = np.asarray(x, float), np.asarray(y, float)
-    finite = np.isfinite(y)
+    finite = np.abs(y) < LARGEST  # and not NaN
+    y = np.where(np.abs(y) < SMALLEST, 0, y)
     if not finite.any():
         axes.text(0.5, 0.5, "no finite number", transform=axes.transAxes, ha="center", va="center", color=GREY)
         return
@@ -82,10 +86,10 @@ def thin(x: np.ndarray, y: np.ndarray, points: int = POINTS) -> tuple[np.ndarray
     if len(x) <= points:
         return x, y
     width = -(-2 * len(x) // points)
-    count = len(x) // width
-    blocks = y[: count * width].reshape(count, width)
+    count = -(-len(x) // width)
+    blocks = np.concatenate([y, np.full(count * width - len(y), np.nan)]).reshape(count, width)
     start = np.arange(count) * width
     low = start + np.argmin(np.where(np.isnan(blocks), np.inf, blocks), axis=1)
     high = start + np.argmax(np.where(np.isnan(blocks), -np.inf, blocks), axis=1)
-    keep = np.unique(np.concatenate([[0], low, high, np.arange(count * width, len(x)), [len(x) - 1]]))
+    keep = np.unique(np.concatenate([[0], low, high, [len(x) - 1]]))
     return x[keep], y[keep]

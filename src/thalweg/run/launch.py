@@ -23,7 +23,7 @@ from thalweg.run.inspect import Facts, inspect
 from thalweg.run.lanes import CAPACITY as LANES_CAPACITY
 from thalweg.run.lanes import run_lanes
 from thalweg.run.messages import advice, falls_steadily, message
-from thalweg.run.result import Restarts, Result, Seconds
+from thalweg.run.result import Later, Restarts, Result, Seconds
 from thalweg.run.validation import Validator
 
 
@@ -99,29 +99,27 @@ def describe(run: Run, outcome: Outcome, options: Options, choice: Choice, resta
         status, rule = Status.DIVERGED, None
     failed = status.failed or (status == Status.STEP_LIMIT and choice.default_limit)
     total = time.perf_counter() - run.began
-    solver = run.task.solver
     return Result(
         x=run.joined(x),
         status=status,
+        ok=not failed,
         message=message(status, rule, trace, row),
         advice=advice(status, trace, row, moved=(run.task.x0, run.carry.state.x), default_limit=choice.default_limit),
         rule=rule,
-        failed=failed,
-        trace=trace,
-        row=row,
         steps=steps,
         epochs=float(steps) if run.epochs() is not None else None,
-        seconds=Seconds(run.engine.compile_seconds, max(total - run.engine.compile_seconds, 0.0)),
         evals=total_evals(trace, run),
-        best=lambda: joined_best(run),
+        seconds=Seconds(run.engine.compile_seconds, max(total - run.engine.compile_seconds, 0.0)),
+        trace=trace,
+        first_step=run.first_step,
+        kept=run.first_step + row,
         state=resumable(run.carry),
         model_state=run.model_state(),
-        method=solver,
+        method=run.task.solver,
         reason=choice.reason,
-        config=lambda: configuration(run, options),
-        name=choice.name,
         validation=None if run.validator is None else run.validator.table(),
         restarts=restarts,
+        later=Later(lambda: joined_best(run), choice.name, lambda: configuration(run, options)),
     )
 
 

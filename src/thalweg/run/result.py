@@ -1,5 +1,6 @@
 """What a run returns, and how it reads."""
 
+import dataclasses
 import functools
 import textwrap
 from collections.abc import Callable
@@ -7,7 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from thalweg.core.iterate import Carry
+from thalweg.core.solver import Solver
 from thalweg.core.status import Status
+from thalweg.core.stop import Stop
 from thalweg.core.trace import Trace
 from thalweg.core.types import Evals, Params
 
@@ -43,69 +47,66 @@ class Restarts(NamedTuple):
     steps: np.ndarray
 
 
-class Result:
-    """The outcome of `minimize`.
+class Later(NamedTuple):
+    """What is worked out only if somebody asks."""
 
-    - `x`: the solution, a tree like `x0`. `value`: the objective there (NaN where the method never evaluates it).
-    - `status`: why the run ended; `ok`: whether that is what the stop rule asked for; `message`: in a sentence.
-    - `rule`: the stop rule that fired, None after a numerical failure.
-    - `optimality`: first-order residual at `x`; `infeasibility`: largest violation of a constraint.
+    best: Callable[[], Point]
+    name: Callable[[], str]
+    config: Callable[[], dict]
+
+
+@dataclasses.dataclass(eq=False, repr=False, kw_only=True)
+class Result:
+    """The outcome of `minimize`; printing it gives a summary.
+
+    - `x`: the solution, a tree like `x0`. `value`, `optimality`, `infeasibility`: the objective, the first-order
+      residual and the largest violation of a constraint there (NaN where the method does not measure them).
+    - `status`: why the run ended; `ok`: whether that is what was asked for; `message`: in a sentence; `advice`: what
+      to try next; `rule`: the stop rule that fired, None after a failure of the numbers.
     - `steps`, `epochs`, `evals`: the work done. `seconds`: `(compile, run)`.
-    - `trace`: one row a step; row `t` describes `x_t`, the last row describes `x` (with `keep="last"`).
-      `first_step`: the step of its first row, 0 unless an earlier run was continued. `kept`: the step whose point
-      `x` is.
+    - `trace`: one row a step, from `first_step` on (0 unless an earlier run was continued); row `t` describes `x_t`.
+      `kept`: the step whose point `x` is.
     - `best`: the lowest point seen, `(x, value, step)`.
     - `state`: pass it as `minimize(..., state=result.state)` to go on. `model_state`: of a stateful loss.
-    - `method`: the solver that ran; `advice`: what to try next; `config`: the run as JSON can hold it.
+    - `method`: the solver that ran; `reason`: why, where it was not named; `config`: the run as JSON can hold it.
     - `validation`: validation values and metrics, or None. `restarts`: all lanes, or None.
     """
 
-    def __init__(
-        self,
-        *,
-        x: Params,
-        status: Status,
-        message: str,
-        advice: tuple[str, ...],
-        rule: Any,
-        failed: bool,
-        trace: Trace,
-        steps: int,
-        epochs: float | None,
-        seconds: Seconds,
-        evals: Evals,
-        best: Callable[[], Point],
-        state: Any,
-        model_state: Any,
-        method: Any,
-        name: Callable[[], str],
-        reason: str | None,
-        config: Callable[[], dict],
-        row: int = -1,
-        first_step: int = 0,
-        validation: Validation | None = None,
-        restarts: Restarts | None = None,
-    ):
-        self.x, self.status, self.message, self.advice, self.rule = x, status, message, advice, rule
-        self.ok, self.trace, self.steps, self.epochs, self.seconds = not failed, trace, steps, epochs, seconds
-        self.evals, self.state, self.model_state, self.method, self._name = evals, state, model_state, method, name
-        self.validation, self.restarts, self.reason = validation, restarts, reason
-        self._best, self._row, self._config, self.first_step = best, row, config, first_step
+    x: Params
+    status: Status
+    ok: bool
+    message: str
+    advice: tuple[str, ...]
+    rule: Stop | None
+    steps: int
+    epochs: float | None
+    evals: Evals
+    seconds: Seconds
+    trace: Trace
+    first_step: int
+    kept: int
+    state: Carry
+    model_state: Any
+    method: Solver
+    reason: str | None
+    validation: Validation | None
+    restarts: Restarts | None
+    later: Later
 
     @functools.cached_property
     def best(self) -> Point:
         """The lowest point seen. Found by replaying one chunk where it is not the last point."""
-        return self._best()
+        return self.later.best()
 
     @functools.cached_property
     def name(self) -> str:
         """The method's name."""
-        return self._name()
+        return self.later.name()
 
     @functools.cached_property
     def config(self) -> dict:
         """The run as JSON can hold it: method, stop rule, seed and options."""
-        return self._config()
+        return self.later.config()
 
     @property
     def value(self) -> float:
@@ -124,13 +125,8 @@ class Result:
 
     def row(self, field: str) -> float:
         """A number of the trace row that describes `x`."""
-        column = getattr(self.trace, field)
-        return float(column[self._row]) if len(column) else float("nan")
-
-    @property
-    def kept(self) -> int:
-        """The step whose point `x` is: the last one, or an earlier one that was the best."""
-        return self.first_step + (self._row if self._row >= 0 else len(self.trace.value) + self._row)
+        column, row = getattr(self.trace, field), self.kept - self.first_step
+        return float(column[row]) if 0 <= row < len(column) else float("nan")
 
     def __repr__(self) -> str:
         return "\n".join(self.lines())
