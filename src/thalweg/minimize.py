@@ -143,13 +143,17 @@ def describe(problem: Problem, part: Oracle) -> str:
 
 
 def method_name(method: Solver) -> str:
-    """The name of a solver, or of the rule inside it."""
+    """The name under which the user knows a solver: that of the registry's row with the same parts."""
     for row in METHODS.values():
-        example = row.solver()
-        if jax.tree.structure(example) == jax.tree.structure(method):
+        if kind(row.solver()) == kind(method):
             return row.make.__name__
-    inner = getattr(method, "rule", getattr(method, "direction", method))
-    return type(inner).__name__
+    return kind(method)[-1].__name__
+
+
+def kind(method: Solver) -> tuple[type, ...]:
+    """The class of a solver and of what makes it the method that it is: its rule, or its direction."""
+    inner = getattr(method, "rule", getattr(method, "direction", None))
+    return (type(method),) if inner is None else (type(method), type(inner))
 
 
 def with_model_state(problem: Problem, model_state: Any) -> Problem:
@@ -215,9 +219,9 @@ def check_together(problem: Problem, x: Params, options: Options) -> None:
     """Refuses combinations that mean nothing."""
     if problem.bounds is not None:
         problem.bounds.check(x)
-    watched = {"callbacks": options.callbacks, "state": options.state, "validation": problem.validation}
+    watched = {"callbacks": options.callbacks or None, "state": options.state, "validation": problem.validation}
     for name, value in watched.items():
-        if options.restarts > 1 and value:
+        if options.restarts > 1 and value is not None:
             raise ValueError(f"restarts={options.restarts} runs many starts at once: {name} goes with restarts=1.")
 
 

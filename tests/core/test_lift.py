@@ -53,7 +53,7 @@ def test_results_have_the_first_trees_structure_shapes_and_dtypes(structure):
 
 
 def test_other_trees_need_the_first_ones_structure():
-    with pytest.raises(ValueError, match="structure|length|keys|arity|Expected"):
+    with pytest.raises(ValueError, match=r"structure|length|keys|arity|Expected"):
         lift(lambda a, b: (a + b,), ({"a": jnp.ones(2)}, {"b": jnp.ones(2)}))
 
 

@@ -45,7 +45,7 @@ def test_prox_does_not_expand(x, y, weight, step):
 
 @given(x=vectors, weight=weights, step=steps)
 def test_the_residual_is_a_subgradient(x, weight, step):
-    """x - prox(x) lies in step * weight * [-1, 1], at the end of it where prox(x) is not 0."""
+    """The difference x - prox(x) lies in step * weight * [-1, 1], at the end of it where prox(x) is not 0."""
     p = np.asarray(tw.L1(weight).prox(x, jnp.asarray(step, DTYPE)))
     slope = np.asarray(x) - p
     assert np.all(np.abs(slope) <= step * weight * (1 + 10 * EPS) + 20 * EPS)

@@ -115,7 +115,7 @@ def test_backtracking_keeps_its_bound_where_it_backtracks(fraction):
 
 
 def test_the_strong_wolfe_steps_keep_the_pairs_positive():
-    """s'y > 0 at every accepted step, so that the quasi-Newton matrix stays positive definite."""
+    """Every accepted step has s'y > 0, so that the quasi-Newton matrix stays positive definite."""
     known = ZOO["rosenbrock"]()
     xs = iterates(known.problem, tw.LBFGS(), known.x0, 25)
     grads = jax.vmap(lambda x: known.problem.objective.value_and_grad(x)[1])(xs)

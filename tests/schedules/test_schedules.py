@@ -27,7 +27,9 @@ def rates(schedule: tw.Schedule, steps: int) -> np.ndarray:
     return np.asarray(jax.vmap(schedule)(jnp.arange(steps)))
 
 
-@pytest.mark.parametrize(("warmup", "steps", "final"), [(0, 1, 0.0), (0, 7, 0.3), (3, 10, 0.0), (9, 10, 1.0), (1, 2, 0.5)])
+@pytest.mark.parametrize(
+    ("warmup", "steps", "final"), [(0, 1, 0.0), (0, 7, 0.3), (3, 10, 0.0), (9, 10, 1.0), (1, 2, 0.5)]
+)
 def test_warmup_cosine_is_its_closed_form(warmup, steps, final):
     schedule = tw.WarmupCosine(0.7, warmup=warmup, steps=steps, final=final)
     expected = [closed_form(t, 0.7, warmup, steps, final) for t in range(steps + 3)]
@@ -43,7 +45,11 @@ def test_its_landmarks():
 
 
 @given(
-    peak=st.floats(0, 10), final=st.floats(0, 1), warmup=st.integers(0, 50), more=st.integers(1, 50), t=st.integers(0, 200)
+    peak=st.floats(0, 10),
+    final=st.floats(0, 1),
+    warmup=st.integers(0, 50),
+    more=st.integers(1, 50),
+    t=st.integers(0, 200),
 )
 def test_rates_are_finite_and_between_zero_and_the_peak(peak, final, warmup, more, t):
     rate = float(tw.WarmupCosine(peak, warmup=warmup, steps=warmup + more, final=final)(jnp.asarray(t)))

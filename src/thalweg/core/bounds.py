@@ -37,10 +37,10 @@ class Bounds(eqx.Module):
                 f"Bounds(lower={self.lower!r}): a list of (low, high) pairs is SciPy's older form: write "
                 "tw.Bounds(lower, upper) with one array a side."
             )
-        pairs = zip(tree_leaves_with_path(self.lower), jax.tree.leaves(self.upper), strict=False)
+        pairs = paired(tree_leaves_with_path(self.lower), tree_leaves_with_path(self.upper))
         if any(is_tracer(leaf) for leaf in jax.tree.leaves((self.lower, self.upper))):
             return
-        for (path, low), high in pairs:
+        for path, low, high in pairs:
             if np.isnan(low).any() or np.isnan(high).any():
                 raise ValueError(f"Bounds: {leaf_name(path)} holds NaN: use -inf and inf for an open side.")
             if np.any(np.asarray(low) > np.asarray(high)):
@@ -68,6 +68,14 @@ class Bounds(eqx.Module):
     def violation(self, x: Params) -> Scalar:
         """The largest distance of an entry from its interval."""
         return max_abs(jax.tree.map(jnp.subtract, x, self.project(x)))
+
+
+def paired(lower: list, upper: list) -> list[tuple]:
+    """`(path, low, high)` of every leaf; one number serves all leaves of the other side."""
+    count = max(len(lower), len(upper))
+    named = lower if len(lower) == count else upper
+    lower, upper = (side * count if len(side) == 1 else side for side in (lower, upper))
+    return [(path, low, high) for (path, _), (_, low), (_, high) in zip(named, lower, upper, strict=False)]
 
 
 def match(limit: Any, x: Params) -> Params:

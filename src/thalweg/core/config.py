@@ -49,6 +49,8 @@ def from_config(config: Any) -> Any:
         return tuple(from_config(v) for v in config)
     if not isinstance(config, dict):
         raise TypeError(f"{config!r} is not part of a configuration.")
+    if "type" in config:  # first: a class may have fields of any name
+        return build(config)
     if "float" in config:
         return float(config["float"])
     if "array" in config:

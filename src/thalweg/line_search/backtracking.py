@@ -39,7 +39,8 @@ class Backtracking(LineSearch):
             return decreased(phi0, found.phi, found.step, self.slope)
 
         def again(found):
-            return (found.count == 0) | (~accepts(found) & (found.count < self.max_trials))
+            going = (found.count == 0) | (~accepts(found) & (found.count < self.max_trials))
+            return going & jnp.isfinite(phi0.value)
 
         def body(found):
             step = jnp.where(found.count == 0, 1.0, self.decrease) * found.step

@@ -82,7 +82,7 @@ class StrongWolfe(LineSearch):
             seen=phi0.seen,
             trial=jnp.asarray(step0, dtype),
             count=jnp.asarray(0, jnp.int32),
-            done=jnp.asarray(False),
+            done=~jnp.isfinite(phi0.value),  # nothing can be said of a fall from there
             accepted=jnp.asarray(False),
         )
 

@@ -20,6 +20,7 @@ from thalweg.core.types import Params
 from thalweg.core.variables import rejoin
 from thalweg.run.callbacks import Callback, Event, period
 from thalweg.run.chunks import Engine, Task, host_values
+from thalweg.run.interrupt import interruptible
 from thalweg.run.result import Point
 from thalweg.run.validation import Validator
 
@@ -76,16 +77,27 @@ class Run:
 
     def go(self) -> Outcome:
         """Runs to the end."""
-        self.validate_if_due()
-        while self.status == Status.RUNNING:
-            rows = self.forward(self.limit())
-            self.validate_if_due()
-            self.call_back(rows)
-        outcome = self.finish()
-        if self.validator is not None:
-            self.validator.measure(self.joined(outcome.x), self.step, self.model_state())
-        self.call_back(None, final=True)
+        with interruptible() as interrupted:
+            try:
+                self.validate_if_due()
+                while self.status == Status.RUNNING:
+                    rows = self.forward(self.limit())
+                    self.validate_if_due()
+                    self.call_back(rows)
+                    if interrupted and self.status == Status.RUNNING:
+                        self.status = Status.INTERRUPTED
+                outcome = self.finish()
+                if self.validator is not None and self.keep == "last":
+                    self.validator.measure(self.joined(outcome.x), outcome.steps, self.model_state())
+                self.call_back(None, final=True)
+            finally:
+                self.close()
         return outcome
+
+    def close(self) -> None:
+        """Lets callbacks that hold the terminal or a file give them back, whatever happened."""
+        for callback in self.callbacks:
+            getattr(callback, "close", lambda: None)()
 
     def limit(self) -> int:
         """Steps until something is due."""

@@ -153,6 +153,8 @@ def configuration(run: Run, options: Options) -> dict:
         "stop": to_config(run.task.stop),
         "keep": options.keep,
         "restarts": options.restarts,
+        "spread": options.spread,
+        "validate_every": options.validate_every,
         "seed": options.seed,
         "dispatch": "single" if run.engine.single else "chunk",
     }

@@ -5,7 +5,18 @@ import numpy as np
 from jax.tree_util import tree_leaves_with_path
 
 from thalweg.core.status import Status
-from thalweg.core.stop import GradNorm, Stop
+from thalweg.core.stop import (
+    Epochs,
+    Evaluations,
+    GradNorm,
+    Patience,
+    Seconds,
+    StepNorm,
+    Steps,
+    Stop,
+    Target,
+    ValueChange,
+)
 from thalweg.core.trace import Trace
 from thalweg.core.types import Params
 from thalweg.core.variables import leaf_name
@@ -32,7 +43,7 @@ def message(status: Status, rule: Stop | None, trace: Trace, row: int) -> str:
     if isinstance(rule, GradNorm):
         return f"the first-order residual, {optimality:.3g}, is at most {float(rule.tolerance):.3g}."
     if rule is not None:
-        return f"{rule!r} fired."
+        return fired(rule)
     texts = {
         Status.STOPPED: "a callback said stop.",
         Status.NONFINITE: nonfinite(trace),
@@ -43,6 +54,21 @@ def message(status: Status, rule: Stop | None, trace: Trace, row: int) -> str:
         Status.TIME_LIMIT: "the time is up.",
     }
     return texts.get(status, "")
+
+
+def fired(rule: Stop) -> str:
+    """A stop rule's verdict in words."""
+    texts = {
+        Steps: lambda r: f"the limit of {r.count:g} steps is reached.",
+        Epochs: lambda r: f"the limit of {r.count:g} epochs is reached.",
+        Evaluations: lambda r: f"the limit of {r.count:g} evaluations is reached.",
+        Seconds: lambda r: f"the limit of {r.seconds:g} seconds is reached.",
+        Target: lambda r: f"the value is at most {r.value:.6g}.",
+        Patience: lambda r: f"{r.count:g} validations in a row brought no new lowest value.",
+        StepNorm: lambda r: f"the largest entry of a step is at most {r.tolerance:.3g}.",
+        ValueChange: lambda r: f"the value changed by at most {r.tolerance:.3g} in a step.",
+    }
+    return texts.get(type(rule), lambda r: f"{r!r} fired.")(rule)
 
 
 def nonfinite(trace: Trace) -> str:
