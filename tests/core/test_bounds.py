@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import thalweg as tw
-from tests.helpers import EPS, half_square
+from tests.helpers import EPS, half_square, tol
 
 DTYPE = jnp.result_type(float)
-numbers = st.floats(-10, 10, width=32)
+numbers = st.floats(-10, 10, width=32, allow_subnormal=False)
 vectors = st.lists(numbers, min_size=3, max_size=3).map(lambda v: jnp.asarray(v, DTYPE))
 
 
@@ -87,7 +87,7 @@ def test_bounds_in_a_run():
     box = tw.Bounds(np.asarray([-np.inf, 0.25, 2.0]), np.asarray([0.5, 0.25, np.inf]))
     result = tw.minimize(tw.Problem(half_square, bounds=box), np.full(3, -4.0))
     assert result.status is tw.Status.CONVERGED
-    np.testing.assert_allclose(result.x, [0.5, 0.25, 2.0], atol=1e-6)
+    np.testing.assert_allclose(result.x, [0.5, 0.25, 2.0], atol=tol(1e-6, 1e-3))
     assert result.infeasibility <= 10 * EPS
 
 
@@ -95,4 +95,4 @@ def test_bounds_and_l1_compose():
     """Separable: the prox of the sum is the projection of the prox."""
     problem = tw.Problem(half_square, nonsmooth=tw.L1(0.5), bounds=tw.Bounds(0.0, 0.6))
     result = tw.minimize(problem, np.zeros(3), tw.FISTA())
-    np.testing.assert_allclose(result.x, [0.5, 0.6, 0.6], atol=1e-5)
+    np.testing.assert_allclose(result.x, [0.5, 0.6, 0.6], atol=tol(1e-6, 1e-3))

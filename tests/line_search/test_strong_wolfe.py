@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import thalweg as tw
-from tests.helpers import EPS, X64
+from tests.helpers import EPS, X64, tol
 from tests.line_search import rays
 from tests.line_search.rays import fell, find, is_flat, start
 
@@ -62,7 +62,7 @@ def test_the_cubic_finds_a_parabolas_minimum():
 
 
 @pytest.mark.parametrize("fun", [rays.nan_wall, rays.infinite_wall])
-@pytest.mark.parametrize("wall", [2.0, 0.7, 1e-3, 1e-8])
+@pytest.mark.parametrize("wall", [2.0, 0.7, 1e-3, tol(1e-8, 1e-4)])
 def test_walls_are_backed_away_from(fun, wall):
     found = find(SEARCH, fun, 3.0, wall)
     assert found.ok
@@ -95,7 +95,7 @@ def find_unmeasured(search, fun, parameters):
 
 
 def test_a_search_that_is_cut_short_is_not_unbounded():
-    found = find(tw.StrongWolfe(max_trials=3), rays.parabola, 1.0, (1e9, 1.0, 0.0))
+    found = find(tw.StrongWolfe(max_trials=3), rays.parabola, 1.0, (1e5, 1.0, 0.0))
     assert found.ok
     assert not found.unbounded
     assert (found.step, found.count) == (100.0, 3)

@@ -12,10 +12,10 @@ from tests.helpers import EPS, X64
 from thalweg.core.nonsmooth import Zero
 
 DTYPE = jnp.result_type(float)
-entries = st.floats(-10, 10, width=32)
+entries = st.floats(-10, 10, width=32, allow_subnormal=False)
 vectors = st.lists(entries, min_size=3, max_size=3).map(lambda v: jnp.asarray(v, DTYPE))
-weights = st.floats(0, 5, width=32)
-steps = st.floats(0.015625, 4, width=32)
+weights = st.floats(0, 5, width=32, allow_subnormal=False)
+steps = st.floats(0.015625, 4, width=32, allow_subnormal=False)
 
 
 def brute_force(x: float, strength: float) -> float:

@@ -8,6 +8,7 @@ Inside the loop nothing is done to whole trees beyond the method's own work. So 
 its step number and found again by replaying the chunk, and only the value is tested for finiteness.
 """
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -18,7 +19,7 @@ from thalweg.core.optimality import optimality
 from thalweg.core.problem import Problem
 from thalweg.core.solver import Solver
 from thalweg.core.status import Status
-from thalweg.core.stop import Host, Stop, View
+from thalweg.core.stop import GradNorm, Host, Stop, View, rules_of
 from thalweg.core.trace import Trace, check_scalars, pack, unpack
 from thalweg.core.tree import is_key, select
 from thalweg.core.types import Info, Key, Params, Scalar, State, real
@@ -28,10 +29,10 @@ FEASIBLE = 1e-6
 
 
 class Best(NamedTuple):
-    """The lowest value so far, the violation there, and the step that measured it (-1: none)."""
+    """The lowest value so far, the violation there (None without constraints), and its step (-1: none)."""
 
     value: Scalar
-    infeasibility: Scalar
+    infeasibility: Any
     step: Scalar
 
 
@@ -82,7 +83,7 @@ def start(
         state=solver.init(here, x0),
         model_state=model_state,
         stop=stop.init(),
-        best=Best(real(jnp.inf), real(jnp.inf), jnp.asarray(-1, jnp.int32)),
+        best=Best(real(jnp.inf), real(jnp.inf) if problem.constrained else None, jnp.asarray(-1, jnp.int32)),
         status=jnp.asarray(Status.RUNNING.value, jnp.int32),
         host=Host(*map(real, (0.0, jnp.inf, 0.0, 1.0))) if host is None else Host(*map(real, host)),
         point=x0 if problem.whole else None,
@@ -130,10 +131,12 @@ def loss_status(value: Scalar) -> Scalar:
 
 def better(best: Best, info: Info, step: Scalar) -> Best:
     """The lower value; a feasible point before an infeasible one."""
+    wins = jnp.isfinite(info.value) & (info.value < best.value)
+    if best.infeasibility is None:
+        return select(wins, Best(real(info.value), None, step), best)
     worse, feasible = best.infeasibility > FEASIBLE, info.infeasibility <= FEASIBLE
-    lower = (info.value < best.value) & (feasible | worse)
-    wins = jnp.isfinite(info.value) & (lower | (feasible & worse))
-    return select(wins, Best(info.value, info.infeasibility, step), best)
+    wins = jnp.isfinite(info.value) & ((wins & (feasible | worse)) | (feasible & worse))
+    return select(wins, Best(real(info.value), real(info.infeasibility), step), best)
 
 
 def judge(problem: Problem, stop: Stop, carry: Carry, view: View) -> tuple[State, Scalar, Info, Any]:
@@ -142,30 +145,36 @@ def judge(problem: Problem, stop: Stop, carry: Carry, view: View) -> tuple[State
     if carry.doubt is None or carry.point is None:
         state, status = stop(carry.stop, view)
         return state, status, info, carry.doubt
-    doubted = view._replace(info=info._replace(optimality=info.optimality * carry.doubt))
-    suspected = stop(carry.stop, doubted)[1] == Status.CONVERGED.value
+    suspected = passes(stop, view._replace(info=info._replace(optimality=info.optimality * carry.doubt)))
     confirmed = jax.lax.cond(suspected, lambda: optimality(problem, view.x), lambda: real(jnp.inf))
     info = info._replace(optimality=jnp.where(suspected, confirmed, info.optimality))
-    state, status = stop(carry.stop, view._replace(info=info._replace(optimality=confirmed)))
-    refuted = suspected & (status != Status.CONVERGED.value)
-    return state, status, info, jnp.where(refuted, 2 * carry.doubt, carry.doubt)
+    certain = view._replace(info=info._replace(optimality=confirmed))
+    state, status = stop(carry.stop, certain)
+    return state, status, info, jnp.where(suspected & ~passes(stop, certain), 2 * carry.doubt, carry.doubt)
+
+
+def passes(stop: Stop, view: View) -> Scalar:
+    """Whether some gradient test inside the stop rule is passed."""
+    verdicts = [rule((), view)[1] != Status.RUNNING.value for rule in rules_of(stop) if isinstance(rule, GradNorm)]
+    return functools.reduce(jnp.logical_or, verdicts, jnp.asarray(False))
 
 
 def turn(problem: Problem, solver: Solver, stop: Stop, key: Key, carry: Carry, batch: Any) -> tuple[Any, Any, Any]:
-    """`advance`, traced once: `(one(carry leaves, batch leaves) -> (*carry leaves, row), width, Info's structure)`."""
+    """`advance`, traced once: `one(*carry leaves, *batch leaves) -> (*carry leaves, row)`, the row, its layout."""
     structure = jax.tree.structure(carry)
-    info_structure = []
+    layouts = []
 
     def flat(carry_leaves, batch):
         carry, info = advance(problem, solver, stop, key, jax.tree.unflatten(structure, carry_leaves), batch)
         check_scalars(info)
-        info_structure.append(jax.tree.structure(info))
+        row, layout = pack(info)
+        layouts.append(layout)
         if jax.tree.structure(carry) != structure:
             raise TypeError(f"{type(solver).__name__}.step changed the structure of its state.")
-        return *jax.tree.leaves(carry), pack(info)
+        return *jax.tree.leaves(carry), row
 
     jaxpr, shapes = jax.make_jaxpr(flat, return_shape=True)(jax.tree.leaves(carry), batch)
-    return jaxpr_as_fun(jaxpr), shapes[-1], info_structure[-1]
+    return jaxpr_as_fun(jaxpr), shapes[-1], layouts[-1]
 
 
 def iterate(
@@ -190,10 +199,10 @@ def iterate(
 
     Pure: jit, vmap and shard it freely.
     """
-    carry, rows, structure = run(
+    after, rows, layout = run(
         problem, solver, carry, stop, key, batches, capacity=capacity, limit=limit, batched=batched
     )
-    return carry, unpack(rows, structure)
+    return after, unpack(rows, layout, jnp.arange(capacity, dtype=jnp.int32) < after.step - carry.step)
 
 
 def run(
@@ -208,10 +217,10 @@ def run(
     limit: Scalar | int | None = None,
     batched: bool = False,
 ) -> tuple[Carry, jax.Array, Any]:
-    """`iterate` with the trace still packed, and the structure that unpacks it."""
+    """`iterate` with the trace still packed, and the layout that unpacks it."""
     limit = jnp.asarray(capacity if limit is None else limit).astype(jnp.int32)
     first = None if batches is None else jax.tree.map(lambda b: b[0], batches)
-    one, row, structure = turn(problem, solver, stop, key, carry, first)
+    one, row, layout = turn(problem, solver, stop, key, carry, first)
     treedef = jax.tree.structure(carry)
 
     def take(i):
@@ -239,4 +248,4 @@ def run(
         rows = jnp.zeros((capacity, *row.shape), row.dtype)
         loop = jax.lax.while_loop(lambda loop: going(loop[0], loop[1].status), body, (zero, carry, rows))
         _, carry, rows = loop
-    return carry, rows, structure
+    return carry, rows, layout

@@ -107,13 +107,20 @@ class Problem(eqx.Module):
         x = self.nonsmooth.prox(x, step_size)
         return x if self.bounds is None else self.bounds.project(x)
 
-    def infeasibility(self, x: Params) -> Scalar:
-        """The largest violation of a bound or constraint at `x`."""
+    @property
+    def constrained(self) -> bool:
+        """Whether a point can be infeasible."""
+        return any(part is not None for part in (self.bounds, self.equality, self.inequality))
+
+    def infeasibility(self, x: Params) -> ScalarLike:
+        """The largest violation of a bound or constraint at `x`; the plain number 0 where there is none."""
+        if not self.constrained:
+            return 0.0
         worst = [self.bounds.violation(x)] if self.bounds is not None else []
         worst += [max_abs(self.equality(x))] if self.equality is not None else []
         if self.inequality is not None:
             worst += [max_abs(jax.tree.map(lambda c: c.clip(min=0), self.inequality(x)))]
-        return functools.reduce(jnp.maximum, worst) if worst else jnp.zeros(())
+        return functools.reduce(jnp.maximum, worst)
 
     def evals(
         self, *, value: ScalarLike = 0, gradient: ScalarLike = 0, hvp: ScalarLike = 0, prox: ScalarLike = 0

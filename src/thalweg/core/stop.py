@@ -125,7 +125,7 @@ class ValueChange(Stop):
     def __call__(self, state: State, view: View) -> tuple[State, Scalar]:
         """See the class."""
         change = jnp.abs(view.info.value - state)
-        return view.info.value, fires(change <= self.tolerance, Status.STOPPED)
+        return real(view.info.value), fires(change <= self.tolerance, Status.STOPPED)
 
 
 class Target(Stop):

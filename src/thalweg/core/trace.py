@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import tree_leaves_with_path
 
-from thalweg.core.types import Evals, Info, real
+from thalweg.core.types import Evals, Info, is_number, real
 from thalweg.core.variables import leaf_name
 
 
@@ -24,24 +24,43 @@ class Trace(NamedTuple):
     extra: Any = None
 
 
-def pack(info: Info) -> jax.Array:
-    """Every number of `info` in one vector (a buffer a field costs two to three times as much in the loop)."""
-    return jnp.stack([real(leaf) for leaf in jax.tree.leaves(info)])
+class Layout(NamedTuple):
+    """How a packed row becomes an `Info` again: its structure, and the numbers that are not stored (None: stored)."""
+
+    structure: Any
+    constants: tuple[float | None, ...]
+
+
+def pack(info: Info) -> tuple[jax.Array, Layout]:
+    """The numbers of `info` that can change, in one vector, and how to unpack it.
+
+    One vector, because a buffer a field costs two to three times as much in the loop; without the constants, because
+    most methods report ten numbers of which four change.
+    """
+    leaves, structure = jax.tree.flatten(info)
+    constants = tuple(float(leaf) if is_number(leaf) else None for leaf in leaves)
+    return jnp.stack([real(leaf) for leaf in leaves if not is_number(leaf)]), Layout(structure, constants)
 
 
 def check_scalars(info: Info) -> None:
     """Auxiliary output goes to the trace, so it must be numbers."""
     for path, leaf in tree_leaves_with_path(info.aux):
-        if leaf.shape != ():
+        if jnp.shape(leaf) != ():
             raise TypeError(
-                f"aux[{leaf_name(path)}] has shape {leaf.shape}: with has_aux=True the loss returns (value, dict of "
-                "scalars); take its mean."
+                f"aux[{leaf_name(path)}] has shape {jnp.shape(leaf)}: with has_aux=True the loss returns "
+                "(value, dict of scalars); take its mean."
             )
 
 
-def unpack(rows: Any, structure: Any) -> Trace:
-    """The packed rows `(..., steps, columns)` as a `Trace`; `structure` is the tree structure of an `Info`."""
-    xp = np if isinstance(rows, np.ndarray) else jnp
-    info = jax.tree.unflatten(structure, [rows[..., i] for i in range(rows.shape[-1])])
-    whole = Evals(*(xp.rint(n).astype(xp.int32) for n in info.evals))
-    return Trace(*info._replace(evals=whole, status=info.status.astype(xp.int32)))
+def unpack(rows: Any, layout: Layout, reached: Any = True) -> Trace:
+    """The packed rows `(..., steps, columns)` as a `Trace`; rows that were not `reached` are zero."""
+    xp: Any = np if isinstance(rows, np.ndarray) else jnp
+    stored = iter(range(rows.shape[-1]))
+    blank = xp.zeros(rows.shape[:-1], rows.dtype)
+    columns = [
+        rows[..., next(stored)] if number is None else xp.where(reached, number, blank).astype(rows.dtype)
+        for number in layout.constants
+    ]
+    info = jax.tree.unflatten(layout.structure, columns)
+    evals = Evals(*(xp.rint(n).astype(xp.int32) for n in info.evals))
+    return Trace(*info._replace(evals=evals, status=info.status.astype(xp.int32)))

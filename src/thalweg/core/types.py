@@ -79,14 +79,22 @@ def make_info(
     aux: Any = None,
     extra: Any = None,
 ) -> Info:
-    """An `Info` with every number in its own fixed dtype, so that no method can cause a second compilation."""
+    """An `Info` with every array in its own fixed dtype, so that no method can cause a second compilation.
+
+    Python numbers stay what they are: they are the same at every step, and the trace does not store them.
+    """
     return Info(
-        real(value),
-        real(optimality),
-        real(infeasibility),
-        real(step_size),
-        Evals(*(jnp.asarray(n).astype(jnp.int32) for n in evals)),
+        value if is_number(value) else real(value),
+        optimality if is_number(optimality) else real(optimality),
+        infeasibility if is_number(infeasibility) else real(infeasibility),
+        step_size if is_number(step_size) else real(step_size),
+        Evals(*(n if is_number(n) else jnp.asarray(n).astype(jnp.int32) for n in evals)),
         jnp.asarray(status).astype(jnp.int32),
         aux,
         extra,
     )
+
+
+def is_number(value: ScalarLike) -> bool:
+    """Whether `value` is a plain Python number."""
+    return isinstance(value, (int, float))

@@ -17,7 +17,7 @@ from thalweg.core.problem import Problem
 from thalweg.core.solver import Solver
 from thalweg.core.status import Status
 from thalweg.core.stop import Host, Stop
-from thalweg.core.trace import pack
+from thalweg.core.trace import Layout, pack
 from thalweg.core.tree import all_finite, is_key
 from thalweg.core.types import Key, Params
 
@@ -40,14 +40,14 @@ class Task(NamedTuple):
 
 
 class Rows(eqx.Module):
-    """Packed rows of the trace, the structure that unpacks them, and the carry's integers in one array.
+    """Packed rows of the trace, the layout that unpacks them, and the carry's integers in one array.
 
     `counts` holds the step, the status and the best step: three reads would cost as much as a short run.
     """
 
     data: Any
     counts: Any
-    structure: Any = eqx.field(static=True)
+    layout: Layout = eqx.field(static=True)
 
 
 class Lanes(NamedTuple):
@@ -76,11 +76,9 @@ def lane_chunk(
     """`chunk` with its own key and start."""
     problem, solver, stop, _, _ = task
     carry = jax.lax.cond(fresh, lambda: start(problem, solver, begin(), stop, key, carry.host), lambda: carry)
-    carry, rows, structure = loop.run(
-        problem, solver, carry, stop, key, capacity=capacity, limit=limit, batched=batched
-    )
+    carry, rows, layout = loop.run(problem, solver, carry, stop, key, capacity=capacity, limit=limit, batched=batched)
     carry = guard(carry)
-    return carry, Rows(rows, counts(carry), structure)
+    return carry, Rows(rows, counts(carry), layout)
 
 
 def counts(carry: Carry) -> Any:
@@ -121,7 +119,8 @@ def first(task: Task, lanes: Lanes | None, host: Host) -> Carry:
 def single(task: Task, carry: Carry) -> tuple[Carry, Rows]:
     """One step without control flow around it."""
     carry, info = advance(task.problem, task.solver, task.stop, jax.random.key(task.seed), carry)
-    return carry, Rows(pack(info), counts(carry), jax.tree.structure(info))
+    row, layout = pack(info)
+    return carry, Rows(row, counts(carry), layout)
 
 
 def guard(carry: Carry) -> Carry:
@@ -185,7 +184,7 @@ class Engine:
             nothing = np.asarray(False), np.asarray(0, np.int32)
             self.timed(*program(chunk, task, self.lanes, now, *nothing, self.capacity))
         after, rows = found.call(dynamic)
-        return after, Rows(np.asarray(rows.data), np.asarray(rows.counts), rows.structure)
+        return after, Rows(np.asarray(rows.data), np.asarray(rows.counts), rows.layout)
 
     def timed(self, found: Program, dynamic: list[Any]) -> Any:
         """Calls a program; a first call counts as compiling."""
@@ -208,4 +207,4 @@ class Engine:
                 break
         data = np.stack([np.asarray(row.data) for row in rows])
         now = self.timed(*program(guard, now))
-        return now, Rows(data, np.array([now.step, now.status, now.best.step]), rows[-1].structure)
+        return now, Rows(data, np.array([now.step, now.status, now.best.step]), rows[-1].layout)

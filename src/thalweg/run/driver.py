@@ -68,7 +68,7 @@ class Run:
         self.first_step = self.step
         self.rows: list[np.ndarray] = []
         self.replayed: list[np.ndarray] = []
-        self.structure: Any = None
+        self.layout: Any = None
         self.best_segment: Segment | None = None
         self.status = self.ended = Status.RUNNING
         self.last_row: np.ndarray | None = None
@@ -114,7 +114,7 @@ class Run:
         self.engine.learn(time.perf_counter() - began - (self.engine.compile_seconds - compiled), step - self.step)
         new, self.step = rows.data[: step - self.step], step
         self.rows.append(new)
-        self.structure = rows.structure
+        self.layout = rows.layout
         if best >= segment.step:
             self.best_segment = segment
         self.status = self.ended = Status(status)
@@ -167,7 +167,7 @@ class Run:
         status, steps = self.status, self.step
         by_rule = self.ended == status and not status.failed
         rule = fired(self.task.stop, self.carry.stop) if by_rule else None
-        if isinstance(rule, AT_POINT):
+        if status == Status.CONVERGED or isinstance(rule, AT_POINT):
             return self.kept(Outcome(self.carry.point, status, rule, self.last(), steps - 1))
         x = self.carry.state.x
         if not status.failed:
@@ -223,7 +223,7 @@ class Run:
 
     def trace(self, rows: list[np.ndarray] | None = None) -> Trace:
         """The rows so far, by name."""
-        return unpack(np.concatenate(self.rows if rows is None else rows), self.structure)
+        return unpack(np.concatenate(self.rows if rows is None else rows), self.layout)
 
     def joined(self, x: Params) -> Params:
         """The user's tree with the variables `x`."""

@@ -34,7 +34,7 @@ def run_lanes(run: Run, engine: Engine) -> Restarts:
     values = np.array([final_value(run.task.stop, lanes[i], rows[i], ahead, i) for i in range(n)])
     lost = np.isnan(values) | (status >= Status.NONFINITE)
     best = int(np.argmin(np.where(lost, np.inf, values) if not lost.all() else np.nan_to_num(values, nan=np.inf)))
-    run.carry, run.rows, run.structure = lanes[best], rows[best], ahead.structure
+    run.carry, run.rows, run.layout = lanes[best], rows[best], ahead.layout
     run.step, run.last_row = int(steps[best]), ahead.data[best, :1]
     run.status = run.ended = Status(int(status[best]))
     run.replayed = [block for lane in range(n) if lane != best for block in rows[lane]]
@@ -53,4 +53,4 @@ def final_value(stop: Stop, carry: Any, rows: list[np.ndarray], ahead: Rows, lan
         return float(carry.best.value)
     at_point = isinstance(fired(stop, carry.stop), AT_POINT)
     row = rows[-1][-1] if at_point else ahead.data[lane, 0]
-    return float(unpack(row[None], ahead.structure).value[0])
+    return float(unpack(row[None], ahead.layout).value[0])

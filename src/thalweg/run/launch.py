@@ -137,7 +137,7 @@ def joined_best(run: Run) -> Any:
 def total_evals(trace: Trace, run: Run) -> Evals:
     """Every evaluation made, replayed steps and other lanes included."""
     parts = [trace.evals]
-    parts += [unpack(rows, run.structure).evals for rows in run.replayed]
+    parts += [unpack(rows, run.layout).evals for rows in run.replayed]
     return Evals(
         *(
             int(sum(np.asarray(column).sum(dtype=np.int64) for column in columns))
