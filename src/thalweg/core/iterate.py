@@ -4,8 +4,8 @@
 look at the stop rule. `iterate` repeats that inside a compiled loop and writes one packed row a step. Whatever
 needs a clock, a file or a terminal happens between calls, in the driver.
 
-Inside the loop nothing is done to whole trees beyond the method's own work. So the best point is remembered by
-its step number and found again by replaying the chunk, and only the value is tested for finiteness.
+Inside the loop nothing is done to whole trees beyond the method's own work. So the best point is found in the trace
+and recovered by replaying its chunk, and only the value is tested for finiteness.
 """
 
 import functools
@@ -22,18 +22,7 @@ from thalweg.core.status import Status
 from thalweg.core.stop import GradNorm, Host, Stop, View, rules_of
 from thalweg.core.trace import Trace, check_scalars, pack, unpack
 from thalweg.core.tree import is_key, select
-from thalweg.core.types import Info, Key, Params, Scalar, State, real
-
-FEASIBLE = 1e-6
-"""A point counts as feasible, in the comparison for the best, below this violation."""
-
-
-class Best(NamedTuple):
-    """The lowest value so far, the violation there (None without constraints), and its step (-1: none)."""
-
-    value: Scalar
-    infeasibility: Any
-    step: Scalar
+from thalweg.core.types import Info, Key, Params, Scalar, State, is_number, real
 
 
 class Carry(NamedTuple):
@@ -48,7 +37,6 @@ class Carry(NamedTuple):
     state: State
     model_state: Any
     stop: State
-    best: Best
     status: Scalar
     host: Host
     point: Any
@@ -83,7 +71,6 @@ def start(
         state=solver.init(here, x0),
         model_state=model_state,
         stop=stop.init(),
-        best=Best(real(jnp.inf), real(jnp.inf) if problem.constrained else None, jnp.asarray(-1, jnp.int32)),
         status=jnp.asarray(Status.RUNNING.value, jnp.int32),
         host=Host(*map(real, (0.0, jnp.inf, 0.0, 1.0))) if host is None else Host(*map(real, host)),
         point=x0 if problem.whole else None,
@@ -108,7 +95,6 @@ def advance(
         state=state,
         model_state=carry.model_state if seen is None or seen.model_state is None else seen.model_state,
         stop=stop_state,
-        best=better(carry.best, info, carry.step),
         status=status,
         host=carry.host,
         point=None if carry.point is None else point,
@@ -118,25 +104,15 @@ def advance(
 
 
 def lost(problem: Problem, info: Info) -> Scalar:
-    """Whether a number that the method measured is not finite. Without an evaluation, NaN means "not measured"."""
-    value = (info.evals.value > 0) & ~jnp.isfinite(info.value)
-    gradient = (info.evals.gradient > 0) & jnp.isnan(info.optimality) & problem.whole
+    """Whether a number that the method measured is not finite. A plain NaN means "not measured"."""
+    value = ~jnp.isfinite(info.value) & (not is_number(info.value))
+    gradient = jnp.isnan(info.optimality) & (problem.whole and not is_number(info.optimality))
     return value | gradient
 
 
 def loss_status(value: Scalar) -> Scalar:
     """A value of -inf is a problem without a minimum; NaN and +inf are a point where the objective is not defined."""
     return jnp.where(value == -jnp.inf, Status.DIVERGED.value, Status.NONFINITE.value)
-
-
-def better(best: Best, info: Info, step: Scalar) -> Best:
-    """The lower value; a feasible point before an infeasible one."""
-    wins = jnp.isfinite(info.value) & (info.value < best.value)
-    if best.infeasibility is None:
-        return select(wins, Best(real(info.value), None, step), best)
-    worse, feasible = best.infeasibility > FEASIBLE, info.infeasibility <= FEASIBLE
-    wins = jnp.isfinite(info.value) & ((wins & (feasible | worse)) | (feasible & worse))
-    return select(wins, Best(real(info.value), real(info.infeasibility), step), best)
 
 
 def judge(problem: Problem, stop: Stop, carry: Carry, view: View) -> tuple[State, Scalar, Info, Any]:

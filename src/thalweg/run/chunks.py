@@ -42,7 +42,7 @@ class Task(NamedTuple):
 class Rows(eqx.Module):
     """Packed rows of the trace, the layout that unpacks them, and the carry's integers in one array.
 
-    `counts` holds the step, the status and the best step: three reads would cost as much as a short run.
+    `counts` holds the step and the status: every read from the device costs as much as some steps.
     """
 
     data: Any
@@ -82,8 +82,8 @@ def lane_chunk(
 
 
 def counts(carry: Carry) -> Any:
-    """Step, status and best step."""
-    return jnp.stack([carry.step, carry.status, carry.best.step])
+    """Step and status."""
+    return jnp.stack([carry.step, carry.status])
 
 
 def lane_start(task: Task, lanes: Lanes, lane: Any) -> tuple[Key, Callable[[], Params]]:
@@ -207,4 +207,4 @@ class Engine:
                 break
         data = np.stack([np.asarray(row.data) for row in rows])
         now = self.timed(*program(guard, now))
-        return now, Rows(data, np.array([now.step, now.status, now.best.step]), rows[-1].layout)
+        return now, Rows(data, np.array([now.step, now.status]), rows[-1].layout)

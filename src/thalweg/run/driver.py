@@ -21,6 +21,7 @@ from thalweg.core.variables import rejoin
 from thalweg.run.callbacks import Callback, Event, period
 from thalweg.run.chunks import Engine, Task, host_values
 from thalweg.run.interrupt import interruptible
+from thalweg.run.lowest import lowest, rank
 from thalweg.run.result import Point
 from thalweg.run.validation import Validator
 
@@ -35,6 +36,14 @@ class Segment(NamedTuple):
     carry: Carry | None
     host: Host
     step: int
+
+
+class Lowest(NamedTuple):
+    """The lowest point so far: its rank, its step, and the segment that leads to it."""
+
+    rank: tuple[bool, float]
+    step: int
+    segment: Segment
 
 
 class Outcome(NamedTuple):
@@ -69,7 +78,8 @@ class Run:
         self.rows: list[np.ndarray] = []
         self.replayed: list[np.ndarray] = []
         self.layout: Any = None
-        self.best_segment: Segment | None = None
+        self.lowest: Lowest | None = None
+        self.last_point: Params = None
         self.status = self.ended = Status.RUNNING
         self.last_row: np.ndarray | None = None
 
@@ -110,13 +120,13 @@ class Run:
         segment = Segment(self.task, self.carry, self.host(), self.step)
         began, compiled = time.perf_counter(), self.engine.compile_seconds
         self.carry, rows = self.engine.advance(segment.task, segment.carry, segment.host, limit)
-        step, status, best = (int(n) for n in rows.counts)
+        step, status = (int(n) for n in rows.counts)
         self.engine.learn(time.perf_counter() - began - (self.engine.compile_seconds - compiled), step - self.step)
         new, self.step = rows.data[: step - self.step], step
         self.rows.append(new)
         self.layout = rows.layout
-        if best >= segment.step:
-            self.best_segment = segment
+        self.remember(new, segment)
+        self.last_point = self.carry.point
         self.status = self.ended = Status(status)
         return new
 
@@ -182,14 +192,14 @@ class Run:
         assert self.carry is not None
         if self.last_row is not None:
             self.rows.append(self.last_row)
+            self.last_point = self.carry.state.x
             return status
         going = self.carry._replace(status=np.asarray(Status.RUNNING, np.int32))
-        host = self.host()
-        ahead, rows = self.engine.advance(self.task, going, host, 1)
+        segment = Segment(self.task, going, self.host(), self.step)
+        _, rows = self.engine.advance(segment.task, going, segment.host, 1)
         self.rows.append(rows.data[:1])
-        if rows.counts[2] == self.step:
-            self.best_segment = Segment(self.task, going, host, self.step)
-        self.carry = self.carry._replace(best=ahead.best)
+        self.remember(self.rows[-1], segment)
+        self.last_point = self.carry.state.x
         after = Status(int(rows.counts[1]))
         return after if after in (Status.NONFINITE, Status.DIVERGED) else status
 
@@ -207,17 +217,25 @@ class Run:
         """The index of the last row."""
         return sum(len(rows) for rows in self.rows) - 1
 
+    def remember(self, rows: np.ndarray, segment: Segment) -> None:
+        """Keeps the segment in which the lowest point so far was measured."""
+        trace = self.trace([rows])
+        row = lowest(trace)
+        if row is None:
+            return
+        if self.lowest is None or rank(trace, row) < self.lowest.rank:
+            self.lowest = Lowest(rank(trace, row), segment.step + row, segment)
+
     def best(self) -> Point:
-        """The lowest point, found by replaying its chunk up to the step that measured it."""
-        assert self.carry is not None
-        best = self.carry.best
-        step, value = int(best.step), float(best.value)
-        if step < 0 or self.best_segment is None:
+        """The lowest point: the last one, or found by replaying its segment up to the step that measured it."""
+        if self.lowest is None:
             return Point(self.task.x0, float("nan"), self.first_step)
-        task, carry, host, began = self.best_segment
+        (_, value), step, (task, carry, host, began) = self.lowest
+        if step == self.first_step + self.last() and self.last_point is not None:
+            return Point(self.last_point, value, step)
         carry, rows = self.engine.advance(task, carry, host, step + 1 - began)
         self.replayed.append(rows.data[: step + 1 - began])
-        return Point(carry.point if carry.point is not None else carry.state.x, value, step)
+        return Point(carry.point, value, step)
 
     # ------------------------------------------------------------------ what was seen
 

@@ -10,11 +10,14 @@ from thalweg.core.stop import Stop, fired
 from thalweg.core.trace import unpack
 from thalweg.core.tree import is_key
 from thalweg.run.chunks import Engine, Rows, host_values
-from thalweg.run.driver import AT_POINT, Run
+from thalweg.run.driver import AT_POINT, Lowest, Run
 from thalweg.run.result import Restarts
 
 CAPACITY = 64
 """Steps of a chunk. Finished lanes hold still until the chunk ends, so it is short."""
+
+NOWHERE: Any = None
+"""In place of a segment: the best point of a lane is its last, and is not replayed."""
 
 
 def run_lanes(run: Run, engine: Engine) -> Restarts:
@@ -37,6 +40,9 @@ def run_lanes(run: Run, engine: Engine) -> Restarts:
     run.carry, run.rows, run.layout = lanes[best], rows[best], ahead.layout
     run.step, run.last_row = int(steps[best]), ahead.data[best, :1]
     run.status = run.ended = Status(int(status[best]))
+    run.last_point = run.carry.point
+    ended = run.status.failed or is_at_point(run.task.stop, run.carry)
+    run.lowest = Lowest((False, float(values[best])), run.last() + (0 if ended else 1), NOWHERE)
     run.replayed = [block for lane in range(n) if lane != best for block in rows[lane]]
     return Restarts(values, tuple(Status(int(s)) for s in status), steps)
 
@@ -46,11 +52,13 @@ def lane_of(carry: Any, lane: int) -> Any:
     return jax.tree.map(lambda leaf: leaf[lane] if is_key(leaf) else np.asarray(leaf)[lane], carry)
 
 
+def is_at_point(stop: Stop, carry: Any) -> bool:
+    """Whether a lane returns the point of its last row."""
+    return int(carry.status) == Status.CONVERGED or isinstance(fired(stop, carry.stop), AT_POINT)
+
+
 def final_value(stop: Stop, carry: Any, rows: list[np.ndarray], ahead: Rows, lane: int) -> float:
     """A lane's value at the point that it would return."""
-    status = Status(int(carry.status))
-    if status.failed:
-        return float(carry.best.value)
-    at_point = isinstance(fired(stop, carry.stop), AT_POINT)
-    row = rows[-1][-1] if at_point else ahead.data[lane, 0]
+    over = Status(int(carry.status)).failed or is_at_point(stop, carry)
+    row = rows[-1][-1] if over else ahead.data[lane, 0]
     return float(unpack(row[None], ahead.layout).value[0])
