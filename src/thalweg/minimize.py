@@ -25,7 +25,7 @@ from thalweg.run.callbacks import Callback
 from thalweg.run.inspect import UNDER_TRANSFORM
 from thalweg.run.launch import Choice, Options, Variables, launch
 from thalweg.run.result import MinimizeError, MinimizeWarning, Result
-from thalweg.suggest import suggest
+from thalweg.suggest import choose
 
 DEFAULT_STEPS = 10_000
 VALIDATE_EVERY = 10
@@ -78,8 +78,8 @@ def minimize(
     check_options(options, on_failure)
     problem = problem if isinstance(problem, Problem) else Problem(problem)
     x, frozen = variables(problem, x0, method, seed)
-    solver, reason = resolve_method(problem, x, method)
     offers = problem.offers(x)
+    solver, reason = resolve_method(offers, x, method)
     check_fit(problem, offers, solver)
     check_together(problem, x, options)
     problem = with_model_state(problem, model_state)
@@ -103,10 +103,10 @@ def variables(problem: Problem, x0: Any, method: Any, seed: int) -> tuple[Params
     return split(check_start(x0, integers), integers)
 
 
-def resolve_method(problem: Problem, x: Params, method: Any) -> tuple[Solver, str | None]:
+def resolve_method(offers: frozenset[Oracle], x: Params, method: Any) -> tuple[Solver, str | None]:
     """The solver that the user meant, and the reason where the choice was ours."""
     if method is None:
-        return suggest(problem, x)
+        return choose(offers, sum(leaf.size for leaf in jax.tree.leaves(x)))
     if is_optax(method):
         method = OptaxRule(method)
     if isinstance(method, Rule):

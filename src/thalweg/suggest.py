@@ -32,7 +32,11 @@ def suggest(problem: Problem, x: Params) -> Suggestion:
 
     Raises a `ValueError` that names the part that no method takes, where there is one.
     """
-    offers = problem.offers(x)
+    return choose(problem.offers(x), sum(leaf.size for leaf in jax.tree.leaves(x)))
+
+
+def choose(offers: frozenset[Oracle], n: int) -> Suggestion:
+    """`suggest` for a problem with these `offers` and `n` variables."""
     if offers & {Oracle.EQUALITY, Oracle.INEQUALITY, Oracle.INTEGERS} and not fitting(offers):
         names = ", ".join(sorted(part.value for part in offers & PARTS))
         raise ValueError(f"No method here solves a problem with {names}; `thalweg methods` shows what each one takes.")
@@ -40,6 +44,5 @@ def suggest(problem: Problem, x: Params) -> Suggestion:
         return Suggestion(PROXIMAL, "FISTA: the nonsmooth part or the bounds have a prox, which it takes")
     if Oracle.WHOLE not in offers:
         return Suggestion(STOCHASTIC, "Adam: the loss changes from step to step, and its scale is not known")
-    n = sum(leaf.size for leaf in jax.tree.leaves(x))
     method = SMOOTH if n <= LARGE else SMOOTH_LARGE
-    return Suggestion(method, f"L-BFGS: smooth, the same function at every step, {n} variables")
+    return Suggestion(method, f"L-BFGS: smooth, the same function at every step, {n} variable{'' if n == 1 else 's'}")

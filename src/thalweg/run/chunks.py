@@ -131,7 +131,8 @@ def guard(carry: Carry) -> Carry:
 
 def host_values(*values: float) -> Host:
     """The host's numbers in the trace's dtype, never weakly typed."""
-    return Host(*(np.asarray(v, jnp.result_type(float)) for v in values))
+    dtype = jnp.result_type(float)
+    return Host(*(np.asarray(v, dtype) for v in values))
 
 
 def zero(shape: Any) -> Any:
