@@ -149,8 +149,8 @@ def test_an_int_rate_is_a_float_rate():
 
 @pytest.mark.parametrize("name", ["sgd", "lbfgs", "fista"])
 def test_lane_zero_of_restarts_is_the_run_alone(name):
-    result = tw.minimize(quartic, STARTS[1], solver(name), stop=tw.Steps(10), restarts=3, spread=0.3)
-    alone = tw.minimize(quartic, STARTS[1], solver(name), stop=tw.Steps(10))
+    result = tw.minimize(quartic, STARTS[0], solver(name), stop=tw.Steps(10), restarts=3, spread=0.3)
+    alone = tw.minimize(quartic, STARTS[0], solver(name), stop=tw.Steps(10))
     assert result.restarts.values.shape == (3,)
     assert result.restarts.values[0] == pytest.approx(alone.value, rel=1e3 * EPS)
     assert len(set(result.restarts.values)) == 3, "the lanes have starts of their own"

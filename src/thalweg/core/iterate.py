@@ -22,7 +22,7 @@ from thalweg.core.status import Status
 from thalweg.core.stop import GradNorm, Host, Stop, View, rules_of
 from thalweg.core.trace import Trace, check_scalars, pack, unpack
 from thalweg.core.tree import is_key, select
-from thalweg.core.types import Info, Key, Params, Scalar, State, is_number, real
+from thalweg.core.types import Evals, Info, Key, Params, Scalar, State, is_number, real
 
 
 class Carry(NamedTuple):
@@ -123,7 +123,9 @@ def judge(problem: Problem, stop: Stop, carry: Carry, view: View) -> tuple[State
         return state, status, info, carry.doubt
     suspected = passes(stop, view._replace(info=info._replace(optimality=info.optimality * carry.doubt)))
     confirmed = jax.lax.cond(suspected, lambda: optimality(problem, view.x), lambda: real(jnp.inf))
-    info = info._replace(optimality=jnp.where(suspected, confirmed, info.optimality))
+    spent = problem.evals(value=suspected.astype(jnp.int32), gradient=suspected.astype(jnp.int32))
+    evals = Evals(*(a + b for a, b in zip(info.evals, spent, strict=True)))
+    info = info._replace(optimality=jnp.where(suspected, confirmed, info.optimality), evals=evals)
     certain = view._replace(info=info._replace(optimality=confirmed))
     state, status = stop(carry.stop, certain)
     return state, status, info, jnp.where(suspected & ~passes(stop, certain), 2 * carry.doubt, carry.doubt)
