@@ -11,6 +11,7 @@ from thalweg.core.trace import unpack
 from thalweg.core.tree import is_key
 from thalweg.run.chunks import Engine, Rows, host_values
 from thalweg.run.driver import AT_POINT, Lowest, Run
+from thalweg.run.lowest import lowest
 from thalweg.run.result import Restarts
 
 CAPACITY = 64
@@ -59,6 +60,9 @@ def is_at_point(stop: Stop, carry: Any) -> bool:
 
 def final_value(stop: Stop, carry: Any, rows: list[np.ndarray], ahead: Rows, lane: int) -> float:
     """A lane's value at the point that it would return."""
-    over = Status(int(carry.status)).failed or is_at_point(stop, carry)
-    row = rows[-1][-1] if over else ahead.data[lane, 0]
-    return float(unpack(row[None], ahead.layout).value[0])
+    if Status(int(carry.status)).failed:
+        trace = unpack(np.concatenate(rows), ahead.layout)
+        row = lowest(trace)
+        return float("nan") if row is None else float(trace.value[row])
+    last = rows[-1][-1] if is_at_point(stop, carry) else ahead.data[lane, 0]
+    return float(unpack(last[None], ahead.layout).value[0])
