@@ -173,14 +173,14 @@ def default_rule(offers: frozenset[Oracle], x: Params) -> Stop:
         raise ValueError(
             "stop=None: a random or stateful loss has no gradient test; say how long, e.g. stop=tw.Steps(1000)."
         )
-    dtypes = (jax.dtypes.canonicalize_dtype(leaf.dtype) for leaf in jax.tree.leaves(x))  # no float64 without x64
-    return default_stop(max(dtypes, key=lambda dtype: jnp.finfo(dtype).eps))
+    return default_stop(frozenset(leaf.dtype for leaf in jax.tree.leaves(x)), jnp.result_type(float))
 
 
 @functools.cache
-def default_stop(dtype: Any) -> Stop:
-    """The default rule for variables of a dtype."""
-    return GradNorm(float(jnp.finfo(dtype).eps) ** 0.5) | Steps(DEFAULT_STEPS)
+def default_stop(dtypes: frozenset[Any], widest: Any) -> Stop:
+    """The default rule for variables of these dtypes, where `widest` is the widest float in use."""
+    eps = max(float(jnp.finfo(jax.dtypes.canonicalize_dtype(dtype)).eps) for dtype in dtypes)
+    return GradNorm(eps**0.5) | Steps(DEFAULT_STEPS)
 
 
 def check_stop(problem: Problem, offers: frozenset[Oracle], stop: Any) -> None:

@@ -79,19 +79,15 @@ class Problem(eqx.Module):
 
     def offers(self, x: Params) -> frozenset[Oracle]:
         """Everything a method may ask of this problem at variables like `x`, and every part it consists of."""
-        smooth = self.objective.offers
-        if not all(is_inexact(leaf) for leaf in jax.tree.leaves(x)):
-            smooth = (smooth - {Oracle.GRADIENT, Oracle.HVP}) | {Oracle.INTEGERS}
-        random = {Oracle.KEY, Oracle.MODEL_STATE} & smooth
-        parts = {
-            Oracle.WHOLE: self.whole and not random,
-            Oracle.BATCHES: not self.whole,
-            Oracle.NONSMOOTH: not isinstance(self.nonsmooth, Zero),
-            Oracle.BOUNDS: self.bounds is not None,
-            Oracle.EQUALITY: self.equality is not None,
-            Oracle.INEQUALITY: self.inequality is not None,
-        }
-        return smooth | {oracle for oracle, present in parts.items() if present}
+        floating = all(is_inexact(leaf) for leaf in jax.tree.leaves(x))
+        parts = (
+            Oracle.BATCHES if not self.whole else None,
+            Oracle.NONSMOOTH if not isinstance(self.nonsmooth, Zero) else None,
+            Oracle.BOUNDS if self.bounds is not None else None,
+            Oracle.EQUALITY if self.equality is not None else None,
+            Oracle.INEQUALITY if self.inequality is not None else None,
+        )
+        return all_offers(self.objective.offers, floating, parts)
 
     def parts(self, x: Params) -> frozenset[Oracle]:
         """The parts that a method must not ignore."""
@@ -140,6 +136,16 @@ class Problem(eqx.Module):
         """
         objective = self.objective if frozen is None else replace(self.objective, frozen=frozen)
         return replace(self, objective=objective, validation=None, validation_loss=None, metrics=None)
+
+
+@functools.cache
+def all_offers(smooth: frozenset[Oracle], floating: bool, parts: tuple[Oracle | None, ...]) -> frozenset[Oracle]:
+    """The oracles of a smooth part on floating-point or other variables, together with the parts that are there."""
+    if not floating:
+        smooth = (smooth - {Oracle.GRADIENT, Oracle.HVP}) | {Oracle.INTEGERS}
+    changing = Oracle.BATCHES in parts or smooth & {Oracle.KEY, Oracle.MODEL_STATE}
+    whole = frozenset() if changing else {Oracle.WHOLE}
+    return smooth | whole | {part for part in parts if part is not None}
 
 
 def as_objective(objective: Any, data: Any, stateful: bool, has_aux: bool) -> Objective:
