@@ -202,3 +202,25 @@ def test_a_schedule_without_length_lasts_as_long_as_the_run():
     assert rates[39] < 1e-3 and rates[40] == pytest.approx(0.0, abs=1e-9)
     with pytest.raises(ValueError, match="needs a stop rule with a length"):
         tw.minimize(bowl, start(), tw.SGD(schedule), stop=tw.GradNorm(1e-3))
+
+
+def test_a_run_can_continue_under_another_stop_rule():
+    half = tw.minimize(bowl, start(), tw.Adam(0.3), stop=tw.Steps(5))
+    rest = tw.minimize(bowl, start(), tw.Adam(0.3), stop=tw.GradNorm(1e-9) | tw.Steps(12), state=half.state)
+    whole = tw.minimize(bowl, start(), tw.Adam(0.3), stop=tw.Steps(12))
+    np.testing.assert_array_equal(rest.x, whole.x)
+    assert rest.first_step == 5
+
+
+@pytest.mark.parametrize(
+    ("state", "error"),
+    [
+        (lambda: tw.minimize(bowl, start(), tw.SGD(0.01), stop=tw.Steps(2)).state, ValueError),
+        (lambda: tw.minimize(lambda x: jnp.sum(x**2), jnp.ones(3), tw.Adam(0.3), stop=tw.Steps(2)).state, ValueError),
+        (lambda: 3, TypeError),
+    ],
+    ids=["another method", "another shape", "no state"],
+)
+def test_a_state_of_another_run_is_refused(state, error):
+    with pytest.raises(error, match="state="):
+        tw.minimize(bowl, start(), tw.Adam(0.3), stop=tw.Steps(4), state=state())

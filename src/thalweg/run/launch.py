@@ -16,6 +16,7 @@ from thalweg.core.status import Status
 from thalweg.core.stop import Stop
 from thalweg.core.trace import Trace, unpack
 from thalweg.core.types import Evals, Params
+from thalweg.core.variables import short
 from thalweg.run.callbacks import Callback
 from thalweg.run.chunks import CAPACITY, Engine, Lanes, Task
 from thalweg.run.driver import Outcome, Run
@@ -65,8 +66,9 @@ def launch(problem: Problem, solver: Solver, stop: Stop, start: Variables, optio
     engine.single = options.dispatch == "single" or (
         options.dispatch is None and facts.convolves and jax.default_backend() == "cpu" and lanes is None
     )
+    carry = None if options.state is None else resumed(options.state, engine, stop)
     validator = None if problem.validation is None else Validator(problem, options.validate_every)
-    watch = {"keep": options.keep, "callbacks": options.callbacks, "validator": validator, "carry": options.state}
+    watch = {"keep": options.keep, "callbacks": options.callbacks, "validator": validator, "carry": carry}
     run = Run(task, engine, start.frozen, **watch)
     if lanes is None:
         return describe(run, run.go(), options, choice, None)
@@ -74,6 +76,21 @@ def launch(problem: Problem, solver: Solver, stop: Stop, start: Variables, optio
     run.engine = Engine(task)
     run.engine.compile_seconds = engine.compile_seconds
     return describe(run, run.finish(), options, choice, restarts)
+
+
+def resumed(carry: Any, engine: Engine, stop: Stop) -> Carry:
+    """The state of an earlier run, ready to go on here; another stop rule starts afresh."""
+    blank = engine.blank()
+    if not isinstance(carry, Carry):
+        raise TypeError(f"state={short(carry)} is not a run's state: pass the `state` of an earlier result.")
+    if jax.tree.structure(carry.stop) != jax.tree.structure(blank.stop):
+        carry = carry._replace(stop=stop.init())
+    mine, theirs = (jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), tree) for tree in (blank, carry))
+    if mine != theirs:
+        raise ValueError(
+            "state= belongs to another method, or to variables of other shapes: continue with the same ones."
+        )
+    return carry
 
 
 def look(task: Task, engine: Engine) -> Facts:
