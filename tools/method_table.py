@@ -5,7 +5,8 @@ import pathlib
 import sys
 
 from thalweg.core.solver import Solver
-from thalweg.registry import METHODS, Linear, Method, Neighbourhood, Sublinear, Superlinear
+from thalweg.registry import METHODS, Method
+from thalweg.registry.method import in_words
 
 PAGE = pathlib.Path(__file__).parent.parent / "docs" / "methods.md"
 HEAD = """# The methods
@@ -14,20 +15,6 @@ Made from the registry by `python tools/method_table.py`. n is the number of var
 gradient. A method needs what its problem must offer, and takes the parts that it does not ignore. Every claim is
 measured by the tests on the problem that it names.
 """
-
-
-def claim(row: Method) -> str:
-    """A claim in words."""
-    c = row.claim
-    if isinstance(c, Linear):
-        return f"{c.of} falls by a factor {c.rate:.4g} a step or better on `{c.on}`"
-    if isinstance(c, Sublinear):
-        return f"{c.of} falls like 1/t^{c.order:g} or better on `{c.on}`"
-    if isinstance(c, Superlinear):
-        return f"{c.of} falls superlinearly on `{c.on}`"
-    if isinstance(c, Neighbourhood):
-        return f"{c.of} ends within {c.radius:g} learning rates on `{c.on}`"
-    return str(c)
 
 
 def oracles(names: frozenset) -> str:
@@ -43,7 +30,7 @@ def entry(row: Method) -> str:
         "Takes": oracles(solver.takes),
         "Cost of a step": row.cost,
         "Memory": row.memory,
-        "Measured": claim(row),
+        "Measured": in_words(row.claim),
         "Solves": ", ".join(f"`{name}`" for name in row.solves),
         "Reference": row.reference,
     }

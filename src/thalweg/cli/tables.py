@@ -14,7 +14,8 @@ from rich.table import Table
 from thalweg.cli.errors import unknown
 from thalweg.cli.settings import find_method
 from thalweg.problems import JOBS, ZOO
-from thalweg.registry import METHODS, Linear, Method, Neighbourhood, Sublinear, Superlinear
+from thalweg.registry import METHODS, Method
+from thalweg.registry.method import in_words
 
 WIDE = 1000
 """Columns of an output that is no terminal: nothing is cut, so that it can be searched."""
@@ -35,26 +36,13 @@ def method_row(row: Method) -> Row:
         "takes": sorted(oracle.value for oracle in solver.takes),
         "cost": row.cost,
         "memory": row.memory,
-        "claim": claim(row.claim),
+        "claim": in_words(row.claim),
         "year": row.year,
         "reference": row.reference,
         "python": f"tw.{row.make.__name__}",
         "summary": row.summary,
         "solves": list(row.solves),
     }
-
-
-def claim(promise: Any) -> str:
-    """A rate in words."""
-    if isinstance(promise, Linear):
-        return f"{promise.of} shrinks to {promise.rate:.4g} of it a step on {promise.on}"
-    if isinstance(promise, Sublinear):
-        return f"{promise.of} falls like 1/t^{promise.order:g} on {promise.on}"
-    if isinstance(promise, Superlinear):
-        return f"{promise.of} falls superlinearly on {promise.on}"
-    if isinstance(promise, Neighbourhood):
-        return f"{promise.of} ends within {promise.radius:g} times the learning rate on {promise.on}"
-    return "" if promise is None else str(promise)
 
 
 def problem_rows() -> list[Row]:

@@ -42,6 +42,19 @@ class Neighbourhood(NamedTuple):
     on: str
 
 
+def in_words(claim: Any) -> str:
+    """A claim as a sentence's end."""
+    if isinstance(claim, Linear):
+        return f"{claim.of} falls by a factor {claim.rate:.4g} a step or better on {claim.on}"
+    if isinstance(claim, Sublinear):
+        return f"{claim.of} falls like 1/t^{claim.order:g} on {claim.on}"
+    if isinstance(claim, Superlinear):
+        return f"{claim.of} falls superlinearly on {claim.on}"
+    if isinstance(claim, Neighbourhood):
+        return f"{claim.of} ends within {claim.radius:g} times the learning rate on {claim.on}"
+    return ""
+
+
 class Method(NamedTuple):
     """A registry row.
 
