@@ -19,7 +19,7 @@ def run(rate, stop=tw.Never(), capacity=30, limit=None, batched=False):
 
 def test_limit_is_traced_and_capacity_bounds_it():
     once = jax.jit(lambda limit: run(0.05, limit=limit))
-    for limit, steps in ((0, 0), (7, 7), (30, 30)):
+    for limit, steps in ((0, 0), (7, 7), (30, 30), (99, 30)):
         carry, trace = once(limit)
         assert int(carry.step) == steps
         np.testing.assert_allclose(carry.state.x, by_hand(0.05, steps)[-1], rtol=tol(1e-12, 1e-5))

@@ -43,6 +43,13 @@ def test_keep_best_returns_the_validated_point_with_the_lowest_value():
     assert expected == pytest.approx(float(result.validation.value[lowest]), rel=1e-5)
 
 
+def test_the_last_point_may_be_the_best_one():
+    p, x0 = problem(validation_loss=lambda w, batch: (w[1] - 1.0) ** 2)
+    result = tw.minimize(p, x0, tw.SGD(0.01), stop=tw.Steps(13), validate_every=10, keep="best")
+    np.testing.assert_array_equal(result.validation.step, [0, 10, 13])
+    assert result.kept == 13, "the validation value still falls at the end"
+
+
 def test_patience_stops_a_run_whose_validation_no_longer_improves():
     p, x0 = problem()
     result = tw.minimize(p, x0, tw.SGD(0.05), stop=tw.Patience(3) | tw.Steps(500), validate_every=5)

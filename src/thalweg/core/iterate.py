@@ -196,7 +196,7 @@ def run(
     batched: bool = False,
 ) -> tuple[Carry, jax.Array, Any]:
     """`iterate` with the trace still packed, and the layout that unpacks it."""
-    limit = jnp.asarray(capacity if limit is None else limit).astype(jnp.int32)
+    limit = jnp.minimum(jnp.asarray(capacity if limit is None else limit).astype(jnp.int32), capacity)
     first = None if batches is None else jax.tree.map(lambda b: b[0], batches)
     one, row, layout = turn(problem, solver, stop, key, carry, first)
     treedef = jax.tree.structure(carry)

@@ -97,8 +97,6 @@ class Run:
                     if interrupted and self.status == Status.RUNNING:
                         self.status = Status.INTERRUPTED
                 outcome = self.finish()
-                if self.validator is not None and self.keep == "last":
-                    self.validator.measure(self.joined(outcome.x), outcome.steps, self.model_state())
                 self.call_back(None, final=True)
             finally:
                 self.close()
@@ -204,7 +202,9 @@ class Run:
         return after if after in (Status.NONFINITE, Status.DIVERGED) else status
 
     def kept(self, outcome: Outcome) -> Outcome:
-        """The outcome, moved to the best point if that is what the user keeps."""
+        """The outcome, validated, and moved to the best point if that is what the user keeps."""
+        if self.validator is not None:
+            self.validator.measure(self.joined(outcome.x), outcome.steps, self.model_state())
         if self.keep == "last":
             return outcome
         if self.validator is not None:
