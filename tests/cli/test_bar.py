@@ -9,7 +9,7 @@ import thalweg as tw
 from thalweg.core.trace import Trace
 from thalweg.run import callbacks
 from thalweg.run.callbacks import Event, Progress
-from thalweg.run.result import duration, number, spread
+from thalweg.run.result import duration, plural, spread
 
 
 def event(step, seconds=0.0, final=False, **validation):
@@ -95,7 +95,7 @@ def test_times_in_the_unit_that_fits(seconds, text):
 
 
 def test_one_is_not_many():
-    assert (number(1, "step"), number(0, "step")) == ("1 step", "0 steps")
+    assert (plural(1, "step"), plural(0, "step")) == ("1 step", "0 steps")
 
 
 def test_lanes_that_were_lost_are_counted():

@@ -15,9 +15,10 @@ def residual(problem: Problem, x: Params, grad: Params) -> Scalar:
     \(\|\nabla f(x)\|_\infty\) for a smooth problem; with a nonsmooth part or bounds the prox-gradient residual
     \(\|x - \operatorname{prox}_{h}(x - \nabla f(x))\|_\infty\), which is zero exactly at stationary points.
     """
-    if problem.parts(x) & {Oracle.EQUALITY, Oracle.INEQUALITY}:
+    parts = problem.parts(x)
+    if parts & {Oracle.EQUALITY, Oracle.INEQUALITY}:
         raise NotImplementedError("A first-order residual with equality or inequality constraints needs multipliers.")
-    if not problem.parts(x) & {Oracle.NONSMOOTH, Oracle.BOUNDS}:
+    if not parts & {Oracle.NONSMOOTH, Oracle.BOUNDS}:
         return real(max_abs(grad))
     step = problem.prox(subtract(x, grad), jnp.ones(()))
     return real(max_abs(jax.tree.map(jnp.subtract, x, step)))

@@ -11,7 +11,6 @@ import jax
 import jax.numpy as jnp
 
 from thalweg.core.fields import check_nonnegative, check_positive, fail, is_tracer, number, real_field
-from thalweg.core.oracle import Oracle
 from thalweg.core.status import Status
 from thalweg.core.tree import max_abs, subtract
 from thalweg.core.types import Info, Params, Scalar, ScalarLike, State, real
@@ -391,7 +390,3 @@ def has_duration(node: Any) -> bool:
     if not isinstance(node, eqx.Module):
         return False
     return any(isinstance(getattr(node, field.name), Duration) for field in dataclasses.fields(node))
-
-
-NEEDS: dict[type, Oracle] = {GradNorm: Oracle.WHOLE}
-"""Rules that a problem must support."""

@@ -29,6 +29,16 @@ AT_POINT = (GradNorm, Target)
 """Rules whose verdict is about `x_t`: the run returns that point, not the one the step went on to."""
 
 
+def is_at_point(status: Status, rule: Stop | None) -> bool:
+    """Whether a run that ended so returns the point of its last row."""
+    return status == Status.CONVERGED or isinstance(rule, AT_POINT)
+
+
+def running(carry: Carry) -> Carry:
+    """The carry of a run that ended, ready to go on."""
+    return carry._replace(status=np.full(np.shape(carry.status), Status.RUNNING.value, np.int32))
+
+
 class Segment(NamedTuple):
     """What a chunk was called with, kept so that it can be replayed."""
 
@@ -175,7 +185,7 @@ class Run:
         status, steps = self.status, self.step
         by_rule = self.ended == status and not status.failed
         rule = fired(self.task.stop, self.carry.stop) if by_rule else None
-        if status == Status.CONVERGED or isinstance(rule, AT_POINT):
+        if is_at_point(status, rule):
             return self.kept(Outcome(self.carry.point, status, rule, self.last(), steps - 1))
         x = self.carry.state.x
         if not status.failed:
@@ -192,7 +202,7 @@ class Run:
             self.rows.append(self.last_row)
             self.last_point = self.carry.state.x
             return status
-        going = self.carry._replace(status=np.asarray(Status.RUNNING, np.int32))
+        going = running(self.carry)
         segment = Segment(self.task, going, self.host(), self.step)
         _, rows = self.engine.advance(segment.task, going, segment.host, 1)
         self.rows.append(rows.data[:1])
@@ -209,7 +219,7 @@ class Run:
             return outcome
         if self.validator is not None:
             x, step = self.validator.best
-            return outcome._replace(x=jax.tree.map(lambda leaf: leaf, x), row=step - self.first_step)
+            return outcome._replace(x=x, row=step - self.first_step)
         best = self.best()
         return outcome._replace(x=best.x, row=best.step - self.first_step)
 

@@ -10,7 +10,7 @@ from thalweg.core.stop import Stop, fired
 from thalweg.core.trace import unpack
 from thalweg.core.tree import is_key
 from thalweg.run.chunks import Engine, Rows, host_values
-from thalweg.run.driver import AT_POINT, Lowest, Run
+from thalweg.run.driver import Lowest, Run, is_at_point, running
 from thalweg.run.lowest import lowest
 from thalweg.run.result import Restarts
 
@@ -33,7 +33,7 @@ def run_lanes(run: Run, engine: Engine) -> Restarts:
         for lane in range(n):
             rows[lane].append(block.data[lane, : steps[lane] - before[lane]])
     assert carry is not None
-    _, ahead = engine.advance(run.task, carry._replace(status=np.zeros(n, np.int32)), host, 1)
+    _, ahead = engine.advance(run.task, running(carry), host, 1)
     lanes = [lane_of(carry, i) for i in range(n)]
     values = np.array([final_value(run.task.stop, lanes[i], rows[i], ahead, i) for i in range(n)])
     lost = np.isnan(values) | (status >= Status.NONFINITE)
@@ -42,7 +42,7 @@ def run_lanes(run: Run, engine: Engine) -> Restarts:
     run.step, run.last_row = int(steps[best]), ahead.data[best, :1]
     run.status = run.ended = Status(int(status[best]))
     run.last_point = run.carry.point
-    ended = run.status.failed or is_at_point(run.task.stop, run.carry)
+    ended = run.status.failed or is_at_point(run.status, fired(run.task.stop, run.carry.stop))
     run.lowest = Lowest((False, float(values[best])), run.last() + (0 if ended else 1), NOWHERE)
     run.replayed = [block for lane in range(n) if lane != best for block in rows[lane]]
     return Restarts(values, tuple(Status(int(s)) for s in status), steps)
@@ -53,16 +53,12 @@ def lane_of(carry: Any, lane: int) -> Any:
     return jax.tree.map(lambda leaf: leaf[lane] if is_key(leaf) else np.asarray(leaf)[lane], carry)
 
 
-def is_at_point(stop: Stop, carry: Any) -> bool:
-    """Whether a lane returns the point of its last row."""
-    return int(carry.status) == Status.CONVERGED or isinstance(fired(stop, carry.stop), AT_POINT)
-
-
 def final_value(stop: Stop, carry: Any, rows: list[np.ndarray], ahead: Rows, lane: int) -> float:
     """A lane's value at the point that it would return."""
-    if Status(int(carry.status)).failed:
+    status = Status(int(carry.status))
+    if status.failed:
         trace = unpack(np.concatenate(rows), ahead.layout)
         row = lowest(trace)
         return float("nan") if row is None else float(trace.value[row])
-    last = rows[-1][-1] if is_at_point(stop, carry) else ahead.data[lane, 0]
+    last = rows[-1][-1] if is_at_point(status, fired(stop, carry.stop)) else ahead.data[lane, 0]
     return float(unpack(last[None], ahead.layout).value[0])

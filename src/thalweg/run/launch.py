@@ -19,7 +19,7 @@ from thalweg.core.types import Evals, Params
 from thalweg.core.variables import short
 from thalweg.run.callbacks import Callback
 from thalweg.run.chunks import CAPACITY, Engine, Lanes, Task
-from thalweg.run.driver import Outcome, Run
+from thalweg.run.driver import Outcome, Run, running
 from thalweg.run.inspect import Facts, inspect
 from thalweg.run.lanes import CAPACITY as LANES_CAPACITY
 from thalweg.run.lanes import run_lanes
@@ -130,7 +130,7 @@ def describe(run: Run, outcome: Outcome, options: Options, choice: Choice, resta
         trace=trace,
         first_step=run.first_step,
         kept=run.first_step + row,
-        state=resumable(run.carry),
+        state=running(run.carry),
         model_state=run.model_state(),
         method=run.task.solver,
         reason=choice.reason,
@@ -138,11 +138,6 @@ def describe(run: Run, outcome: Outcome, options: Options, choice: Choice, resta
         restarts=restarts,
         later=Later(lambda: joined_best(run), choice.name, lambda: configuration(run, options)),
     )
-
-
-def resumable(carry: Any) -> Any:
-    """The carry, ready to go on."""
-    return carry._replace(status=np.asarray(Status.RUNNING.value, np.int32))
 
 
 def joined_best(run: Run) -> Any:

@@ -43,7 +43,7 @@ def message(status: Status, rule: Stop | None, trace: Trace, row: int) -> str:
     if isinstance(rule, GradNorm):
         return f"the first-order residual, {optimality:.3g}, is at most {float(rule.tolerance):.3g}."
     if rule is not None:
-        return fired(rule)
+        return reached(rule)
     texts = {
         Status.STOPPED: "a callback said stop.",
         Status.NONFINITE: nonfinite(trace),
@@ -56,7 +56,7 @@ def message(status: Status, rule: Stop | None, trace: Trace, row: int) -> str:
     return texts.get(status, "")
 
 
-def fired(rule: Stop) -> str:
+def reached(rule: Stop) -> str:
     """A stop rule's verdict in words."""
     texts = {
         Steps: lambda r: f"the limit of {r.count:g} steps is reached.",

@@ -135,7 +135,7 @@ class Result:
         """The summary, line by line."""
         rows = self.table()
         width = max(len(name) for name, _ in rows) + 1
-        out = [f"{self.status.name} after {number(self.steps, 'step')}: {self.message}"]
+        out = [f"{self.status.name} after {plural(self.steps, 'step')}: {self.message}"]
         out += [f"  {name:<{width}}{text}" for name, text in rows]
         for advice in self.advice:
             out += textwrap.wrap(
@@ -179,7 +179,7 @@ class Result:
         return f"{column[0]:.6g} -> {self.row(field):.6g}"
 
 
-def number(n: int, thing: str) -> str:
+def plural(n: int, thing: str) -> str:
     """`1 step`, `2 steps`."""
     return f"{n} {thing}" if n == 1 else f"{n} {thing}s"
 
@@ -193,7 +193,7 @@ def count(evals: Evals) -> str:
         "prox": "prox step",
         "examples": "example",
     }
-    return ", ".join(number(n, name) for field, name in names.items() if (n := getattr(evals, field))) or "none"
+    return ", ".join(plural(n, name) for field, name in names.items() if (n := getattr(evals, field))) or "none"
 
 
 def spread(values: np.ndarray) -> str:
