@@ -85,3 +85,17 @@ def test_optimality_is_zero_at_a_solution_with_a_nonsmooth_part():
     problem = tw.Problem(lambda x: 0.5 * jnp.sum((x - jnp.asarray([2.0, 0.1], x.dtype)) ** 2), nonsmooth=tw.L1(0.5))
     assert float(tw.optimality(problem, jnp.asarray([1.5, 0.0]))) == pytest.approx(0.0, abs=1e-6)
     assert float(tw.optimality(problem, jnp.asarray([2.0, 0.1]))) == pytest.approx(0.5, rel=1e-5)
+
+
+def test_a_refuted_proxy_of_zero_is_reported_with_its_certificate_for_ever():
+    """FISTA's first steps are too short to move this point in float32; its proxy is 0 there, the residual is not."""
+
+    def steep(x):
+        return jnp.sum(jnp.exp(x))
+
+    problem = tw.Problem(steep, bounds=tw.Bounds(0.0, 2.0))
+    x0 = jnp.asarray([40.0, 1.0], jnp.float32)
+    result = tw.minimize(problem, x0, tw.FISTA(growth=1.0), stop=tw.Steps(1500) | tw.GradNorm(1e-3))
+    assert result.status == tw.Status.STEP_LIMIT
+    assert result.optimality == pytest.approx(float(tw.optimality(problem, result.x)), rel=1e-3)
+    assert result.optimality > 0.5

@@ -24,6 +24,9 @@ from thalweg.core.trace import Trace, check_scalars, pack, unpack
 from thalweg.core.tree import is_key, select
 from thalweg.core.types import Evals, Info, Key, Params, Scalar, State, is_number, real
 
+MOST_DOUBT = 1e6
+"""A proxy of zero times an infinite doubt would be NaN, and never be confirmed again."""
+
 
 class Carry(NamedTuple):
     """Everything that passes from one step to the next, and from one chunk to the next.
@@ -128,7 +131,8 @@ def judge(problem: Problem, stop: Stop, carry: Carry, view: View) -> tuple[State
     info = info._replace(optimality=jnp.where(suspected, confirmed, info.optimality), evals=evals)
     certain = view._replace(info=info._replace(optimality=confirmed))
     state, status = stop(carry.stop, certain)
-    return state, status, info, jnp.where(suspected & ~passes(stop, certain), 2 * carry.doubt, carry.doubt)
+    grown = jnp.minimum(2 * carry.doubt, MOST_DOUBT)
+    return state, status, info, jnp.where(suspected & ~passes(stop, certain), grown, carry.doubt)
 
 
 def passes(stop: Stop, view: View) -> Scalar:
