@@ -4,12 +4,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 # The problem
+from thalweg.core.batches import Batches
 from thalweg.core.bounds import Bounds
 from thalweg.core.objective import LatentModel, LeastSquares, Objective
 from thalweg.core.problem import Problem
 from thalweg.core.nonsmooth import Nonsmooth
 from thalweg.nonsmooth.norms import L1
 from thalweg.core.oracle import Oracle
+from thalweg.core.stream import Stream
 
 # The two verbs, and what they return
 from thalweg.minimize import minimize
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Adam",
     "Backtracking",
+    "Batches",
     "Bounds",
     "Carry",
     "Constant",
@@ -102,6 +105,7 @@ __all__ = [
     "StepNorm",
     "Steps",
     "Stop",
+    "Stream",
     "StrongWolfe",
     "Target",
     "Trace",

@@ -15,12 +15,13 @@ def cross_entropy(logits: jax.Array, labels: jax.Array) -> Scalar:
     The largest logit is taken out of the sum first, so that nothing overflows: logits of 1000 are as good as 0.
 
     - `logits`: floating-point numbers \(z\), shape `(..., classes)`.
-    - `labels`: integers \(y\) in `[0, classes)`, shape `(...)`. Their range is not looked at, because that would cost
-      a look in every step: a label `>= classes` makes the loss NaN, and `-1` is the last class.
+    - `labels`: integers \(y\) in `[0, classes)`, shape `(...)`. A label outside makes the loss NaN, which ends a run
+      with a status that says so; -1 is not the last class.
     """
     check_labels("cross_entropy", logits, labels)
-    chosen = jnp.take_along_axis(jax.nn.log_softmax(logits), jnp.asarray(labels)[..., None], axis=-1)
-    return -jnp.mean(chosen)
+    labels = jnp.asarray(labels)
+    chosen = jnp.take_along_axis(jax.nn.log_softmax(logits), labels[..., None], axis=-1)[..., 0]
+    return -jnp.mean(jnp.where(labels < 0, jnp.nan, chosen))
 
 
 def accuracy(logits: jax.Array, labels: jax.Array) -> Scalar:

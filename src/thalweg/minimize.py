@@ -8,7 +8,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from thalweg.core.batches import Batches
+from thalweg.core.duration import length, resolve
 from thalweg.core.fields import is_tracer
 from thalweg.core.first_order import FirstOrder
 from thalweg.core.iterate import Carry
@@ -17,19 +20,17 @@ from thalweg.core.oracle import PARTS, Oracle
 from thalweg.core.problem import Problem
 from thalweg.core.rule import OptaxRule, Rule, is_optax
 from thalweg.core.solver import Solver
-from thalweg.core.stop import Epochs, GradNorm, Patience, Steps, Stop, length, resolve, rules_of
+from thalweg.core.stop import Epochs, GradNorm, Patience, Steps, Stop, rules_of
 from thalweg.core.types import Params
 from thalweg.core.variables import check_start, short, split
 from thalweg.registry import METHODS, fits, fitting
 from thalweg.run.callbacks import Callback
 from thalweg.run.inspect import UNDER_TRANSFORM
-from thalweg.run.launch import Choice, Options, Variables, launch
+from thalweg.run.launch import Choice, Options, Variables, epoch_length, launch
 from thalweg.run.result import MinimizeError, MinimizeWarning, Result
 from thalweg.suggest import choose
 
 DEFAULT_STEPS = 10_000
-VALIDATE_EVERY = 10
-"""Steps between validations on whole data."""
 
 
 def minimize(
@@ -38,6 +39,8 @@ def minimize(
     method: Any = None,
     *,
     batch_size: int | None = None,
+    last: str = "keep",
+    shuffle: bool = True,
     stop: Stop | None = None,
     keep: str = "last",
     restarts: int = 1,
@@ -49,6 +52,7 @@ def minimize(
     callbacks: Sequence[Callback] = (),
     chunk: int | None = None,
     dispatch: str | None = None,
+    on_nonfinite: str = "stop",
     on_failure: str = "warn",
 ) -> Result:
     """Minimise a problem from `x0`.
@@ -57,38 +61,69 @@ def minimize(
     - `x0`: any tree; its floating-point arrays are the variables, every other leaf is held fixed. None for a
       latent-variable model, which draws its own start.
     - `method`: a rule, a solver, an Optax transformation; None chooses one and says why.
+    - `batch_size`: examples a step; None for all of them, or for a stream, which brings its own batches. An epoch
+      sees every example once; `last`: `"keep"` or `"drop"` its short last batch; `shuffle`: a new order each epoch.
     - `stop`: rules joined by `|` and `&`; default `GradNorm(sqrt(eps)) | Steps(10_000)` with the eps of the
-      variables' dtype.
+      variables' dtype. Required on batches, e.g. `tw.Epochs(20) | tw.Patience(5)`.
     - `keep`: `"last"`, or `"best"` for the lowest validation value, or the lowest value without validation.
     - `restarts`: this many starts in parallel; the first is `x0`, the others are normal around it with standard
       deviation `spread * max(1, |x0|)`. The best is returned, with every lane's value.
     - `seed`: of all randomness. `model_state`: start of a stateful loss's running statistics.
     - `state`: `result.state` of an earlier run, to continue it.
-    - `validate_every`: steps between validations (10 by default). `callbacks`: see `Event`.
+    - `validate_every`: steps, or `tw.Epochs(n)`, between validations; by default an epoch on batches, 10 steps on
+      whole data, 100 on an iterator. `callbacks`: see `Event` and `Every`.
     - `chunk`: steps between two looks of the host, chosen by time if None; never changes a number.
     - `dispatch`: `"chunk"` compiles many steps into one program, `"single"` calls each from the host; by default
       the latter only where a convolution meets the CPU backend, which runs it ten times slower inside a loop.
+    - `on_nonfinite`: what to do when a step's numbers are not finite: `"stop"`; `"skip"` drops the step and goes on
+      with the next batch; `"rollback"` goes on from the best validated point (without validation, from the start of
+      the epoch). Ten skipped steps in a row, or three rollbacks to one point, end the run.
     - `on_failure`: `"warn"`, `"raise"` (a `MinimizeError` with `.result`) or `"ignore"`.
 
-    Raises before anything is compiled where the input cannot be right. A failure of the numbers is a status.
+    Raises before anything is compiled where the input cannot be right. A failure of the numbers is a status. An
+    exception from a callback, a stream or a second Ctrl-C carries what was reached as its `result`.
     """
-    if batch_size is not None:
-        raise ValueError(f"batch_size={batch_size!r}: this version minimises on whole data; leave batch_size=None.")
-    options = Options(keep, restarts, spread, seed, state, every(validate_every), tuple(callbacks), chunk, dispatch)
+    batches = None if batch_size is None else Batches(checked_size(batch_size), last, shuffle)
+    watching = (validate_every, tuple(callbacks), chunk, dispatch, on_nonfinite)
+    options = Options(batches, keep, restarts, spread, seed, state, *watching)
     check_options(options, on_failure)
     problem = problem if isinstance(problem, Problem) else Problem(problem)
+    problem = problem if batches is None else in_batches(problem, batches)
     x, frozen = variables(problem, x0, method, seed)
     offers = problem.offers(x)
     solver, reason = resolve_method(offers, x, method)
-    check_fit(problem, offers, solver)
-    check_together(problem, x, options)
+    check_fit(problem, offers, solver, batches)
+    check_together(problem, x, offers, options)
     problem = with_model_state(problem, model_state)
     rule = default_rule(offers, x) if stop is None else stop
     check_stop(problem, offers, rule)
-    per_epoch = 1.0 if problem.objective.examples else None
+    per_epoch = epoch_length(problem, batches).steps
     solver = resolve(solver, per_epoch, length(rule, per_epoch))
     choice = Choice(lambda: method_name(solver), reason, default_limit=stop is None)
     return report(launch(problem, solver, rule, Variables(x, frozen), options, choice), on_failure)
+
+
+def checked_size(batch_size: Any) -> int:
+    """A whole number >= 1."""
+    if isinstance(batch_size, (bool, float)) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+        raise ValueError(f"batch_size={batch_size!r}: give a whole number >= 1, or None for whole data.")
+    return int(batch_size)
+
+
+def in_batches(problem: Problem, batches: Batches) -> Problem:
+    """The problem of which every step sees a batch; one sentence where it has none to give."""
+    size = batches.size
+    if problem.stream is not None:
+        raise ValueError(f"batch_size={size}: {problem.stream!r} brings its own batches; leave batch_size=None.")
+    examples = problem.objective.examples
+    if not examples:
+        raise ValueError(f"batch_size={size} needs data: tw.Problem(loss, data=(X, y)), with loss(params, batch).")
+    if Oracle.FINITE_SUM not in problem.objective.offers:
+        kind = type(problem.objective).__name__
+        raise ValueError(f"batch_size={size}: the value of {kind} is not a mean over examples; leave batch_size=None.")
+    if size > examples:
+        raise ValueError(f"batch_size={size} is more than the {examples} examples; leave batch_size=None for all.")
+    return problem.in_batches()
 
 
 def variables(problem: Problem, x0: Any, method: Any, seed: int) -> tuple[Params, Any]:
@@ -122,18 +157,32 @@ def resolve_method(offers: frozenset[Oracle], x: Params, method: Any) -> tuple[S
     raise TypeError(f"method={method!r} is not a rule, a solver or an Optax transformation.")
 
 
-def check_fit(problem: Problem, offers: frozenset[Oracle], method: Solver) -> None:
+def check_fit(problem: Problem, offers: frozenset[Oracle], method: Solver, batches: Batches | None) -> None:
     """One sentence where the method needs what the problem lacks, or would ignore what it has."""
     if fits(method, offers):
         return
     name = method_name(method)
     others = ", ".join(fitting(offers)) or "none in this version"
+    missing = method.needs - offers
     ignored = (offers & PARTS) - method.takes - method.needs
+    if Oracle.WHOLE in missing:
+        changing = changes(offers, batches)
+        raise ValueError(f"{name} needs {Oracle.WHOLE.value}, which {changing}; methods that fit: {others}.")
     if ignored:
         parts = ", ".join(sorted(describe(problem, part) for part in ignored))
         raise ValueError(f"{name} would ignore {parts}; methods that fit: {others}.")
-    missing = ", ".join(sorted(oracle.value for oracle in method.needs - offers))
-    raise ValueError(f"{name} needs {missing}, which this problem does not offer; methods that fit: {others}.")
+    names = ", ".join(sorted(oracle.value for oracle in missing))
+    raise ValueError(f"{name} needs {names}, which this problem does not offer; methods that fit: {others}.")
+
+
+def changes(offers: frozenset[Oracle], batches: Batches | None) -> str:
+    """What makes the function another one at every step."""
+    if batches is not None:
+        return f"batch_size={batches.size} changes"
+    if Oracle.BATCHES in offers:
+        return "a stream of batches changes"
+    part = Oracle.KEY if Oracle.KEY in offers else Oracle.MODEL_STATE
+    return f"{part.value} changes"
 
 
 def describe(problem: Problem, part: Oracle) -> str:
@@ -171,7 +220,8 @@ def default_rule(offers: frozenset[Oracle], x: Params) -> Stop:
     """Converged to the square root of the precision of the variables (of the narrowest), or 10 000 steps."""
     if Oracle.WHOLE not in offers:
         raise ValueError(
-            "stop=None: a random or stateful loss has no gradient test; say how long, e.g. stop=tw.Steps(1000)."
+            "stop=None: where the function changes from step to step there is no gradient test; say how long, e.g. "
+            f"stop={'tw.Epochs(10)' if Oracle.BATCHES in offers else 'tw.Steps(1000)'}."
         )
     return default_stop(frozenset(leaf.dtype for leaf in jax.tree.leaves(x)), jnp.result_type(float))
 
@@ -190,6 +240,11 @@ def check_stop(problem: Problem, offers: frozenset[Oracle], stop: Any) -> None:
     for rule in rules_of(stop):
         if isinstance(rule, GradNorm) and Oracle.WHOLE not in offers:
             raise ValueError(f"{rule!r} needs the same function at every step; use tw.Steps(n) or tw.Target(value).")
+        if isinstance(rule, Epochs) and problem.stream is not None and problem.stream.once:
+            raise ValueError(
+                f"{rule!r} needs a stream that can be read again, and an iterator is read once: give a list, a loader "
+                "or a function of the epoch, or use tw.Steps(n)."
+            )
         if isinstance(rule, Epochs) and not problem.objective.examples:
             raise ValueError(f"{rule!r} needs data to know how long an epoch is: use tw.Steps(n).")
         if isinstance(rule, Patience) and problem.validation is None:
@@ -198,7 +253,11 @@ def check_stop(problem: Problem, offers: frozenset[Oracle], stop: Any) -> None:
 
 def check_options(options: Options, on_failure: str) -> None:
     """Refuses options out of range."""
-    choices = {"keep": ("last", "best"), "dispatch": (None, "chunk", "single")}
+    choices = {
+        "keep": ("last", "best"),
+        "dispatch": (None, "chunk", "single"),
+        "on_nonfinite": ("stop", "skip", "rollback"),
+    }
     for name, allowed in choices.items():
         if getattr(options, name) not in allowed:
             raise ValueError(f"{name}={getattr(options, name)!r}: choose one of {', '.join(map(repr, allowed))}.")
@@ -215,24 +274,24 @@ def check_options(options: Options, on_failure: str) -> None:
         raise ValueError(f"spread={options.spread!r}: spread must be a number > 0.")
 
 
-def check_together(problem: Problem, x: Params, options: Options) -> None:
+def check_together(problem: Problem, x: Params, offers: frozenset[Oracle], options: Options) -> None:
     """Refuses combinations that mean nothing."""
     if problem.bounds is not None:
         problem.bounds.check(x)
     watched = {"callbacks": options.callbacks or None, "state": options.state, "validation": problem.validation}
+    watched |= {"batches": options.batches or problem.stream}
     for name, value in watched.items():
         if options.restarts > 1 and value is not None:
             raise ValueError(f"restarts={options.restarts} runs many starts at once: {name} goes with restarts=1.")
-
-
-def every(validate_every: Any) -> int:
-    """Steps between two validations; on whole data an epoch is one step."""
-    if validate_every is None:
-        return VALIDATE_EVERY
-    count = validate_every.count if isinstance(validate_every, (Epochs, Steps)) else validate_every
-    if isinstance(count, bool) or not isinstance(count, (int, float)) or count < 1 or count != int(count):
-        raise ValueError(f"validate_every={validate_every!r}: give whole steps >= 1.")
-    return int(count)
+    if options.on_nonfinite != "stop" and Oracle.WHOLE in offers:
+        raise ValueError(
+            f"on_nonfinite={options.on_nonfinite!r}: on whole data the same step would fail again; use it with "
+            "batch_size= or a random loss."
+        )
+    if options.keep == "best" and Oracle.BATCHES in offers and problem.validation is None:
+        raise ValueError(
+            "keep='best' on batches compares validation values: pass Problem(..., validation=(X, y)), or keep='last'."
+        )
 
 
 def report(result: Result, on_failure: str) -> Result:

@@ -6,8 +6,8 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 
+from thalweg.core.duration import Duration, WholeRun, as_duration
 from thalweg.core.fields import check_nonnegative, check_real, real_field
-from thalweg.core.stop import Duration, WholeRun, as_duration
 from thalweg.core.types import Scalar, real
 
 

@@ -11,7 +11,7 @@ import pytest
 
 import thalweg as tw
 from tests.helpers import quartic
-from thalweg.core.stop import Duration
+from thalweg.core.duration import Duration
 
 OBJECTS = {
     "rule": tw.Adam(1e-2, b1=0.8),

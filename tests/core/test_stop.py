@@ -7,8 +7,9 @@ import pytest
 
 import thalweg as tw
 from tests.helpers import half_square, quartic
-from thalweg.core.stop import AllOf, AnyOf, Host, View, fired, length, rules_of
-from thalweg.core.types import make_info, real
+from thalweg.core.duration import length
+from thalweg.core.stop import AllOf, AnyOf, View, fired, make_host, rules_of
+from thalweg.core.types import make_info
 
 RUNNING, CONVERGED, STOPPED = tw.Status.RUNNING, tw.Status.CONVERGED, tw.Status.STOPPED
 STEP_LIMIT, TIME_LIMIT = tw.Status.STEP_LIMIT, tw.Status.TIME_LIMIT
@@ -16,10 +17,10 @@ ALWAYS, NEVER = tw.Target(np.inf), tw.Target(-np.inf)
 """Rules that fire at every step and at none (the values below are finite)."""
 
 
-def view(step=1, value=1.0, optimality=1.0, *, moved=1.0, evals=1, seconds=0.0, validation=(np.inf, 0), per_epoch=1.0):
+def view(step=1, value=1.0, optimality=1.0, *, moved=1.0, evals=1, seconds=0.0, validation=(np.inf, -1), per_epoch=1.0):
     """What a rule sees."""
     info = make_info(value, optimality, evals=tw.Evals(value=evals))
-    host = Host(*map(real, (seconds, *validation, per_epoch)))
+    host = make_host(seconds, *validation, steps_per_epoch=per_epoch)
     x = {"a": jnp.zeros(2), "b": jnp.zeros(())}
     return View(jnp.asarray(step), info, x, {"a": jnp.asarray([0.0, moved]), "b": jnp.asarray(moved / 2)}, host)
 

@@ -57,7 +57,7 @@ def refuse(error, match, call):
         (lambda: tw.Backtracking(decrease=1.0), "decrease=1"),
         (lambda: tw.Backtracking(slope=0.5), "slope=0.5"),
         (lambda: tw.StrongWolfe(slope=0.3, curvature=0.2), "curvature=0.2"),
-        (lambda: tw.Every(0, print), "steps=0"),
+        (lambda: tw.Every(0, print), "every=0"),
     ],
 )
 def test_hyperparameters_out_of_range(make, match):
@@ -166,7 +166,11 @@ def test_a_parameter_used_inside_a_jitted_function_counts_as_used():
         (tw.Problem(bowl, bounds=tw.Bounds(0.0, 1.0)), tw.LBFGS(), r"LBFGS would ignore bounds.*fit: FISTA"),
         (tw.Problem(bowl, equality=lambda x: x[0]), tw.LBFGS(), "would ignore equality"),
         (tw.Problem(bowl, equality=lambda x: x[0]), None, "No method here solves a problem with equality"),
-        (tw.Problem(lambda x, key: bowl(x)), tw.LBFGS(), "would ignore a loss with a random key.*fit: SGD, Adam"),
+        (
+            tw.Problem(lambda x, key: bowl(x)),
+            tw.LBFGS(),
+            "needs the same function.*which a loss with a random key changes.*fit: SGD, Adam",
+        ),
         (tw.Problem(lambda x, key: bowl(x)), None, "say how long"),
     ],
 )

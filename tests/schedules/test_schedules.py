@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import thalweg as tw
 from tests.helpers import EPS, compilations
-from thalweg.core.stop import Duration, WholeRun, resolve
+from thalweg.core.duration import Duration, WholeRun, resolve
 
 
 def closed_form(t: float, peak: float, warmup: int, steps: int, final: float) -> float:

@@ -15,8 +15,8 @@ from thalweg.cli.settings import adjust, configure, find_method, parse_settings
 from thalweg.cli.stops import parse_stop
 from thalweg.cli.targets import Target, find_target
 from thalweg.core.config import from_config
+from thalweg.core.duration import length
 from thalweg.core.status import Status
-from thalweg.core.stop import length
 from thalweg.core.variables import split
 from thalweg.minimize import minimize
 from thalweg.run import folder

@@ -9,17 +9,19 @@ and recovered by replaying its chunk, and only the value is tested for finitenes
 """
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.extend.core import jaxpr_as_fun
 
+from thalweg.core.batches import Batches, examples_in
 from thalweg.core.optimality import optimality
 from thalweg.core.problem import Problem
 from thalweg.core.solver import Solver
 from thalweg.core.status import Status
-from thalweg.core.stop import GradNorm, Host, Stop, View, rules_of
+from thalweg.core.stop import GradNorm, Host, Stop, View, make_host, rules_of
 from thalweg.core.trace import Trace, check_scalars, pack, unpack
 from thalweg.core.tree import is_key, select
 from thalweg.core.types import Evals, Info, Key, Params, Scalar, State, is_number, real
@@ -58,25 +60,39 @@ def bind(problem: Problem, key: Key, step: Scalar, model_state: Any, batch: Any)
     return problem.on(data, loss_key, model_state), solver_key
 
 
+def first_batch(problem: Problem, batches: Any, key: Key) -> Any:
+    """What the first step of a run sees; None for the problem's own data."""
+    if isinstance(batches, Batches):
+        return batches.take(problem.objective.data, key, jnp.asarray(0, jnp.int32))
+    return jax.tree.map(lambda b: b[0], batches)
+
+
 def start(
-    problem: Problem, solver: Solver, x0: Params, stop: Stop, key: Key | None = None, host: Host | None = None
+    problem: Problem,
+    solver: Solver,
+    x0: Params,
+    stop: Stop,
+    key: Key | None = None,
+    batches: Any = None,
+    host: Host | None = None,
 ) -> Carry:
     """The carry before the first step.
 
-    `x0` holds variables only (see `split`); `key` defaults to `jax.random.key(0)`. Pure: may be jitted and vmapped.
+    `x0` holds variables only (see `split`); `key` defaults to `jax.random.key(0)`; `batches` as in `iterate`.
+    Pure: may be jitted and vmapped.
     """
     key = jax.random.key(0) if key is None else key
     x0 = jax.tree.map(jnp.asarray, x0)
     model_state = problem.objective.model_state
-    here, _ = bind(problem, key, jnp.asarray(0, jnp.int32), model_state, None)
+    here, _ = bind(problem, key, jnp.asarray(0, jnp.int32), model_state, first_batch(problem, batches, key))
     carry = Carry(
         step=jnp.asarray(0, jnp.int32),
         state=solver.init(here, x0),
         model_state=model_state,
         stop=stop.init(),
         status=jnp.asarray(Status.RUNNING.value, jnp.int32),
-        host=Host(*map(real, (0.0, jnp.inf, 0.0, 1.0))) if host is None else Host(*map(real, host)),
-        point=x0 if problem.whole else None,
+        host=jax.tree.map(jnp.asarray, make_host() if host is None else host),
+        point=x0 if here.whole else None,
         doubt=real(1.0) if solver.proxy else None,
     )
     return jax.tree.map(strong, carry)
@@ -152,7 +168,10 @@ def turn(problem: Problem, solver: Solver, stop: Stop, key: Key, carry: Carry, b
         row, layout = pack(info)
         layouts.append(layout)
         if jax.tree.structure(carry) != structure:
-            raise TypeError(f"{type(solver).__name__}.step changed the structure of its state.")
+            raise TypeError(
+                f"{type(solver).__name__}.step changed the structure of its state, or the carry was started without "
+                "the batches that this call has: pass the same batches= to tw.start."
+            )
         return *jax.tree.leaves(carry), row
 
     jaxpr, shapes = jax.make_jaxpr(flat, return_shape=True)(jax.tree.leaves(carry), batch)
@@ -173,11 +192,12 @@ def iterate(
 ) -> tuple[Carry, Trace]:
     """At most `limit` steps (default and maximum: `capacity`), fewer once the status is no longer RUNNING.
 
-    - `batches`: data with a leading axis of `capacity` batches, or None for the problem's own data.
+    - `batches`: None for the problem's whole data; `tw.Batches(size)` for mini-batches of it; or a tree with a
+      leading axis of batches, one for each step of this call. The carry must have been started with the same kind.
     - `capacity`: static; the number of rows of the trace. Rows that were not reached are zero.
     - `limit`: traced, so that a shorter chunk does not recompile.
     - `batched`: for use under `vmap`. A scan in which a finished lane holds still; under `vmap` a `while`
-      selects every buffer, trace included, at every step.
+      selects every buffer, trace included, at every step. Its batches are all of one size.
 
     Pure: jit, vmap and shard it freely.
     """
@@ -185,6 +205,14 @@ def iterate(
         problem, solver, carry, stop, key, batches, capacity=capacity, limit=limit, batched=batched
     )
     return after, unpack(rows, layout, jnp.arange(capacity, dtype=jnp.int32) < after.step - carry.step)
+
+
+class Loop(NamedTuple):
+    """What the loop carries: steps made in this call, the run's carry, the rows of the trace."""
+
+    i: Scalar
+    carry: Carry
+    rows: jax.Array
 
 
 def run(
@@ -201,33 +229,65 @@ def run(
 ) -> tuple[Carry, jax.Array, Any]:
     """`iterate` with the trace still packed, and the layout that unpacks it."""
     limit = jnp.minimum(jnp.asarray(capacity if limit is None else limit).astype(jnp.int32), capacity)
-    first = None if batches is None else jax.tree.map(lambda b: b[0], batches)
-    one, row, layout = turn(problem, solver, stop, key, carry, first)
-    treedef = jax.tree.structure(carry)
+    data, zero = problem.objective.data, jnp.asarray(0, jnp.int32)
+    memory = batches if isinstance(batches, Batches) else None
+    if memory is not None and memory.short(examples_in(data)) and batched:
+        raise ValueError(f"iterate(batched=True) needs batches of one size: give {memory!r} last='drop'.")
+    sample = jax.eval_shape(lambda: first_batch(problem, batches, key))
+    one, row, layout = turn(problem, solver, stop, key, carry, sample)
 
-    def take(i):
-        return [] if batches is None else [b[i] for b in jax.tree.leaves(batches)]
+    def batch(i: Scalar, step: Scalar) -> Any:
+        return memory.take(data, key, step) if memory else jax.tree.map(lambda b: b[i], batches)
 
-    def going(i, status):
-        return (i < limit) & (status == Status.RUNNING.value)
-
-    def body(loop):
-        i, carry, rows = loop
-        *leaves, row = one(*jax.tree.leaves(carry), *take(i))
-        return i + 1, treedef.unflatten(leaves), jax.lax.dynamic_update_index_in_dim(rows, row, i, 0)
-
-    def scanned(loop, _):
-        i, carry = loop
-        *leaves, row = one(*jax.tree.leaves(carry), *take(i))
-        alive = going(i, carry.status)
-        row = jnp.where(alive, row, jnp.zeros_like(row))
-        return (i + 1, select(alive, treedef.unflatten(leaves), carry)), row
-
-    zero = jnp.asarray(0, jnp.int32)
     if batched:
-        (_, carry), rows = jax.lax.scan(scanned, (zero, carry), length=capacity)
-    else:
-        rows = jnp.zeros((capacity, *row.shape), row.dtype)
-        loop = jax.lax.while_loop(lambda loop: going(loop[0], loop[1].status), body, (zero, carry, rows))
-        _, carry, rows = loop
-    return carry, rows, layout
+        carry, rows = scanned(one, batch, carry, limit, capacity)
+        return carry, rows, layout
+    loop = Loop(zero, carry, jnp.zeros((capacity, *row.shape), row.dtype))
+    if memory is None or not memory.short(examples_in(data)):
+        loop = repeat(one, batch, loop, limit)
+        return loop.carry, loop.rows, layout
+
+    def last(i: Scalar, step: Scalar) -> Any:
+        return memory.take(data, key, step, short=True)
+
+    final, _, _ = turn(problem, solver, stop, key, carry, jax.eval_shape(lambda: last(zero, zero)))
+    per_epoch, full = memory.steps(examples_in(data)), memory.full(examples_in(data))
+
+    def epoch(loop: Loop) -> Loop:
+        began = loop.i - loop.carry.step % per_epoch
+        loop = repeat(one, batch, loop, jnp.minimum(began + full, limit))
+        return repeat(final, last, loop, jnp.minimum(began + per_epoch, limit))
+
+    loop = jax.lax.while_loop(lambda loop: going(loop, limit), epoch, loop)
+    return loop.carry, loop.rows, layout
+
+
+def going(loop: Loop, limit: Scalar) -> Scalar:
+    """Whether another step is to be made."""
+    return (loop.i < limit) & (loop.carry.status == Status.RUNNING.value)
+
+
+def repeat(one: Callable, batch: Callable, loop: Loop, limit: Scalar) -> Loop:
+    """Steps until `limit` steps of this call are made, or the status is no longer RUNNING."""
+
+    def body(loop: Loop) -> Loop:
+        i, carry, rows = loop
+        *leaves, row = one(*jax.tree.leaves(carry), *jax.tree.leaves(batch(i, carry.step)))
+        rows = jax.lax.dynamic_update_index_in_dim(rows, row, i, 0)
+        return Loop(i + 1, jax.tree.unflatten(jax.tree.structure(carry), leaves), rows)
+
+    return jax.lax.while_loop(lambda loop: going(loop, limit), body, loop)
+
+
+def scanned(one: Callable, batch: Callable, carry: Carry, limit: Scalar, capacity: int) -> tuple[Carry, jax.Array]:
+    """The same as a scan, in which a finished run holds still."""
+
+    def body(loop, _):
+        i, carry = loop
+        *leaves, row = one(*jax.tree.leaves(carry), *jax.tree.leaves(batch(i, carry.step)))
+        alive = (i < limit) & (carry.status == Status.RUNNING.value)
+        after = jax.tree.unflatten(jax.tree.structure(carry), leaves)
+        return (i + 1, select(alive, after, carry)), jnp.where(alive, row, jnp.zeros_like(row))
+
+    (_, carry), rows = jax.lax.scan(body, (jnp.asarray(0, jnp.int32), carry), length=capacity)
+    return carry, rows

@@ -11,10 +11,11 @@ import numpy as np
 from jax.tree_util import tree_leaves_with_path
 
 from thalweg.core.bounds import Bounds
-from thalweg.core.fields import replace
+from thalweg.core.fields import is_tracer, replace
 from thalweg.core.nonsmooth import ZERO, Nonsmooth, Zero
 from thalweg.core.objective import Function, Latent, LatentModel, LeastSquares, Objective, takes_key
 from thalweg.core.oracle import PARTS, Oracle
+from thalweg.core.stream import Stream, is_streamable
 from thalweg.core.tree import max_abs
 from thalweg.core.types import Evals, Key, Params, Scalar, ScalarLike
 from thalweg.core.variables import is_inexact, leaf_name
@@ -26,15 +27,18 @@ class Problem(eqx.Module):
     - `objective`: a function `f(x)`; a loss `f(params, batch)` with `data`, the mean over the batch's leading
       axis; either may name a parameter `key` (dropout). Also `tw.LeastSquares(residuals)` and any
       `tw.LatentModel`.
-    - `data`: tree of arrays with one common leading axis. `validation`: the same kind of tree, held out.
+    - `data`: tree of arrays with one common leading axis, or batches from elsewhere (`tw.Stream`, a loader, a
+      generator). `validation`: the same kind of thing, held out.
     - `metrics`: `metrics(params, batch) -> dict` of scalars, measured on `validation`; `validation_loss`: in
-      place of the loss there.
+      place of the loss there. Without it the loss itself is measured, with `key=None` if it takes a key. Both are
+      means over a batch. Of a stateful problem both take the model state as a third argument.
     - `nonsmooth`: a `Nonsmooth`, e.g. `tw.L1(1e-2)`. `bounds`: `tw.Bounds(lower, upper)`.
     - `equality`, `inequality`: functions of `x` that return arrays, with `h(x) = 0` and `c(x) <= 0`. SciPy's
       inequality constraints are `>= 0`: change the sign.
     - `stateful`: `loss(params, model_state, batch) -> (value, model_state)`. `has_aux`: the loss returns
       `(value, aux)` with a dict of scalars for the trace.
-    - `allow_unused`: accept parameters on which the loss does not depend.
+    - `allow_unused`: accept parameters on which the loss does not depend. `allow_nan`: accept NaN and infinity in
+      the data, for a loss that masks them.
     """
 
     objective: Objective
@@ -45,6 +49,7 @@ class Problem(eqx.Module):
     validation: Any
     validation_loss: Callable | None
     metrics: Callable | None
+    stream: Stream | None = eqx.field(static=True)
     allow_unused: bool = eqx.field(static=True)
     whole: bool = eqx.field(static=True)
 
@@ -63,15 +68,20 @@ class Problem(eqx.Module):
         stateful: bool = False,
         has_aux: bool = False,
         allow_unused: bool = False,
+        allow_nan: bool = False,
     ):
-        self.objective = as_objective(objective, check_data("data", data), stateful, has_aux)
+        self.stream = as_stream(data)
+        sample = data if self.stream is None else self.stream.first()
+        self.objective = as_objective(objective, check_data("data", sample, allow_nan), stateful, has_aux)
         if nonsmooth is not None and not isinstance(nonsmooth, Nonsmooth):
             raise TypeError(f"Problem(nonsmooth={nonsmooth!r}): give a Nonsmooth, for instance tw.L1(0.01).")
         self.nonsmooth = ZERO if nonsmooth is None else nonsmooth
         self.bounds, self.equality, self.inequality = bounds, equality, inequality
-        self.validation = check_data("validation", validation)
+        held_out = as_stream(validation)
+        self.validation = check_data("validation", validation, allow_nan) if held_out is None else held_out
         self.validation_loss, self.metrics = validation_loss, metrics
-        self.allow_unused, self.whole = allow_unused, True
+        self.allow_unused, self.whole = allow_unused, self.stream is None
+        check_streams(self.stream, held_out, self.objective)
         check_bounds(nonsmooth, bounds, self.nonsmooth.separable)
         check_functions(equality=equality, inequality=inequality, metrics=metrics, validation_loss=validation_loss)
         if (metrics or validation_loss) and validation is None:
@@ -81,7 +91,7 @@ class Problem(eqx.Module):
         """Everything a method may ask of this problem at variables like `x`, and every part it consists of."""
         floating = all(is_inexact(leaf) for leaf in jax.tree.leaves(x))
         parts = (
-            Oracle.BATCHES if not self.whole else None,
+            None if self.whole else Oracle.BATCHES,
             Oracle.NONSMOOTH if not isinstance(self.nonsmooth, Zero) else None,
             Oracle.BOUNDS if self.bounds is not None else None,
             Oracle.EQUALITY if self.equality is not None else None,
@@ -135,7 +145,11 @@ class Problem(eqx.Module):
         What only the driver reads (validation data, metrics) does not travel into the program.
         """
         objective = self.objective if frozen is None else replace(self.objective, frozen=frozen)
-        return replace(self, objective=objective, validation=None, validation_loss=None, metrics=None)
+        return replace(self, objective=objective, validation=None, validation_loss=None, metrics=None, stream=None)
+
+    def in_batches(self) -> Self:
+        """The problem of which every step sees another batch."""
+        return replace(self, whole=False)
 
 
 @functools.cache
@@ -178,8 +192,23 @@ def check_functions(**parts: Any) -> None:
             raise TypeError(f"Problem({name}={part!r}): give a function.")
 
 
-def check_data(name: str, data: Any) -> Any:
-    """Arrays with one common leading axis, put on the device once; one sentence where they have none."""
+def as_stream(data: Any) -> Stream | None:
+    """Batches from elsewhere, where `data` is no tree of arrays."""
+    if isinstance(data, Stream):
+        return data
+    return Stream(data) if is_streamable(data) else None
+
+
+def check_streams(stream: Stream | None, validation: Any, objective: Objective) -> None:
+    """Refuses streams where they cannot be used."""
+    if stream is not None and not isinstance(objective, Function):
+        raise TypeError(f"Problem(data={stream!r}): only a loss, a mean over each batch, is minimised on a stream.")
+    if isinstance(validation, Stream) and validation.once:
+        raise TypeError(f"Problem(validation={validation!r}): a generator is read once; give a list or a loader.")
+
+
+def check_data(name: str, data: Any, allow_nan: bool) -> Any:
+    """Arrays with one common leading axis, put on the device once; one sentence where they are something else."""
     if data is None:
         return None
     leaves = tree_leaves_with_path(data)
@@ -189,6 +218,8 @@ def check_data(name: str, data: Any) -> Any:
         shape = np.shape(leaf)
         if getattr(leaf, "dtype", np.dtype(float)) == np.dtype(object):
             raise TypeError(f"{where} has dtype object: give arrays of numbers.")
+        if not allow_nan:
+            check_finite(where, leaf)
         if not shape:
             raise ValueError(f"{where} is a single number: data need a leading axis of examples.")
         lengths[where] = shape[0]
@@ -198,3 +229,23 @@ def check_data(name: str, data: Any) -> Any:
         sizes = ", ".join(f"{where} has {n}" for where, n in lengths.items())
         raise ValueError(f"{name} has leaves of different lengths ({sizes}): the leading axis counts the examples.")
     return jax.tree.map(jnp.asarray, data)
+
+
+def check_finite(name: str, array: Any) -> None:
+    """Refuses NaN and infinity, naming the first; arrays on an accelerator are left alone."""
+    if not is_inexact(array) or is_tracer(array) or (isinstance(array, jax.Array) and on_accelerator(array)):
+        return
+    entries = np.asarray(array)
+    finite = np.isfinite(entries)
+    if not finite.all():
+        at = tuple(int(i) for i in np.argwhere(~finite)[0])
+        where = "".join(f"[{i}]" for i in at)
+        raise ValueError(
+            f"{name}{where} is {entries[at]}: drop or fill such entries, or pass Problem(..., allow_nan=True) if the "
+            "loss masks them."
+        )
+
+
+def on_accelerator(array: jax.Array) -> bool:
+    """Whether reading the array would bring it back from a device."""
+    return any(device.platform != "cpu" for device in array.devices())

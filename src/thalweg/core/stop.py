@@ -1,28 +1,67 @@
 """When is it enough? Rules over one view of the run, joined with `|` (the first that fires) and `&` (all)."""
 
 import abc
-import dataclasses
 import functools
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
+import numpy as np
 
-from thalweg.core.fields import check_nonnegative, check_positive, fail, is_tracer, number, real_field
+from thalweg.core.fields import check_nonnegative, check_positive, fail, is_tracer, real_field
 from thalweg.core.status import Status
 from thalweg.core.tree import max_abs, subtract
 from thalweg.core.types import Info, Params, Scalar, ScalarLike, State, real
 
 
 class Host(NamedTuple):
-    """What only the host knows, refreshed at the start of every chunk."""
+    """What only the host knows, refreshed at the start of every chunk: one array, because every argument costs."""
 
-    seconds: ScalarLike
-    validation: ScalarLike
-    n_validations: ScalarLike
-    steps_per_epoch: ScalarLike
+    numbers: Any
+
+    @property
+    def seconds(self) -> Scalar:
+        """Wall time of the run so far."""
+        return self.numbers[0]
+
+    @property
+    def validation(self) -> Scalar:
+        """The latest validation value; infinity before the first."""
+        return self.numbers[1]
+
+    @property
+    def validated(self) -> Scalar:
+        """The step of that validation; -1 before the first."""
+        return self.numbers[2]
+
+    @property
+    def epoch(self) -> Scalar:
+        """Passes over the data that were completed before step `since`."""
+        return self.numbers[3]
+
+    @property
+    def since(self) -> Scalar:
+        """The step from which `steps_per_epoch` counts."""
+        return self.numbers[4]
+
+    @property
+    def steps_per_epoch(self) -> Scalar:
+        """Steps of a pass; infinity while a stream has not told."""
+        return self.numbers[5]
+
+
+def make_host(
+    seconds: float = 0.0,
+    validation: float = np.inf,
+    validated: float = -1,
+    epoch: float = 0,
+    since: float = 0,
+    steps_per_epoch: float = 1.0,
+) -> Host:
+    """The host's numbers in the trace's dtype."""
+    numbers = (seconds, validation, validated, epoch, since, steps_per_epoch)
+    return Host(np.asarray(numbers, jnp.result_type(float)))
 
 
 class View(NamedTuple):
@@ -37,15 +76,19 @@ class View(NamedTuple):
     x_next: Params
     host: Host
 
-    @property
-    def epoch(self) -> Scalar:
-        """Completed passes over the data."""
-        return real(self.step) / real(self.host.steps_per_epoch)
+    def passes(self, epochs: ScalarLike) -> Scalar:
+        """Whether this many passes over the data are completed."""
+        steps = (epochs - self.host.epoch) * self.host.steps_per_epoch
+        return real(self.step) - self.host.since >= steps - SLACK
 
     @property
     def step_norm(self) -> Scalar:
         """Largest entry of the step, computed only if a rule asks."""
         return real(max_abs(subtract(self.x_next, self.x)))
+
+
+SLACK = 0.01
+"""Of a step: the rounding of a fraction of an epoch."""
 
 
 def fires(condition: Scalar, status: Status) -> Scalar:
@@ -150,16 +193,17 @@ class Patience(Stop):
         check_whole(self, "count")
 
     def init(self) -> State:
-        """Lowest value, its number, and the number of validations seen."""
-        return real(jnp.inf), real(0), real(0)
+        """Lowest value, validations since then, and the step of the latest one seen."""
+        return real(jnp.inf), real(0), real(-1)
 
     def __call__(self, state: State, view: View) -> tuple[State, Scalar]:
         """See the class."""
-        lowest, lowest_at, seen = state
-        now, value = real(view.host.n_validations), view.host.validation
-        better = (now > seen) & (value < lowest)
-        lowest, lowest_at = jnp.where(better, value, lowest), jnp.where(better, now, lowest_at)
-        return (lowest, lowest_at, now), fires(now - lowest_at >= self.count, Status.STOPPED)
+        lowest, since, seen = state
+        new, value = view.host.validated > seen, view.host.validation
+        better = new & (value < lowest)
+        since = jnp.where(better, real(0), since + real(new))
+        state = jnp.where(better, value, lowest), since, jnp.maximum(seen, view.host.validated)
+        return state, fires(since >= self.count, Status.STOPPED)
 
 
 class Steps(Stop):
@@ -196,7 +240,7 @@ class Epochs(Stop):
 
     def __call__(self, state: State, view: View) -> tuple[State, Scalar]:
         """See the class."""
-        return state, fires(view.epoch >= self.count, Status.STEP_LIMIT)
+        return state, fires(view.passes(self.count), Status.STEP_LIMIT)
 
 
 class Evaluations(Stop):
@@ -297,34 +341,6 @@ def check_whole(owner: Any, *names: str) -> None:
             fail(owner, name, value, "a whole number >= 1")
 
 
-class WholeRun(eqx.Module):
-    """A duration as long as the run, replaced by a `Duration` once the run's stop rule is known."""
-
-
-class Duration(eqx.Module):
-    """A number of steps inside a schedule, as a traced float: another length never recompiles."""
-
-    steps: float = real_field()
-
-    def __check_init__(self):
-        check_nonnegative(self, "steps")
-        if isinstance(self.steps, float) and self.steps != int(self.steps):
-            fail(self, "steps", self.steps, "a whole number >= 0")
-
-
-def as_duration(value: Any) -> Any:
-    """Whole steps, `tw.Steps`, `tw.Epochs`, or None for the whole run; anything else is refused."""
-    if value is None:
-        return WholeRun()
-    if isinstance(value, Steps):
-        return Duration(value.count)
-    if isinstance(value, (Epochs, Duration, WholeRun)):
-        return value
-    if isinstance(number(value), float):
-        return Duration(value)
-    raise TypeError(f"{value!r} is not a duration: give whole steps, tw.Epochs(n), or None for the whole run.")
-
-
 def rules_of(stop: Any) -> Iterator[Stop]:
     """Every simple rule inside `stop`."""
     if isinstance(stop, (AnyOf, AllOf)):
@@ -340,53 +356,3 @@ def fired(stop: Stop, state: State) -> Stop:
         states, index = state
         return fired(stop.rules[int(index)], states[int(index)])
     return stop
-
-
-def length(stop: Stop, steps_per_epoch: float | None) -> float | None:
-    """The most steps that a run under `stop` can last; None if no rule bounds it."""
-    if isinstance(stop, Steps):
-        return stop.count
-    if isinstance(stop, Epochs) and steps_per_epoch is not None:
-        return stop.count * steps_per_epoch
-    if isinstance(stop, (AnyOf, AllOf)):
-        lengths = [length(rule, steps_per_epoch) for rule in stop.rules]
-        known = [n for n in lengths if n is not None]
-        if isinstance(stop, AllOf):
-            return max(known) if len(known) == len(lengths) else None
-        return min(known, default=None)
-    return None
-
-
-def resolve(tree: Any, steps_per_epoch: float | None, steps: float | None) -> Any:
-    """`tree` with every duration in steps: epochs by their length, `None` by the run's."""
-    durations = (Epochs, WholeRun)
-
-    def one(leaf):
-        if isinstance(leaf, Epochs):
-            if steps_per_epoch is None:
-                raise ValueError(f"{leaf!r} needs data to know how long an epoch is: give whole steps instead.")
-            return Duration(float(round(leaf.count * steps_per_epoch)))
-        if isinstance(leaf, WholeRun):
-            if steps is None:
-                raise ValueError(
-                    "A schedule as long as the run needs a stop rule with a length: add `| tw.Steps(n)` to stop=, "
-                    "or give the schedule its own number of steps."
-                )
-            return Duration(float(round(steps)))
-        return leaf
-
-    if not any(
-        isinstance(leaf, durations) for leaf in jax.tree.leaves(tree, is_leaf=lambda v: isinstance(v, durations))
-    ):
-        return tree
-    resolved = jax.tree.map(one, tree, is_leaf=lambda v: isinstance(v, durations))
-    for node in filter(has_duration, jax.tree.leaves(resolved, is_leaf=has_duration)):
-        dataclasses.replace(node)  # checks its fields again, now that the lengths are known
-    return resolved
-
-
-def has_duration(node: Any) -> bool:
-    """Whether one of a module's own fields is a duration in steps."""
-    if not isinstance(node, eqx.Module):
-        return False
-    return any(isinstance(getattr(node, field.name), Duration) for field in dataclasses.fields(node))

@@ -83,12 +83,6 @@ def select(condition, a: Params, b: Params) -> Params:
     return jax.tree.map(lambda p, q: jnp.where(condition, p, q), a, b)
 
 
-def all_finite(tree: Params) -> Scalar:
-    """Whether every floating-point entry is finite."""
-    flags = [jnp.all(jnp.isfinite(x)) for x in jax.tree.leaves(tree) if jnp.issubdtype(x.dtype, jnp.inexact)]
-    return functools.reduce(jnp.logical_and, flags, jnp.asarray(True))
-
-
 def is_key(leaf: Any) -> bool:
     """Whether the leaf holds random keys, on which there is no arithmetic."""
     return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)

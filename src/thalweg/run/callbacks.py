@@ -1,31 +1,39 @@
 """What happens between chunks: functions of an `Event`."""
 
+import dataclasses
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from thalweg.core.solver import Solver
+from thalweg.core.stop import Epochs, Steps
 from thalweg.core.trace import Trace
 from thalweg.core.types import Params
+from thalweg.run.calendar import EpochLength, Period, period
 
 
 class Event(NamedTuple):
     """The run as a callback sees it after `step` completed steps.
 
-    - `x`: the current point, a tree like `x0`. `solver`: the method with its current hyperparameters.
-    - `trace`: the rows of the steps since the last chunk. `validation`: the latest validation value and metrics.
-    - `seconds`: wall time since the start, compilation included. `final`: true once, after the last step.
+    - `epoch`: passes over the data; None without data. `x`: the current point, a tree like `x0`.
+    - `solver`: the method with its current hyperparameters.
+    - `trace`: the rows since this callback's last call; the first one is that of step `first_row`.
+    - `validation`: the latest validation value and metrics. `seconds`: wall time, compilation included.
+    - `length`: the most steps that the run can take, None where it is not known.
+    - `final`: true once, after the last step.
     """
 
     step: int
     epoch: float | None
     x: Params
     solver: Solver
+    first_row: int
     trace: Trace
     validation: dict[str, float]
     seconds: float
+    length: float | None
     final: bool
 
 
@@ -34,16 +42,40 @@ Callback = Callable[[Event], Any]
 
 
 class Every:
-    """Calls `callback` after every `steps` steps; a bare function is called after every step."""
+    """Calls `callback` once in so many steps, or epochs: `Every(100, f)`, `Every(tw.Epochs(1), f)`.
 
-    def __init__(self, steps: int, callback: Callback):
-        if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-            raise ValueError(f"Every(steps={steps!r}): steps must be a whole number >= 1.")
-        self.every, self.callback = steps, callback
+    A bare function is called after every step on whole data, and after every epoch on batches.
+    """
+
+    def __init__(self, every: Any, callback: Callback):
+        count = every.count if isinstance(every, (Epochs, Steps)) else every
+        whole = isinstance(count, (int, float)) and not isinstance(count, bool) and count == int(count)
+        if not isinstance(every, Epochs) and not (whole and count >= 1):
+            raise ValueError(f"Every(every={every!r}): give whole steps >= 1 or tw.Epochs(n).")
+        self.every, self.callback = every, callback
 
     def __call__(self, event: Event) -> Any:
         """The inner callback's answer."""
         return self.callback(event)
+
+
+@dataclasses.dataclass
+class Observer:
+    """A callback in a run: when it is due (None: at any moment), and the step up to which it has seen the trace."""
+
+    callback: Callback
+    period: Period | None
+    shown: int
+
+
+def observe(callbacks: Sequence[Callback], default: Any, length: EpochLength, first_step: int) -> list[Observer]:
+    """The observers of a run; a callback without a period of its own has the default one."""
+    out = []
+    for callback in callbacks:
+        every = getattr(callback, "every", default)
+        due = None if every is None else period("Every", every, length)
+        out.append(Observer(callback, due, first_step))
+    return out
 
 
 class Progress:
@@ -134,8 +166,3 @@ def open_bar() -> Any:
     bar = Bar(*columns, console=Console(stderr=True), refresh_per_second=5, expand=True)
     bar.start()
     return bar
-
-
-def period(callback: Callback) -> int | None:
-    """Steps between two calls; None for a callback that is content with any moment."""
-    return getattr(callback, "every", 1)

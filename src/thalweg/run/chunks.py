@@ -11,14 +11,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from thalweg.core import iterate as loop
+from thalweg.core.batches import Batches
 from thalweg.core.compiled import Program, program
 from thalweg.core.iterate import Carry, advance, start
 from thalweg.core.problem import Problem
 from thalweg.core.solver import Solver
 from thalweg.core.status import Status
-from thalweg.core.stop import Host, Stop
+from thalweg.core.stop import Host, Stop, make_host
 from thalweg.core.trace import Layout, pack
-from thalweg.core.tree import all_finite, is_key
+from thalweg.core.tree import is_key
 from thalweg.core.types import Key, Params
 
 CAPACITY = 1024
@@ -29,14 +30,35 @@ FIRST_STEPS = 8
 """Length of the first chunk of a program whose speed is not yet known."""
 
 
+NO_ROWS = Layout(None, ())
+"""The layout of a trace without rows."""
+
+
 class Task(NamedTuple):
-    """One run: everything that a compiled program is called with, besides the carry."""
+    """One run: everything that a compiled program is called with, besides the carry.
+
+    `batches` are mini-batches of the problem's own data; None where a step sees all of them, or a stream's.
+    """
 
     problem: Problem
     solver: Solver
     stop: Stop
     seed: Any
     x0: Params
+    batches: Batches | None = None
+
+
+class Segment(NamedTuple):
+    """Where a chunk begins: all that is needed to run it, and to run it again.
+
+    - `carry`: None for the start of the run. `stack`: a stream's batches for this chunk. `step`: steps made before.
+    """
+
+    task: Task
+    carry: Carry | None
+    host: Host
+    step: int
+    stack: Any = None
 
 
 class Rows(eqx.Module):
@@ -57,27 +79,46 @@ class Lanes(NamedTuple):
     spread: Any
 
 
-def chunk(task: Task, lanes: Lanes | None, carry: Carry, fresh: Any, limit: Any, capacity: int) -> tuple[Carry, Rows]:
+def chunk(
+    task: Task, lanes: Lanes | None, stack: Any, carry: Carry, fresh: Any, limit: Any, capacity: int
+) -> tuple[Carry, Rows]:
     """Up to `limit` steps from `carry`, or from the start where `fresh`: one program serves a whole run."""
     if lanes is None:
-        return lane_chunk(task, jax.random.key(task.seed), lambda: task.x0, carry, fresh, limit, capacity)
+        here = Lane(task, jax.random.key(task.seed), lambda: task.x0)
+        return lane_chunk(here, stack, carry, fresh, limit, capacity)
 
     def one(lane, carry):
-        key, begin = lane_start(task, lanes, lane)
-        return lane_chunk(task, key, begin, carry, fresh, limit, capacity, batched=True)
+        return lane_chunk(lane_start(task, lanes, lane), stack, carry, fresh, limit, capacity, batched=True)
 
     axes: Any = Carry(*itertools.repeat(cast(Any, 0), len(Carry._fields)))._replace(host=cast(Any, None))
     return jax.vmap(one, in_axes=(0, axes))(jnp.arange(lanes.number, dtype=jnp.int32), carry)
 
 
+class Lane(NamedTuple):
+    """One of the runs of a task: its own key, and its own start."""
+
+    task: Task
+    key: Key
+    begin: Callable[[], Params]
+
+    def start(self, stack: Any, host: Host) -> Carry:
+        """The carry before the first step."""
+        problem, solver, stop, _, _, memory = self.task
+        return start(problem, solver, self.begin(), stop, self.key, memory if stack is None else stack, host)
+
+
 def lane_chunk(
-    task: Task, key: Key, begin: Callable, carry: Carry, fresh: Any, limit: Any, capacity: int, batched: bool = False
+    lane: Lane, stack: Any, carry: Carry, fresh: Any, limit: Any, capacity: int, batched: bool = False
 ) -> tuple[Carry, Rows]:
-    """`chunk` with its own key and start."""
-    problem, solver, stop, _, _ = task
-    carry = jax.lax.cond(fresh, lambda: start(problem, solver, begin(), stop, key, carry.host), lambda: carry)
-    carry, rows, layout = loop.run(problem, solver, carry, stop, key, capacity=capacity, limit=limit, batched=batched)
-    carry = guard(carry)
+    """`chunk` of one lane."""
+    problem, solver, stop, _, _, memory = lane.task
+    batches = memory if stack is None else stack
+    carry = jax.lax.cond(fresh, lambda: lane.start(stack, carry.host), lambda: carry)
+    before = sound(lane.task, carry)
+    carry, rows, layout = loop.run(
+        problem, solver, carry, stop, lane.key, batches, capacity=capacity, limit=limit, batched=batched
+    )
+    carry = guard(before, sound(lane.task, carry), carry)
     return carry, Rows(rows, counts(carry), layout)
 
 
@@ -86,8 +127,8 @@ def counts(carry: Carry) -> Any:
     return jnp.stack([carry.step, carry.status])
 
 
-def lane_start(task: Task, lanes: Lanes, lane: Any) -> tuple[Key, Callable[[], Params]]:
-    """A lane's key and its start."""
+def lane_start(task: Task, lanes: Lanes, lane: Any) -> Lane:
+    """The lane of that number."""
     key = jax.random.fold_in(jax.random.key(task.seed), lane)
 
     def begin():
@@ -100,39 +141,44 @@ def lane_start(task: Task, lanes: Lanes, lane: Any) -> tuple[Key, Callable[[], P
         noise = jax.random.normal(k, leaf.shape, leaf.dtype) * jnp.maximum(jnp.abs(leaf), 1)
         return leaf + jnp.where(lane == 0, 0.0, lanes.spread).astype(leaf.dtype) * noise
 
-    return key, begin
+    return Lane(task, key, begin)
 
 
-def first(task: Task, lanes: Lanes | None, host: Host) -> Carry:
+def first(task: Task, lanes: Lanes | None, stack: Any, host: Host) -> Carry:
     """The start alone: for single dispatch, and for the shape of a carry."""
-    problem, solver, stop, seed, x0 = task
     if lanes is None:
-        return start(problem, solver, x0, stop, jax.random.key(seed), host)
-
-    def one(lane):
-        key, begin = lane_start(task, lanes, lane)
-        return start(problem, solver, begin(), stop, key, host)
-
-    return jax.vmap(one)(jnp.arange(lanes.number, dtype=jnp.int32))
+        return Lane(task, jax.random.key(task.seed), lambda: task.x0).start(stack, host)
+    return jax.vmap(lambda lane: lane_start(task, lanes, lane).start(stack, host))(
+        jnp.arange(lanes.number, dtype=jnp.int32)
+    )
 
 
-def single(task: Task, carry: Carry) -> tuple[Carry, Rows]:
-    """One step without control flow around it."""
-    carry, info = advance(task.problem, task.solver, task.stop, jax.random.key(task.seed), carry)
+def single(task: Task, carry: Carry, batch: Any, short: bool) -> tuple[Carry, Rows]:
+    """One step without control flow around it; `short` says that it sees its epoch's last, shorter batch."""
+    problem, solver, stop, seed, _, memory = task
+    key = jax.random.key(seed)
+    if memory is not None:
+        batch = memory.take(problem.objective.data, key, carry.step, short)
+    carry, info = advance(problem, solver, stop, key, carry, batch)
     row, layout = pack(info)
     return carry, Rows(row, counts(carry), layout)
 
 
-def guard(carry: Carry) -> Carry:
-    """Once a chunk the whole iterate is tested, not only the value."""
-    lost = (carry.status == Status.RUNNING.value) & ~all_finite(carry.state.x)
+def sound(task: Task, carry: Carry) -> jax.Array:
+    """Which floating-point leaves are finite throughout: of the iterate, and on batches of the method's memory too.
+
+    There a lost gradient must not leave its mark on a moment; on whole data the next value tells.
+    """
+    whole = task.problem.whole and task.batches is None
+    leaves = jax.tree.leaves(carry.state.x if whole else carry.state)
+    inexact = [leaf for leaf in leaves if not is_key(leaf) and jnp.issubdtype(leaf.dtype, jnp.inexact)]
+    return jnp.stack([jnp.isfinite(leaf).all() for leaf in inexact] or [jnp.asarray(True)])
+
+
+def guard(before: jax.Array, after: jax.Array, carry: Carry) -> Carry:
+    """Once a chunk, and not at every step, it is tested that what was finite `before` is so `after`."""
+    lost = (before & ~after).any() & (carry.status == Status.RUNNING.value)
     return carry._replace(status=jnp.where(lost, Status.NONFINITE.value, carry.status).astype(jnp.int32))
-
-
-def host_values(*values: float) -> Host:
-    """The host's numbers in the trace's dtype, never weakly typed."""
-    dtype = jnp.result_type(float)
-    return Host(*(np.asarray(v, dtype) for v in values))
 
 
 def zero(shape: Any) -> Any:
@@ -150,10 +196,12 @@ class Engine:
     - `lanes`: many starts at once. `compile_seconds`: time spent on tracing and compiling so far.
     """
 
-    def __init__(self, task: Task, *, fixed: int | None = None, capacity: int = CAPACITY, lanes: Lanes | None = None):
+    def __init__(
+        self, task: Task, *, stack: Any = None, fixed: int | None = None, capacity: int = CAPACITY, lanes: Any = None
+    ):
         self.fixed, self.capacity, self.lanes = fixed, capacity, lanes
         self.single, self.compile_seconds = False, 0.0
-        self.begin, self.dynamic = program(first, task, lanes, host_values(0.0, np.inf, 0.0, 1.0))
+        self.begin, self.dynamic = program(first, task, lanes, stack, make_host())
         self.notes = self.begin.notes
 
     def steps(self) -> int:
@@ -175,16 +223,20 @@ class Engine:
             self.compile_seconds += time.perf_counter() - began
         return self.notes["blank"]
 
-    def advance(self, task: Task, carry: Carry | None, host: Host, limit: int) -> tuple[Carry, Rows]:
-        """At most `limit` steps from `carry`, or from the start where it is None."""
+    def advance(self, at: Segment, limit: int, meanwhile: Callable[[], None] | None = None) -> tuple[Carry, Rows]:
+        """At most `limit` steps of a segment; `meanwhile` is called while the device computes."""
         if self.single:
-            return self.dispatch(task, carry, host, limit)
-        fresh, now = np.asarray(carry is None), (self.blank() if carry is None else carry)._replace(host=host)
-        found, dynamic = program(chunk, task, self.lanes, now, fresh, np.asarray(limit, np.int32), self.capacity)
+            return self.dispatch(at, limit, meanwhile)
+        fresh, now = np.asarray(at.carry is None), (self.blank() if at.carry is None else at.carry)
+        args = (chunk, at.task, self.lanes, at.stack, now._replace(host=at.host))
+        room = self.capacity if at.stack is None else rows_in(at.stack)
+        found, dynamic = program(*args, fresh, np.asarray(limit, np.int32), room)
         if found.fresh:  # compile by a call of no steps, so that compiling and running are timed apart
             nothing = np.asarray(False), np.asarray(0, np.int32)
-            self.timed(*program(chunk, task, self.lanes, now, *nothing, self.capacity))
+            self.timed(*program(*args, *nothing, room))
         after, rows = found.call(dynamic)
+        if meanwhile is not None:
+            meanwhile()
         return after, Rows(np.asarray(rows.data), np.asarray(rows.counts), rows.layout)
 
     def timed(self, found: Program, dynamic: list[Any]) -> Any:
@@ -197,15 +249,33 @@ class Engine:
         self.compile_seconds += time.perf_counter() - began
         return out
 
-    def dispatch(self, task: Task, carry: Carry | None, host: Host, limit: int) -> tuple[Carry, Rows]:
+    def dispatch(self, at: Segment, limit: int, meanwhile: Callable[[], None] | None) -> tuple[Carry, Rows]:
         """The same steps, each a call of its own."""
-        now = self.timed(*program(first, task, None, host)) if carry is None else carry
-        now, rows = now._replace(host=host), []
-        for _ in range(limit):
-            now, row = self.timed(*program(single, task, now))
+        task = at.task
+        now = self.timed(*program(first, task, None, at.stack, at.host)) if at.carry is None else at.carry
+        now, rows = now._replace(host=at.host), []
+        before = self.timed(*program(sound, task, now))
+        for i in range(limit):
+            batch = None if at.stack is None else jax.tree.map(lambda b, i=i: b[i], at.stack)
+            now, row = self.timed(*program(single, task, now, batch, is_short(task, at.step + i)))
+            if meanwhile is not None:
+                meanwhile()
             rows.append(row)
             if np.asarray(row.counts)[1] != Status.RUNNING:
                 break
-        data = np.stack([np.asarray(row.data) for row in rows])
-        now = self.timed(*program(guard, now))
-        return now, Rows(data, np.array([now.step, now.status]), rows[-1].layout)
+        now = self.timed(*program(guard, before, self.timed(*program(sound, task, now)), now))
+        data = np.stack([np.asarray(row.data) for row in rows]) if rows else np.empty((0, 0))
+        return now, Rows(data, np.array([now.step, now.status]), rows[-1].layout if rows else NO_ROWS)
+
+
+def rows_in(stack: Any) -> int:
+    """Room in a stack of batches."""
+    return jax.tree.leaves(stack)[0].shape[0]
+
+
+def is_short(task: Task, step: int) -> bool:
+    """Whether this step sees its epoch's last batch, with fewer examples than the others."""
+    if task.batches is None:
+        return False
+    n = task.problem.objective.examples
+    return step % task.batches.steps(n) == task.batches.full(n)

@@ -14,56 +14,35 @@ import numpy as np
 from thalweg.core.iterate import Carry
 from thalweg.core.solver import Solver
 from thalweg.core.status import Status
-from thalweg.core.stop import GradNorm, Host, Stop, Target, fired
+from thalweg.core.stop import Host, fired, make_host
 from thalweg.core.trace import Trace, unpack
 from thalweg.core.types import Params
 from thalweg.core.variables import rejoin
-from thalweg.run.callbacks import Callback, Event, period
-from thalweg.run.chunks import Engine, Task, host_values
+from thalweg.run.calendar import Period, Position
+from thalweg.run.callbacks import Callback, Event, Observer
+from thalweg.run.chunks import Engine, Rows, Segment, Task
+from thalweg.run.feed import Feed
 from thalweg.run.interrupt import interruptible
-from thalweg.run.lowest import lowest, rank
+from thalweg.run.lowest import Lowest, lowest, rank
+from thalweg.run.outcome import Outcome, is_at_point, running
+from thalweg.run.recovery import Recovery, lost_step, replay
 from thalweg.run.result import Point
 from thalweg.run.validation import Validator
 
-AT_POINT = (GradNorm, Target)
-"""Rules whose verdict is about `x_t`: the run returns that point, not the one the step went on to."""
 
+class Watch(NamedTuple):
+    """Who looks at a run, and how often.
 
-def is_at_point(status: Status, rule: Stop | None) -> bool:
-    """Whether a run that ended so returns the point of its last row."""
-    return status == Status.CONVERGED or isinstance(rule, AT_POINT)
+    - `validation`, `protection`: periods of the validations, and of the points to go back to without them.
+    - `per_epoch`: steps of a pass over the data; `length`: the most steps of the run. None where they are not known.
+    """
 
-
-def running(carry: Carry) -> Carry:
-    """The carry of a run that ended, ready to go on."""
-    return carry._replace(status=np.full(np.shape(carry.status), Status.RUNNING.value, np.int32))
-
-
-class Segment(NamedTuple):
-    """What a chunk was called with, kept so that it can be replayed."""
-
-    task: Task
-    carry: Carry | None
-    host: Host
-    step: int
-
-
-class Lowest(NamedTuple):
-    """The lowest point so far: its rank, its step, and the segment that leads to it."""
-
-    rank: tuple[bool, float]
-    step: int
-    segment: Segment
-
-
-class Outcome(NamedTuple):
-    """The end of a run, before it is put into words."""
-
-    x: Params
-    status: Status
-    rule: Stop | None
-    row: int
-    steps: int
+    observers: Sequence[Observer] = ()
+    validator: Validator | None = None
+    validation: Period = Period(1)
+    protection: Period = Period(1)
+    per_epoch: float | None = None
+    length: float | None = None
 
 
 class Run:
@@ -74,14 +53,17 @@ class Run:
         task: Task,
         engine: Engine,
         frozen: Any,
+        watch: Watch,
         *,
         keep: str = "last",
-        callbacks: Sequence[Callback] = (),
-        validator: Validator | None = None,
         carry: Carry | None = None,
+        feed: Feed | None = None,
+        recovery: Recovery | None = None,
     ):
         self.task, self.engine, self.frozen, self.keep = task, engine, frozen, keep
-        self.callbacks, self.validator, self.carry = tuple(callbacks), validator, carry
+        self.watch, self.carry, self.feed = watch, carry, feed
+        self.recovery = Recovery() if recovery is None else recovery
+        self.validator, self.observers = watch.validator, watch.observers
         self.began = time.perf_counter()
         self.step = 0 if carry is None else int(carry.step)
         self.first_step = self.step
@@ -89,75 +71,138 @@ class Run:
         self.replayed: list[np.ndarray] = []
         self.layout: Any = None
         self.lowest: Lowest | None = None
+        self.segment: Segment | None = None
         self.last_point: Params = None
         self.status = self.ended = Status.RUNNING
+        self.exhausted = False
+        self.signals: list[int] = []
         self.last_row: np.ndarray | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether every step sees the same data."""
+        return self.task.problem.whole and self.task.batches is None
 
     # ------------------------------------------------------------------ the loop
 
     def go(self) -> Outcome:
         """Runs to the end."""
-        with interruptible() as interrupted:
+        with interruptible() as self.signals:
             try:
                 self.validate_if_due()
                 while self.status == Status.RUNNING:
-                    rows = self.forward(self.limit())
+                    self.forward(self.limit())
                     self.validate_if_due()
-                    self.call_back(rows)
-                    if interrupted and self.status == Status.RUNNING:
+                    self.call_back()
+                    if self.signals and self.status == Status.RUNNING:
                         self.status = Status.INTERRUPTED
                 outcome = self.finish()
-                self.call_back(None, final=True)
+                self.call_back(final=True)
             finally:
                 self.close()
         return outcome
 
     def close(self) -> None:
         """Lets callbacks that hold the terminal or a file give them back, whatever happened."""
-        for callback in self.callbacks:
-            getattr(callback, "close", lambda: None)()
+        if self.feed is not None:
+            self.feed.close()
+        for observer in self.observers:
+            getattr(observer.callback, "close", lambda: None)()
 
     def limit(self) -> int:
         """Steps until something is due."""
-        periods = [period(c) for c in self.callbacks] + ([self.validator.every] if self.validator else [])
-        due = [p - self.step % p for p in periods if p is not None]
-        return min([self.engine.steps(), *due])
+        at = self.position()
+        periods = [observer.period for observer in self.observers]
+        periods += [self.watch.validation] if self.validator else []
+        periods += [self.watch.protection] if self.recovery.policy == "rollback" else []
+        left = [period.left(at) for period in periods if period is not None]
+        return min([self.engine.steps(), *(steps for steps in left if steps is not None)])
 
-    def forward(self, limit: int) -> np.ndarray:
-        """One chunk; returns its rows."""
-        segment = Segment(self.task, self.carry, self.host(), self.step)
+    def forward(self, limit: int) -> None:
+        """One chunk."""
+        stack = None
+        if self.feed is not None:
+            stack, limit = self.feed.take(limit)
+            if not limit:
+                self.exhausted, self.status = True, Status.STOPPED
+                return
+        segment = Segment(self.task, self.carry, self.host(), self.step, stack)
         began, compiled = time.perf_counter(), self.engine.compile_seconds
-        self.carry, rows = self.engine.advance(segment.task, segment.carry, segment.host, limit)
-        step, status = (int(n) for n in rows.counts)
-        self.engine.learn(time.perf_counter() - began - (self.engine.compile_seconds - compiled), step - self.step)
-        new, self.step = rows.data[: step - self.step], step
-        self.rows.append(new)
+        carry, rows = self.engine.advance(segment, limit, self.read_ahead)
+        made, status = int(rows.counts[0]) - self.step, Status(int(rows.counts[1]))
+        self.engine.learn(time.perf_counter() - began - (self.engine.compile_seconds - compiled), made)
         self.layout = rows.layout
-        self.remember(new, segment)
-        self.last_point = self.carry.point
-        self.status = self.ended = Status(status)
-        return new
+        new = rows.data[:made]
+        if status == Status.NONFINITE and self.recovery.policy != "stop":
+            made, carry, status = self.recover(segment, made, carry)
+            self.replayed.append(new[made:])
+            new = new[:made]
+        if self.feed is not None:
+            self.feed.confirm(made)
+        self.carry, self.segment, self.step = carry, segment, self.step + made
+        self.rows.append(new)
+        if self.whole:
+            self.remember(new, segment)
+            self.last_point = carry.point
+        self.status = self.ended = status
+
+    def read_ahead(self) -> None:
+        """What the host does while the device computes: the next batches of a stream."""
+        if self.feed is not None:
+            self.feed.fetch(self.engine.steps())
+
+    def recover(self, segment: Segment, made: int, lost: Carry) -> tuple[int, Carry, Status]:
+        """Drops the step that brought NaN: steps made with it, the carry to go on with, and the status."""
+        offset, before = lost_step(self.engine, segment, made, self.keep_rows)
+        carry = self.recovery.after(segment.step + offset, before, lambda: self.start(segment))
+        if carry is None:
+            return made, lost, Status.NONFINITE
+        return offset + 1, carry, Status.RUNNING
+
+    def start(self, like: Segment) -> Carry:
+        """The carry before the first step."""
+        return self.engine.advance(like._replace(carry=None, step=0), 0)[0]
 
     def host(self) -> Host:
         """The host's numbers for the next chunk."""
-        value, number = (np.inf, 0) if self.validator is None else (self.validator.latest, len(self.validator.steps))
-        return host_values(time.perf_counter() - self.began, value, number, 1.0)
+        seconds, epoch, since, per_epoch = time.perf_counter() - self.began, 0, 0, self.watch.per_epoch
+        if self.feed is not None:
+            epoch, since, per_epoch = self.feed.epoch, self.feed.since, self.feed.pass_length()
+        value, at = (np.inf, -1) if self.validator is None else (self.validator.latest, self.validator.latest_step)
+        return make_host(seconds, value, at, epoch, since, np.inf if per_epoch is None else per_epoch)
+
+    def position(self) -> Position:
+        """Where the run stands."""
+        if self.feed is None:
+            return Position(self.step, 0, False)
+        return Position(self.step, self.feed.epoch, self.feed.step == self.feed.since)
 
     def validate_if_due(self) -> None:
-        """Measures the current point where a validation is due."""
-        if self.validator is not None and self.step % self.validator.every == 0:
+        """Measures the current point where a validation is due, and keeps it where it is the best so far."""
+        at, rollback = self.position(), self.recovery.policy == "rollback"
+        if self.validator is not None and self.watch.validation.due(at):
             x = self.task.x0 if self.carry is None else self.carry.state.x
-            self.validator.measure(self.joined(x), self.step, self.model_state())
+            best = self.validator.measure(self.joined(x), self.step, self.model_state())
+            if best and rollback:
+                self.recovery.protect(self.carry)
+        elif self.validator is None and rollback and self.watch.protection.due(at):
+            self.recovery.protect(self.carry)
 
-    def call_back(self, rows: np.ndarray | None, final: bool = False) -> None:
+    def call_back(self, final: bool = False) -> None:
         """Calls the callbacks that are due; the wall-clock ones every time."""
-        for callback in self.callbacks:
-            every = period(callback)
-            if (every is None) or (not final and self.step % every == 0):
-                self.obey(callback(self.event(rows, final)))
+        at = self.position()
+        for observer in self.observers:
+            if observer.period is None or (not final and observer.period.due(at)):
+                event = self.event(observer.shown, final)
+                observer.shown = self.first_step + self.last() + 1
+                self.obey(observer.callback, event)
 
-    def obey(self, answer: Any) -> None:
-        """None, "stop", or a solver of the same structure."""
+    def obey(self, callback: Callback, event: Event) -> None:
+        """None, "stop" (or StopIteration), or a solver of the same structure."""
+        try:
+            answer = callback(event)
+        except StopIteration:
+            answer = "stop"
         if isinstance(answer, str) and answer == "stop":
             self.status = Status.STOPPED if self.status == Status.RUNNING else self.status
         elif isinstance(answer, Solver):
@@ -167,33 +212,65 @@ class Run:
         elif answer is not None:
             raise TypeError(f'A callback returned {answer!r}: return None, "stop", or a solver.')
 
-    def event(self, rows: np.ndarray | None, final: bool) -> Event:
-        """The run as a callback sees it now."""
-        trace = self.trace(self.rows[-1:] if rows is None else [rows])
-        latest = {} if self.validator is None else self.validator.row()
+    def event(self, since: int, final: bool) -> Event:
+        """The run as a callback sees it now, with the rows from step `since` on."""
         assert self.carry is not None
         return Event(
-            self.step, self.epochs(), self.joined(self.carry.state.x), self.task.solver, trace, latest,
-            time.perf_counter() - self.began, final,
-        )  # fmt: skip
+            step=self.step,
+            epoch=self.epochs(),
+            x=self.joined(self.carry.state.x),
+            solver=self.task.solver,
+            first_row=since,
+            trace=self.trace(since),
+            validation={} if self.validator is None else self.validator.row(),
+            seconds=time.perf_counter() - self.began,
+            length=self.watch.length,
+            final=final,
+        )
 
     # ------------------------------------------------------------------ the end
 
     def finish(self) -> Outcome:
-        """Which point the user gets, and the trace row that describes it."""
+        """Which point the user gets, and what is known of it."""
         assert self.carry is not None
         status, steps = self.status, self.step
         by_rule = self.ended == status and not status.failed
         rule = fired(self.task.stop, self.carry.stop) if by_rule else None
         if is_at_point(status, rule):
-            return self.kept(Outcome(self.carry.point, status, rule, self.last(), steps - 1))
-        x = self.carry.state.x
-        if not status.failed:
+            return self.kept(self.at_point(Outcome(None, None, status, rule, steps - 1, steps - 1)))
+        if not status.failed and self.whole:
             status = self.learn_last(status)
         if status.failed:
+            return self.fallen(status)
+        return self.kept(Outcome(self.carry.state.x, self.carry.model_state, status, rule, steps, steps))
+
+    def broken_off(self) -> Outcome:
+        """The point at which an exception ended the run."""
+        carry, steps = self.carry, self.step
+        assert carry is not None
+        return Outcome(carry.state.x, carry.model_state, Status.INTERRUPTED, None, steps, steps)
+
+    def at_point(self, outcome: Outcome) -> Outcome:
+        """The outcome at the point of the last row: kept on whole data, found again on batches."""
+        assert self.carry is not None
+        if self.whole:
+            return outcome._replace(x=self.carry.point, model_state=self.carry.model_state)
+        assert self.segment is not None
+        carry = replay(self.engine, self.segment, outcome.kept - self.segment.step, self.keep_rows)
+        return outcome._replace(x=carry.state.x, model_state=carry.model_state)
+
+    def fallen(self, status: Status) -> Outcome:
+        """After a failure of the numbers: the best point on whole data, the last finite one on batches."""
+        assert self.carry is not None
+        if self.whole:
             best = self.best()
-            return Outcome(best.x, status, None, best.step - self.first_step, self.last() + self.first_step)
-        return self.kept(Outcome(x, status, rule, self.last(), steps))
+            return Outcome(best.x, self.carry.model_state, status, None, best.step, self.first_step + self.last())
+        if self.segment is not None:
+            made = self.step - self.segment.step
+            offset, self.carry = lost_step(self.engine, self.segment, made, self.keep_rows)
+            self.step = self.segment.step + offset
+        outcome = Outcome(self.carry.state.x, self.carry.model_state, status, None, self.step, self.step)
+        return outcome if self.keep == "last" else self.best_validated(outcome)
 
     def learn_last(self, status: Status) -> Status:
         """One more step, to learn what is true of the last point; its new state is dropped."""
@@ -202,9 +279,9 @@ class Run:
             self.rows.append(self.last_row)
             self.last_point = self.carry.state.x
             return status
-        going = running(self.carry)
-        segment = Segment(self.task, going, self.host(), self.step)
-        _, rows = self.engine.advance(segment.task, going, segment.host, 1)
+        segment = Segment(self.task, running(self.carry), self.host(), self.step)
+        _, rows = self.engine.advance(segment, 1)
+        self.layout = rows.layout
         self.rows.append(rows.data[:1])
         self.remember(self.rows[-1], segment)
         self.last_point = self.carry.state.x
@@ -214,22 +291,34 @@ class Run:
     def kept(self, outcome: Outcome) -> Outcome:
         """The outcome, validated, and moved to the best point if that is what the user keeps."""
         if self.validator is not None:
-            self.validator.measure(self.joined(outcome.x), outcome.steps, self.model_state())
+            self.validator.measure(self.joined(outcome.x), outcome.steps, outcome.model_state)
         if self.keep == "last":
             return outcome
         if self.validator is not None:
-            x, step = self.validator.best
-            return outcome._replace(x=x, row=step - self.first_step)
+            return self.best_validated(outcome)
         best = self.best()
-        return outcome._replace(x=best.x, row=best.step - self.first_step)
+        return outcome._replace(x=best.x, kept=best.step)
+
+    def best_validated(self, outcome: Outcome) -> Outcome:
+        """The outcome at the point with the lowest validation value, where one was measured."""
+        best = None if self.validator is None else self.validator.best
+        if best is None:
+            return outcome
+        x, model_state, step, _ = best
+        return outcome._replace(x=x, model_state=model_state, kept=step)
 
     def last(self) -> int:
         """The index of the last row."""
         return sum(len(rows) for rows in self.rows) - 1
 
+    def keep_rows(self, rows: Rows, steps: int) -> None:
+        """Remembers rows that were made again: their evaluations count."""
+        if steps:
+            self.replayed.append(rows.data[:steps])
+
     def remember(self, rows: np.ndarray, segment: Segment) -> None:
         """Keeps the segment in which the lowest point so far was measured."""
-        trace = self.trace([rows])
+        trace = unpack(rows, self.layout)
         row = lowest(trace)
         if row is None:
             return
@@ -237,21 +326,32 @@ class Run:
             self.lowest = Lowest(rank(trace, row), segment.step + row, segment)
 
     def best(self) -> Point:
-        """The lowest point: the last one, or found by replaying its segment up to the step that measured it."""
+        """The lowest point on whole data: the last one, or found by replaying its segment.
+
+        On batches, whose values differ with the batch, the lowest validated point; the last one without validation.
+        """
+        assert self.carry is not None
+        if not self.whole:
+            best = None if self.validator is None else self.validator.best
+            if best is not None:
+                return Point(best.x, best.value, best.step)
+            last = self.trace(self.first_step + self.last()).value
+            return Point(self.joined(self.carry.state.x), float(last[-1]) if len(last) else float("nan"), self.step)
         if self.lowest is None:
-            return Point(self.task.x0, float("nan"), self.first_step)
-        (_, value), step, (task, carry, host, began) = self.lowest
+            return Point(self.joined(self.task.x0), float("nan"), self.first_step)
+        (_, value), step, segment = self.lowest
         if step == self.first_step + self.last() and self.last_point is not None:
-            return Point(self.last_point, value, step)
-        carry, rows = self.engine.advance(task, carry, host, step + 1 - began)
-        self.replayed.append(rows.data[: step + 1 - began])
-        return Point(carry.point, value, step)
+            return Point(self.joined(self.last_point), value, step)
+        carry, rows = self.engine.advance(segment, step + 1 - segment.step)
+        self.keep_rows(rows, step + 1 - segment.step)
+        return Point(self.joined(carry.point), value, step)
 
     # ------------------------------------------------------------------ what was seen
 
-    def trace(self, rows: list[np.ndarray] | None = None) -> Trace:
-        """The rows so far, by name."""
-        return unpack(np.concatenate(self.rows if rows is None else rows), self.layout)
+    def trace(self, since: int | None = None) -> Trace:
+        """The rows from step `since` on (all of them if None), by name."""
+        wanted = self.last() + 1 - (0 if since is None else since - self.first_step)
+        return unpack(tail(self.rows, wanted), self.layout)
 
     def joined(self, x: Params) -> Params:
         """The user's tree with the variables `x`."""
@@ -262,5 +362,17 @@ class Run:
         return self.task.problem.objective.model_state if self.carry is None else self.carry.model_state
 
     def epochs(self) -> float | None:
-        """Passes over the data; on whole data a step is one."""
-        return float(self.step) if self.task.problem.objective.examples else None
+        """Passes over the data; None without data, and for an iterator, which has no passes."""
+        if self.feed is None:
+            return None if self.watch.per_epoch is None else self.step / self.watch.per_epoch
+        return self.feed.epochs()
+
+
+def tail(blocks: list[np.ndarray], count: int) -> np.ndarray:
+    """The last `count` rows of a list of blocks, without touching the others."""
+    taken, block = [], len(blocks)
+    while count > 0:
+        block -= 1
+        taken.append(blocks[block][-count:])
+        count -= len(taken[-1])
+    return np.concatenate(taken[::-1]) if taken else blocks[-1][:0]

@@ -1,30 +1,34 @@
-"""Ctrl-C: the first lets the chunk finish and the run return, the second raises."""
+"""Ctrl-C and SIGTERM: the first lets the chunk finish and the run return, the second raises."""
 
 import contextlib
 import signal
 import threading
 from collections.abc import Iterator
 
+LISTENED = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+"""The signals, and the handler that says that nobody else listens."""
+
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[list[int]]:
-    """Yields a list that is empty until Ctrl-C is pressed. In other threads signals are not ours to catch."""
-    pressed: list[int] = []
+    """Yields a list to which the signals that come are appended.
+
+    In other threads, and where somebody else listens or a signal is ignored on purpose, it is not ours to catch.
+    """
+    came: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield pressed
+        yield came
         return
-    before = signal.getsignal(signal.SIGINT)
 
-    def press(number, frame):
-        if pressed:
+    def hear(number, frame):
+        if came:
             raise KeyboardInterrupt
-        pressed.append(number)
+        came.append(number)
 
-    if before is not signal.default_int_handler:  # somebody else listens, or Ctrl-C is ignored on purpose
-        yield pressed
-        return
-    signal.signal(signal.SIGINT, press)
+    ours = [number for number, idle in LISTENED.items() if signal.getsignal(number) is idle]
+    before = {number: signal.signal(number, hear) for number in ours}
     try:
-        yield pressed
+        yield came
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -6,12 +6,13 @@ import jax
 import numpy as np
 
 from thalweg.core.status import Status
-from thalweg.core.stop import Stop, fired
+from thalweg.core.stop import Stop, fired, make_host
 from thalweg.core.trace import unpack
 from thalweg.core.tree import is_key
-from thalweg.run.chunks import Engine, Rows, host_values
-from thalweg.run.driver import Lowest, Run, is_at_point, running
-from thalweg.run.lowest import lowest
+from thalweg.run.chunks import Engine, Rows, Segment
+from thalweg.run.driver import Run
+from thalweg.run.lowest import Lowest, lowest
+from thalweg.run.outcome import is_at_point, running
 from thalweg.run.result import Restarts
 
 CAPACITY = 64
@@ -24,16 +25,18 @@ NOWHERE: Any = None
 def run_lanes(run: Run, engine: Engine) -> Restarts:
     """Runs all lanes to their ends and leaves the best one in `run`, as if it had run alone."""
     assert engine.lanes is not None
-    n, host, carry = engine.lanes.number, host_values(0.0, np.inf, 0, 1.0), None
+    n, at = engine.lanes.number, Segment(run.task, None, make_host(), 0)
     rows: list[list[np.ndarray]] = [[] for _ in range(n)]
     steps, status = np.zeros(n, int), np.full(n, Status.RUNNING.value)
     while (status == Status.RUNNING).any():
-        carry, block = engine.advance(run.task, carry, host, engine.capacity)
+        carry, block = engine.advance(at, engine.capacity)
+        at = at._replace(carry=carry)
         before, steps, status = steps, np.asarray(carry.step), np.asarray(carry.status)
         for lane in range(n):
             rows[lane].append(block.data[lane, : steps[lane] - before[lane]])
+    carry = at.carry
     assert carry is not None
-    _, ahead = engine.advance(run.task, running(carry), host, 1)
+    _, ahead = engine.advance(at._replace(carry=running(carry)), 1)
     lanes = [lane_of(carry, i) for i in range(n)]
     values = np.array([final_value(run.task.stop, lanes[i], rows[i], ahead, i) for i in range(n)])
     lost = np.isnan(values) | (status >= Status.NONFINITE)

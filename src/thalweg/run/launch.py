@@ -1,5 +1,6 @@
 """From a checked problem and method to a result: builds the run, lets it go, puts its end into words."""
 
+import signal
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -7,39 +8,53 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from thalweg.core.batches import Batches
 from thalweg.core.config import to_config
+from thalweg.core.duration import length as duration
 from thalweg.core.iterate import Carry
 from thalweg.core.nonsmooth import Zero
+from thalweg.core.oracle import Oracle
 from thalweg.core.problem import Problem
 from thalweg.core.solver import Solver
 from thalweg.core.status import Status
-from thalweg.core.stop import Stop
+from thalweg.core.stop import Epochs, Steps, Stop
 from thalweg.core.trace import Trace, unpack
 from thalweg.core.types import Evals, Params
 from thalweg.core.variables import short
-from thalweg.run.callbacks import Callback
+from thalweg.run.calendar import EpochLength, period
+from thalweg.run.callbacks import Callback, observe
 from thalweg.run.chunks import CAPACITY, Engine, Lanes, Task
-from thalweg.run.driver import Outcome, Run, running
+from thalweg.run.driver import Run, Watch
+from thalweg.run.feed import Feed
 from thalweg.run.inspect import Facts, inspect
 from thalweg.run.lanes import CAPACITY as LANES_CAPACITY
 from thalweg.run.lanes import run_lanes
 from thalweg.run.messages import advice, falls_steadily, message
+from thalweg.run.outcome import Outcome, running
+from thalweg.run.recovery import Recovery
 from thalweg.run.result import Later, Restarts, Result, Seconds
-from thalweg.run.validation import Validator
+from thalweg.run.validation import BLOCK, Validator
+
+VALIDATE_EVERY = 10
+"""Steps between validations on whole data."""
+STREAM_PERIOD = 100
+"""Steps that stand for an epoch where an iterator has none."""
 
 
 class Options(NamedTuple):
     """What `minimize` was asked for beside the problem, the method and the stop rule."""
 
+    batches: Batches | None = None
     keep: str = "last"
     restarts: int = 1
     spread: float = 1.0
     seed: int = 0
     state: Carry | None = None
-    validate_every: int = 10
+    validate_every: Any = None
     callbacks: tuple[Callback, ...] = ()
     chunk: int | None = None
     dispatch: str | None = None
+    on_nonfinite: str = "stop"
 
 
 class Variables(NamedTuple):
@@ -58,24 +73,78 @@ class Choice(NamedTuple):
 
 
 def launch(problem: Problem, solver: Solver, stop: Stop, start: Variables, options: Options, choice: Choice) -> Result:
-    """Runs and reports."""
-    task = Task(problem.training(start.frozen), solver, stop, np.asarray(options.seed, np.uint32), start.x)
+    """Runs and reports. An exception on the way carries what was reached as its `result`."""
+    seed = np.asarray(options.seed, np.uint32)
+    task = Task(problem.training(start.frozen), solver, stop, seed, start.x, options.batches)
+    feed = feed_of(problem, options.state)
     lanes = Lanes(options.restarts, float(options.spread)) if options.restarts > 1 else None
-    engine = Engine(task, fixed=options.chunk, lanes=lanes, capacity=CAPACITY if lanes is None else LANES_CAPACITY)
+    engine = Engine(
+        task,
+        stack=None if feed is None else jax.tree.map(lambda leaf: leaf[None], feed.sample),
+        fixed=options.chunk,
+        lanes=lanes,
+        capacity=CAPACITY if lanes is None else LANES_CAPACITY,
+    )
     facts = look(task, engine)
     engine.single = options.dispatch == "single" or (
         options.dispatch is None and facts.convolves and jax.default_backend() == "cpu" and lanes is None
     )
     carry = None if options.state is None else resumed(options.state, engine, stop)
-    validator = None if problem.validation is None else Validator(problem, options.validate_every)
-    watch = {"keep": options.keep, "callbacks": options.callbacks, "validator": validator, "carry": carry}
-    run = Run(task, engine, start.frozen, **watch)
-    if lanes is None:
-        return describe(run, run.go(), options, choice, None)
-    restarts = run_lanes(run, engine)
-    run.engine = Engine(task)
-    run.engine.compile_seconds = engine.compile_seconds
-    return describe(run, run.finish(), options, choice, restarts)
+    watch = watched(problem, stop, options, carry)
+    extras = {"keep": options.keep, "carry": carry, "feed": feed, "recovery": Recovery(options.on_nonfinite)}
+    run = Run(task, engine, start.frozen, watch, **extras)
+    if lanes is not None:
+        restarts = run_lanes(run, engine)
+        run.engine = Engine(task)
+        run.engine.compile_seconds = engine.compile_seconds
+        return describe(run, run.finish(), options, choice, restarts)
+    try:
+        outcome = run.go()
+    except BaseException as error:
+        if run.carry is not None:
+            error.result = describe(run, run.broken_off(), options, choice, None)  # type: ignore[attr-defined]
+        raise
+    return describe(run, outcome, options, choice, None)
+
+
+def feed_of(problem: Problem, state: Any) -> Feed | None:
+    """The batches of a streamed problem, from where an earlier run stands."""
+    if problem.stream is None:
+        return None
+    return Feed(problem.stream, int(state.step) if isinstance(state, Carry) else 0)
+
+
+def watched(problem: Problem, stop: Stop, options: Options, carry: Carry | None) -> Watch:
+    """Who looks at the run, and when."""
+    length = epoch_length(problem, options.batches)
+    once = problem.stream is not None and problem.stream.once
+    epoch = Steps(STREAM_PERIOD) if once else Epochs(1)
+    on_batches = not problem.whole or options.batches is not None
+    default = epoch if on_batches else VALIDATE_EVERY
+    validation = default if options.validate_every is None else options.validate_every
+    validator = None
+    if problem.validation is not None:
+        stateful = Oracle.MODEL_STATE in problem.objective.offers
+        size = options.batches.size if options.batches else problem.objective.examples
+        validator = Validator(problem, stateful, max(BLOCK, size) if on_batches else None)
+    return Watch(
+        observe(options.callbacks, epoch if on_batches else 1, length, 0 if carry is None else int(carry.step)),
+        validator,
+        period("validate_every", validation, length),
+        period("on_nonfinite", epoch if on_batches else 1, length),
+        length.steps,
+        duration(stop, length.steps),
+    )
+
+
+def epoch_length(problem: Problem, batches: Batches | None) -> EpochLength:
+    """How long a pass over the data lasts."""
+    if problem.stream is not None:
+        return EpochLength(problem.stream.steps_per_epoch, not problem.stream.once)
+    examples = problem.objective.examples
+    if batches is not None:
+        return EpochLength(float(batches.steps(examples)), False)
+    return EpochLength(1.0 if examples else None, False)
 
 
 def resumed(carry: Any, engine: Engine, stop: Stop) -> Carry:
@@ -111,7 +180,8 @@ def describe(run: Run, outcome: Outcome, options: Options, choice: Choice, resta
     """The result."""
     trace = run.trace()
     assert run.carry is not None
-    x, status, rule, row, steps = outcome
+    x, model_state, status, rule, kept, steps = outcome
+    row = min(kept - run.first_step, len(trace.value) - 1)
     if status == Status.STEP_LIMIT and choice.default_limit and falls_steadily(trace):
         status, rule = Status.DIVERGED, None
     failed = status.failed or (status == Status.STEP_LIMIT and choice.default_limit)
@@ -120,30 +190,35 @@ def describe(run: Run, outcome: Outcome, options: Options, choice: Choice, resta
         x=run.joined(x),
         status=status,
         ok=not failed,
-        message=message(status, rule, trace, row),
+        message=message(status, rule, trace, row, said=said(run)),
         advice=advice(status, trace, row, moved=(run.task.x0, run.carry.state.x), default_limit=choice.default_limit),
         rule=rule,
         steps=steps,
-        epochs=float(steps) if run.epochs() is not None else None,
+        epochs=run.epochs(),
         evals=total_evals(trace, run),
         seconds=Seconds(run.engine.compile_seconds, max(total - run.engine.compile_seconds, 0.0)),
         trace=trace,
         first_step=run.first_step,
-        kept=run.first_step + row,
+        kept=kept,
+        whole=run.whole,
+        skipped=tuple(run.recovery.dropped),
         state=running(run.carry),
-        model_state=run.model_state(),
+        model_state=model_state,
         method=run.task.solver,
         reason=choice.reason,
         validation=None if run.validator is None else run.validator.table(),
         restarts=restarts,
-        later=Later(lambda: joined_best(run), choice.name, lambda: configuration(run, options)),
+        later=Later(run.best, choice.name, lambda: configuration(run, options)),
     )
 
 
-def joined_best(run: Run) -> Any:
-    """The best point as a tree like `x0`."""
-    best = run.best()
-    return best._replace(x=run.joined(best.x))
+def said(run: Run) -> str:
+    """What the end of a run was about, where the loop itself does not know it."""
+    if run.exhausted:
+        return f"the stream of batches ended after {run.step} steps."
+    if run.signals:
+        return f"interrupted by {'SIGTERM' if run.signals[0] == signal.SIGTERM else 'Ctrl-C'}."
+    return ""
 
 
 def total_evals(trace: Trace, run: Run) -> Evals:
@@ -166,7 +241,11 @@ def configuration(run: Run, options: Options) -> dict:
         "keep": options.keep,
         "restarts": options.restarts,
         "spread": options.spread,
-        "validate_every": options.validate_every,
+        "validate_every": to_config(options.validate_every),
         "seed": options.seed,
+        "batch_size": None if options.batches is None else options.batches.size,
+        "last": None if options.batches is None else options.batches.last,
+        "shuffle": None if options.batches is None else options.batches.shuffle,
+        "on_nonfinite": options.on_nonfinite,
         "dispatch": "single" if run.engine.single else "chunk",
     }

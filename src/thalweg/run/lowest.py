@@ -1,11 +1,22 @@
 """The best point of a run, from its trace: the loop itself need not remember it."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from thalweg.core.trace import Trace
+from thalweg.run.chunks import Segment
 
 FEASIBLE = 1e-6
 """A point counts as feasible, in the comparison for the best, up to this violation."""
+
+
+class Lowest(NamedTuple):
+    """The lowest point so far: its rank, its step, and the segment that leads to it."""
+
+    rank: tuple[bool, float]
+    step: int
+    segment: Segment
 
 
 def lowest(trace: Trace) -> int | None:

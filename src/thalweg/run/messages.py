@@ -37,20 +37,20 @@ def last(column: np.ndarray) -> float:
     return float(column[-1]) if len(column) else float("nan")
 
 
-def message(status: Status, rule: Stop | None, trace: Trace, row: int) -> str:
-    """The sentence after `STATUS after n steps:`."""
+def message(status: Status, rule: Stop | None, trace: Trace, row: int, said: str = "") -> str:
+    """The sentence after `STATUS after n steps:`; `said` is what the driver knows of the end."""
     optimality = float(trace.optimality[row]) if len(trace.optimality) else float("nan")
     if isinstance(rule, GradNorm):
         return f"the first-order residual, {optimality:.3g}, is at most {float(rule.tolerance):.3g}."
     if rule is not None:
         return reached(rule)
     texts = {
-        Status.STOPPED: "a callback said stop.",
+        Status.STOPPED: said or "a callback said stop.",
         Status.NONFINITE: nonfinite(trace),
         Status.SEARCH_FAILED: f"no step lowers the value any more; the first-order residual is {optimality:.3g}.",
         Status.DIVERGED: "the objective falls without end.",
         Status.INFEASIBLE: "the constraints cannot be met near this point.",
-        Status.INTERRUPTED: "interrupted.",
+        Status.INTERRUPTED: said or "an exception broke it off.",
         Status.TIME_LIMIT: "the time is up.",
     }
     return texts.get(status, "")

@@ -15,6 +15,9 @@ from thalweg.core.stop import Stop
 from thalweg.core.trace import Trace
 from thalweg.core.types import Evals, Params
 
+FEW = 5
+"""Numbers that a line lists."""
+
 
 class Seconds(NamedTuple):
     """Wall time: tracing and compiling, and everything else."""
@@ -66,7 +69,9 @@ class Result:
     - `steps`, `epochs`, `evals`: the work done. `seconds`: `(compile, run)`.
     - `trace`: one row a step, from `first_step` on (0 unless an earlier run was continued); row `t` describes `x_t`.
       `kept`: the step whose point `x` is.
-    - `best`: the lowest point seen, `(x, value, step)`.
+    - `whole`: whether every step saw the same data. On batches `value` is that of the last batch.
+    - `skipped`: the steps that were dropped because their numbers were not finite.
+    - `best`: the lowest point seen, `(x, value, step)`; on batches the one with the lowest validation value.
     - `state`: pass it as `minimize(..., state=result.state)` to go on. `model_state`: of a stateful loss.
     - `method`: the solver that ran; `reason`: why, where it was not named; `config`: the run as JSON can hold it.
     - `validation`: validation values and metrics, or None. `restarts`: all lanes, or None.
@@ -85,6 +90,8 @@ class Result:
     trace: Trace
     first_step: int
     kept: int
+    whole: bool
+    skipped: tuple[int, ...]
     state: Carry
     model_state: Any
     method: Solver
@@ -126,6 +133,7 @@ class Result:
     def row(self, field: str) -> float:
         """A number of the trace row that describes `x`."""
         column, row = getattr(self.trace, field), self.kept - self.first_step
+        row = row if self.whole else min(row, len(column) - 1)
         return float(column[row]) if 0 <= row < len(column) else float("nan")
 
     def __repr__(self) -> str:
@@ -145,14 +153,19 @@ class Result:
 
     def table(self) -> list[tuple[str, str]]:
         """Name and text of each line of the summary."""
-        rows = [("value", self.change("value")), ("optimality", self.change("optimality"))]
+        rows = [("value", self.change("value") + ("" if self.whole else " on its batch"))]
+        if self.whole or not np.isnan(self.trace.optimality).all():
+            rows.append(("optimality", self.change("optimality")))
         if np.any(self.trace.infeasibility > 0):
             rows.append(("infeasible", self.change("infeasibility")))
         rows += self.held_out()
         if self.restarts is not None:
             rows.append(("restarts", spread(self.restarts.values)))
-        if self.kept < self.first_step + len(self.trace.value) - 1:
+        if self.kept < self.first_step + len(self.trace.value) - (1 if self.whole else 0) and not self.status.failed:
             rows.append(("kept", f"the point of step {self.kept}, the best of the run"))
+        if self.skipped:
+            steps = ", ".join(map(str, self.skipped[:FEW])) + (", ..." if len(self.skipped) > FEW else "")
+            rows.append(("skipped", f"{plural(len(self.skipped), 'step')} with numbers that are not finite: {steps}"))
         rows.append(("evaluations", count(self.evals)))
         rows.append(("time", f"{duration(self.seconds.compile)} to compile, {duration(self.seconds.run)} to run"))
         rows.append(("method", self.reason or self.name))

@@ -1,0 +1,92 @@
+"""Batches that come from elsewhere: a loader, a list, a generator, a function of the epoch."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+from jax.tree_util import tree_leaves_with_path
+
+from thalweg.core.variables import is_array, leaf_name, short
+
+
+class Stream:
+    """Batches, one a step, from anything that can be iterated.
+
+    - `source`: something that can be iterated again and again (a list of batches, a data loader): each pass is an
+      epoch; or a function `epoch -> iterable`; or an iterator (a generator), which is one pass without end or until
+      it ends. A batch is a tree of arrays with a leading axis of examples, all of one shape; only that axis may be
+      shorter.
+    - `steps_per_epoch`: batches in a pass, where `len(source)` does not say it; needed only by schedules in epochs.
+
+    Batches that were read ahead of a run's end are kept for the next run from the same iterator.
+    """
+
+    def __init__(self, source: Any, steps_per_epoch: int | None = None):
+        if not callable(source) and not isinstance(source, Iterable):
+            raise TypeError(f"Stream({short(source)}): give something to iterate over, or a function of the epoch.")
+        if steps_per_epoch is not None and (
+            isinstance(steps_per_epoch, bool) or not isinstance(steps_per_epoch, int) or steps_per_epoch < 1
+        ):
+            raise ValueError(f"Stream(steps_per_epoch={steps_per_epoch!r}): give a whole number >= 1.")
+        self.source = source
+        self.once = isinstance(source, Iterator)
+        self.steps_per_epoch = steps_per_epoch or known_length(source)
+        self.sample: Any = None
+        self.waiting: list[Any] = []
+
+    def __repr__(self) -> str:
+        return f"Stream({type(self.source).__name__})"
+
+    def epoch(self, number: int) -> Iterator[Any]:
+        """The batches of one pass, as trees of NumPy arrays."""
+        source: Any = self.source(number) if callable(self.source) else self.source
+        return map(as_arrays, iter(source))
+
+    def first(self) -> Any:
+        """The first batch, which is not lost to the run; a `ValueError` in one sentence where there is none."""
+        if self.sample is None:
+            self.sample = next(self.epoch(0), None)
+            if self.sample is None:
+                raise ValueError(f"data={self!r} is empty: its first pass has no batch.")
+            check_batch(self.sample)
+            self.waiting = [self.sample] if self.once else []
+        return self.sample
+
+
+def known_length(source: Any) -> int | None:
+    """`len(source)` where it has one."""
+    try:
+        return len(source) or None
+    except TypeError:
+        return None
+
+
+def as_arrays(batch: Any) -> Any:
+    """A batch as NumPy arrays of the dtypes that JAX will use."""
+
+    def one(leaf):
+        array = leaf if is_array(leaf) else np.asarray(leaf)
+        dtype = array.dtype if array.dtype == object else jax.dtypes.canonicalize_dtype(array.dtype)
+        return np.asarray(array, dtype)
+
+    return jax.tree.map(one, batch)
+
+
+def check_batch(batch: Any) -> None:
+    """Refuses a batch without examples, or with leaves of different lengths."""
+    shapes = {leaf_name(path) if path else "": leaf.shape for path, leaf in tree_leaves_with_path(batch)}
+    if not shapes or any(not shape or not shape[0] for shape in shapes.values()):
+        raise ValueError(f"A batch of the stream is empty or has no axis of examples: its shapes are {shapes}.")
+    if len({shape[0] for shape in shapes.values()}) > 1:
+        raise ValueError(f"A batch of the stream has leaves of different lengths: its shapes are {shapes}.")
+    for name, leaf in zip(shapes, jax.tree.leaves(batch), strict=True):
+        if leaf.dtype == object:
+            raise TypeError(f"A batch of the stream holds Python objects in {name or 'its leaf'}: give numbers.")
+
+
+def is_streamable(data: Any) -> bool:
+    """Whether `data` is one object to iterate over, not a tree of arrays."""
+    if isinstance(data, (str, bytes)) or not jax.tree_util.all_leaves([data]):
+        return False
+    return isinstance(data, Iterable) and getattr(type(data), "__array__", None) is None

@@ -1,0 +1,171 @@
+"""Streamed batches on their way into the compiled loop: read ahead while the device computes, stacked by chunk."""
+
+import collections
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax.tree_util import tree_leaves_with_path
+
+from thalweg.core.stream import Stream, check_batch
+from thalweg.core.variables import leaf_name
+
+STACK_BYTES = 2**23
+"""Size of a stack: enough that the host's work between chunks is small, and no burden on memory."""
+MOST, FEW = 128, 32
+"""Most batches of a stack; and how many where the length of a pass is not known."""
+
+
+class Item(NamedTuple):
+    """A batch, and whether it is the last one of its pass."""
+
+    batch: Any
+    last: bool
+
+
+class Stack(NamedTuple):
+    """Batches of one shape along a leading axis; the first `count` of them are there."""
+
+    batches: Any
+    count: int
+
+
+class Feed:
+    """The batches of a stream from step `step` on.
+
+    - `step`, `epoch`, `since`: steps made, passes completed, and the step at which the current pass began.
+    """
+
+    def __init__(self, stream: Stream, step: int = 0):
+        self.stream, self.step, self.epoch, self.since = stream, step, 0, 0
+        self.sample = stream.first()
+        self.capacity = capacity(self.sample, stream.steps_per_epoch)
+        self.items: collections.deque[Item] = collections.deque()
+        self.taken: list[Item] = []
+        if stream.once:
+            self.reader = read_once(stream)
+            return
+        known = stream.steps_per_epoch
+        self.epoch, skipped = divmod(step, known) if known else (0, step)
+        self.since = self.epoch * (known or 0)
+        self.reader = read(stream, self.epoch)
+        for past in range(1, skipped + 1):
+            self.advance(next(self.reader, Item(None, False)), self.since + past)
+
+    def pass_length(self) -> float | None:
+        """Steps of the current pass: known once its end was read, or where the stream says it."""
+        if self.taken and self.taken[-1].last:
+            return self.step + len(self.taken) - self.since
+        return self.stream.steps_per_epoch
+
+    def epochs(self) -> float | None:
+        """Passes completed, with a fraction where their length is known; None for an iterator."""
+        if self.stream.once:
+            return None
+        known = self.stream.steps_per_epoch
+        return self.epoch + ((self.step - self.since) / known if known else 0.0)
+
+    def advance(self, item: Item, step: int) -> None:
+        """Notes that a pass has ended with this batch."""
+        if item.last:
+            self.epoch, self.since = self.epoch + 1, step
+
+    def fetch(self, count: int) -> None:
+        """Reads ahead until `count` batches are here, or the stream ends."""
+        while len(self.items) < count and (item := next(self.reader, None)) is not None:
+            self.check(item.batch)
+            self.items.append(item)
+
+    def take(self, limit: int) -> Stack:
+        """The next batches: at most `limit`, of one shape, not beyond the end of a pass. None left: the end."""
+        self.fetch(min(limit, self.capacity))
+        self.taken = []
+        while self.items and len(self.taken) < min(limit, self.capacity) and self.fits(self.items[0].batch):
+            self.taken.append(self.items.popleft())
+            if self.taken[-1].last:
+                break
+        if not self.taken:
+            return Stack(None, 0)
+        whole = length(self.taken[0].batch) == length(self.sample)
+        return Stack(stack([item.batch for item in self.taken], self.capacity if whole else 1), len(self.taken))
+
+    def fits(self, batch: Any) -> bool:
+        """Whether a batch goes into the stack that has been begun; a shorter one has a stack of its own."""
+        if not self.taken:
+            return True
+        return length(batch) == length(self.taken[0].batch) == length(self.sample)
+
+    def confirm(self, steps: int) -> None:
+        """The run used `steps` of the batches that were taken; the others come again."""
+        self.items.extendleft(reversed(self.taken[steps:]))
+        del self.taken[steps:]
+        self.step += steps
+        if self.taken:
+            self.advance(self.taken[-1], self.step)
+        self.taken = []
+
+    def close(self) -> None:
+        """Leaves what was read ahead to the next run from the same iterator."""
+        if self.stream.once:
+            self.stream.waiting = [item.batch for item in self.items]
+
+    def check(self, batch: Any) -> None:
+        """Refuses a batch that is not like the first; it may be shorter."""
+        if jax.tree.structure(batch) != jax.tree.structure(self.sample):
+            raise ValueError(
+                f"A batch of the stream is a {jax.tree.structure(batch)}, and the first was a "
+                f"{jax.tree.structure(self.sample)}: give all batches one structure."
+            )
+        check_batch(batch)
+        for (path, leaf), first in zip(tree_leaves_with_path(batch), jax.tree.leaves(self.sample), strict=True):
+            if leaf.shape[1:] != first.shape[1:] or leaf.dtype != first.dtype or leaf.shape[0] > first.shape[0]:
+                where = f"[{leaf_name(path)}]" if path else ""
+                raise ValueError(
+                    f"batch{where} has shape {leaf.shape} and dtype {leaf.dtype}, and the first had {first.shape} and "
+                    f"{first.dtype}: only the leading axis may be shorter."
+                )
+
+
+def read(stream: Stream, epoch: int) -> Iterator[Item]:
+    """Pass after pass, until one is empty."""
+    while True:
+        batch = None
+        for following in stream.epoch(epoch):
+            if batch is not None:
+                yield Item(batch, False)
+            batch = following
+        if batch is None:
+            return
+        yield Item(batch, True)
+        epoch += 1
+
+
+def read_once(stream: Stream) -> Iterator[Item]:
+    """What an earlier run left, then the iterator."""
+    while stream.waiting:
+        yield Item(stream.waiting.pop(0), False)
+    for batch in stream.epoch(0):
+        yield Item(batch, False)
+
+
+def length(batch: Any) -> int:
+    """Examples of a batch."""
+    return jax.tree.leaves(batch)[0].shape[0]
+
+
+def capacity(sample: Any, per_epoch: int | None) -> int:
+    """Batches of a stack."""
+    size = sum(leaf.nbytes for leaf in jax.tree.leaves(sample))
+    return max(1, min(STACK_BYTES // max(size, 1), per_epoch or FEW, MOST))
+
+
+def stack(batches: list[Any], room: int) -> Any:
+    """The batches along a leading axis with room for `room`; what is not filled is never read."""
+
+    def one(*leaves):
+        out = np.empty((room, *leaves[0].shape), leaves[0].dtype)
+        np.stack(leaves, out=out[: len(leaves)])
+        return out
+
+    return jax.tree.map(one, *batches)

@@ -1,0 +1,86 @@
+"""What happens after a step whose numbers are not finite: find it, drop it, and go on, or give up.
+
+Nothing guards the steps themselves. The chunk that ended in NaN is replayed up to the step that brought it, so a run
+without accidents pays nothing, and one with them makes no step more than twice.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from thalweg.core.iterate import Carry
+from thalweg.core.status import Status
+from thalweg.run.chunks import Engine, Rows, Segment
+
+MOST_SKIPS = 10
+"""Steps in a row that may be dropped: more are no accident."""
+MOST_ROLLBACKS = 3
+"""Times that a run may go back to the same point."""
+
+Keep = Callable[[Rows, int], None]
+
+
+def replay(engine: Engine, segment: Segment, steps: int, keep: Keep) -> Carry:
+    """The carry after the first `steps` steps of a segment; `keep` is told of the rows that were made again."""
+    if steps == 0 and segment.carry is not None:
+        return segment.carry
+    carry, rows = engine.advance(segment, steps)
+    keep(rows, steps)
+    return carry
+
+
+def lost_step(engine: Engine, segment: Segment, made: int, keep: Keep) -> tuple[int, Carry]:
+    """The step of a segment that brought the first number that is not finite, and the carry before it.
+
+    The run ended after `made` steps. The step that brought the NaN is usually the last one or, where a gradient was
+    lost at a finite value, the one before; otherwise it is found by bisection.
+    """
+    good, bad = 0, made
+    tries = [made - 1, made - 2]
+    before = None
+    while bad - good > 1 or before is None:
+        middle = tries.pop(0) if tries else (good + bad) // 2
+        middle = min(max(middle, good), bad - 1)
+        carry = replay(engine, segment, middle, keep)
+        if middle == 0 or int(carry.status) != Status.NONFINITE:
+            good, before = middle, carry
+        else:
+            bad = middle
+    return good, before
+
+
+class Recovery:
+    """The policy after a lost step, and what it has done.
+
+    - `policy`: `"stop"`; `"skip"` drops the step: parameters, moments and schedule stay as they were before it, and
+      the next batch comes; `"rollback"` also goes back to the carry that was kept last.
+    - `dropped`: the steps that were dropped.
+    """
+
+    def __init__(self, policy: str = "stop"):
+        self.policy = policy
+        self.dropped: list[int] = []
+        self.safe: Carry | None = None
+        self.tries = 0
+
+    def protect(self, carry: Carry | None) -> None:
+        """Remembers where to go back to; None is the start."""
+        self.safe, self.tries = carry, 0
+
+    def after(self, step: int, before: Carry, safe: Callable[[], Carry]) -> Carry | None:
+        """The carry to go on with after dropping `step`; None where that was done often enough."""
+        if self.policy == "skip":
+            self.tries = self.tries + 1 if self.dropped and self.dropped[-1] == step - 1 else 1
+            most, base = MOST_SKIPS, before
+        else:
+            self.tries += 1
+            most, base = MOST_ROLLBACKS, self.safe
+        if self.tries > most:
+            return None
+        self.dropped.append(step)
+        base = safe() if base is None else base
+        return base._replace(
+            step=np.asarray(step + 1, np.int32),
+            stop=before.stop,
+            status=np.asarray(Status.RUNNING.value, np.int32),
+        )
