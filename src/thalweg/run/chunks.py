@@ -19,7 +19,7 @@ from thalweg.core.solver import Solver
 from thalweg.core.status import Status
 from thalweg.core.stop import Host, Stop, make_host
 from thalweg.core.trace import Layout, pack
-from thalweg.core.tree import is_key
+from thalweg.core.tree import all_finite, is_key
 from thalweg.core.types import Key, Params
 
 CAPACITY = 1024
@@ -114,11 +114,10 @@ def lane_chunk(
     problem, solver, stop, _, _, memory = lane.task
     batches = memory if stack is None else stack
     carry = jax.lax.cond(fresh, lambda: lane.start(stack, carry.host), lambda: carry)
-    before = sound(lane.task, carry)
     carry, rows, layout = loop.run(
         problem, solver, carry, stop, lane.key, batches, capacity=capacity, limit=limit, batched=batched
     )
-    carry = guard(before, sound(lane.task, carry), carry)
+    carry = guard(carry)
     return carry, Rows(rows, counts(carry), layout)
 
 
@@ -164,20 +163,9 @@ def single(task: Task, carry: Carry, batch: Any, short: bool) -> tuple[Carry, Ro
     return carry, Rows(row, counts(carry), layout)
 
 
-def sound(task: Task, carry: Carry) -> jax.Array:
-    """Which floating-point leaves are finite throughout: of the iterate, and on batches of the method's memory too.
-
-    There a lost gradient must not leave its mark on a moment; on whole data the next value tells.
-    """
-    whole = task.problem.whole and task.batches is None
-    leaves = jax.tree.leaves(carry.state.x if whole else carry.state)
-    inexact = [leaf for leaf in leaves if not is_key(leaf) and jnp.issubdtype(leaf.dtype, jnp.inexact)]
-    return jnp.stack([jnp.isfinite(leaf).all() for leaf in inexact] or [jnp.asarray(True)])
-
-
-def guard(before: jax.Array, after: jax.Array, carry: Carry) -> Carry:
-    """Once a chunk, and not at every step, it is tested that what was finite `before` is so `after`."""
-    lost = (before & ~after).any() & (carry.status == Status.RUNNING.value)
+def guard(carry: Carry) -> Carry:
+    """Once a chunk the whole iterate is tested, not only the value."""
+    lost = (carry.status == Status.RUNNING.value) & ~all_finite(carry.state.x)
     return carry._replace(status=jnp.where(lost, Status.NONFINITE.value, carry.status).astype(jnp.int32))
 
 
@@ -254,7 +242,6 @@ class Engine:
         task = at.task
         now = self.timed(*program(first, task, None, at.stack, at.host)) if at.carry is None else at.carry
         now, rows = now._replace(host=at.host), []
-        before = self.timed(*program(sound, task, now))
         for i in range(limit):
             batch = None if at.stack is None else jax.tree.map(lambda b, i=i: b[i], at.stack)
             now, row = self.timed(*program(single, task, now, batch, is_short(task, at.step + i)))
@@ -263,7 +250,7 @@ class Engine:
             rows.append(row)
             if np.asarray(row.counts)[1] != Status.RUNNING:
                 break
-        now = self.timed(*program(guard, before, self.timed(*program(sound, task, now)), now))
+        now = self.timed(*program(guard, now))
         data = np.stack([np.asarray(row.data) for row in rows]) if rows else np.empty((0, 0))
         return now, Rows(data, np.array([now.step, now.status]), rows[-1].layout if rows else NO_ROWS)
 

@@ -25,7 +25,7 @@ from thalweg.run.feed import Feed
 from thalweg.run.interrupt import interruptible
 from thalweg.run.lowest import Lowest, lowest, rank
 from thalweg.run.outcome import Outcome, is_at_point, running
-from thalweg.run.recovery import Recovery, lost_step, replay
+from thalweg.run.recovery import Poisoned, Recovery, failed, lost_step, replay
 from thalweg.run.result import Point
 from thalweg.run.validation import Validator
 
@@ -133,7 +133,7 @@ class Run:
         self.engine.learn(time.perf_counter() - began - (self.engine.compile_seconds - compiled), made)
         self.layout = rows.layout
         new = rows.data[:made]
-        if status == Status.NONFINITE and self.recovery.policy != "stop":
+        if self.recovery.policy != "stop":
             made, carry, status = self.recover(segment, made, carry)
             self.replayed.append(new[made:])
             new = new[:made]
@@ -151,13 +151,16 @@ class Run:
         if self.feed is not None:
             self.feed.fetch(self.engine.steps())
 
-    def recover(self, segment: Segment, made: int, lost: Carry) -> tuple[int, Carry, Status]:
-        """Drops the step that brought NaN: steps made with it, the carry to go on with, and the status."""
-        offset, before = lost_step(self.engine, segment, made, self.keep_rows)
-        carry = self.recovery.after(segment.step + offset, before, lambda: self.start(segment))
-        if carry is None:
-            return made, lost, Status.NONFINITE
-        return offset + 1, carry, Status.RUNNING
+    def recover(self, segment: Segment, made: int, carry: Carry) -> tuple[int, Carry, Status]:
+        """Drops a step that brought NaN: the steps made with it, the carry to go on with, and its status."""
+        lost = Poisoned(self.start(segment) if segment.carry is None else segment.carry)
+        if not lost(carry):
+            return made, carry, Status(int(carry.status))
+        offset, before = lost_step(self.engine, segment, made, lost, self.keep_rows)
+        again = self.recovery.after(segment.step + offset, before, lambda: self.start(segment))
+        if again is None:
+            return made, carry, Status.NONFINITE
+        return offset + 1, again, Status.RUNNING
 
     def start(self, like: Segment) -> Carry:
         """The carry before the first step."""
@@ -267,7 +270,7 @@ class Run:
             return Outcome(best.x, self.carry.model_state, status, None, best.step, self.first_step + self.last())
         if self.segment is not None:
             made = self.step - self.segment.step
-            offset, self.carry = lost_step(self.engine, self.segment, made, self.keep_rows)
+            offset, self.carry = lost_step(self.engine, self.segment, made, failed, self.keep_rows)
             self.step = self.segment.step + offset
         outcome = Outcome(self.carry.state.x, self.carry.model_state, status, None, self.step, self.step)
         return outcome if self.keep == "last" else self.best_validated(outcome)
