@@ -28,7 +28,7 @@ from thalweg.core.first_order import FirstOrder
 from thalweg.core.rule import Rule
 from thalweg.rules.adam import Adam
 from thalweg.rules.sgd import SGD
-from thalweg.schedules import Constant, Schedule, WarmupCosine
+from thalweg.schedules import Constant, Cosine, Exponential, Linear, Schedule, StepDecay, WarmupCosine
 
 # Solvers, directions and line searches
 from thalweg.core.solver import Solver
@@ -64,6 +64,7 @@ __all__ = [
     "Bounds",
     "Carry",
     "Constant",
+    "Cosine",
     "Descent",
     "Direction",
     "Epochs",
@@ -72,6 +73,7 @@ __all__ = [
     "Evaluations",
     "Event",
     "Every",
+    "Exponential",
     "FISTA",
     "FirstOrder",
     "Found",
@@ -82,6 +84,7 @@ __all__ = [
     "LatentModel",
     "LeastSquares",
     "LineSearch",
+    "Linear",
     "METHODS",
     "MinimizeError",
     "MinimizeWarning",
@@ -102,6 +105,7 @@ __all__ = [
     "Status",
     "SteepestDescent",
     "Step",
+    "StepDecay",
     "StepNorm",
     "Steps",
     "Stop",
