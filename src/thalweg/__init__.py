@@ -27,6 +27,7 @@ from thalweg.run.result import MinimizeError, MinimizeWarning, Result
 from thalweg.core.first_order import FirstOrder
 from thalweg.core.rule import Rule
 from thalweg.rules.adam import Adam
+from thalweg.rules.momentum import Momentum
 from thalweg.rules.sgd import SGD
 from thalweg.schedules import Constant, Cosine, Exponential, Linear, Schedule, StepDecay, WarmupCosine
 
@@ -88,6 +89,7 @@ __all__ = [
     "METHODS",
     "MinimizeError",
     "MinimizeWarning",
+    "Momentum",
     "Never",
     "Nonsmooth",
     "Objective",

@@ -2,10 +2,17 @@
 
 from thalweg.registry.method import Linear, Method, Neighbourhood
 from thalweg.rules.adam import Adam
+from thalweg.rules.momentum import Momentum
 from thalweg.rules.sgd import SGD
 
 RATES = {"quadratic": 1.0, "least-squares": 0.4}
 """About 1/L on the problems where SGD is measured."""
+
+POLYAK = (4 / 1.1**2, (0.9 / 1.1) ** 2)
+"""Rate and beta of least error for L = 1 and mu = 1/100, those of the quadratic: sqrt(kappa) = 10."""
+
+MOMENTA = {"quadratic": POLYAK, "rosenbrock": (1e-3, 0.9), "least-squares": (0.4, 0.5)}
+"""Rate and beta where Momentum is measured."""
 
 ROWS = (
     Method(
@@ -21,6 +28,20 @@ ROWS = (
         twin="tests.twins.sgd",
         reference="Robbins & Monro 1951, doi:10.1214/aoms/1177729586",
         year=1951,
+    ),
+    Method(
+        name="momentum",
+        make=Momentum,
+        family="rules",
+        example=lambda problem: Momentum(*MOMENTA.get(problem, (0.02, 0.8))),
+        solves=("quadratic", "rosenbrock", "least-squares"),
+        # Both ends of the spectrum have a double root of modulus sqrt(beta), hence the power of t.
+        claim=Linear(rate=POLYAK[1], of="value", on="quadratic", power=2),
+        cost="1 gradient",
+        memory="n",
+        twin="tests.twins.momentum",
+        reference="Polyak 1964, doi:10.1016/0041-5553(64)90137-5",
+        year=1964,
     ),
     Method(
         name="adam",
