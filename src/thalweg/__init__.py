@@ -27,6 +27,8 @@ from thalweg.run.result import MinimizeError, MinimizeWarning, Result
 from thalweg.core.first_order import FirstOrder
 from thalweg.core.rule import Rule
 from thalweg.rules.adam import Adam
+from thalweg.rules.adamw import AdamW
+from thalweg.rules.masks import matrices
 from thalweg.rules.momentum import Momentum
 from thalweg.rules.sgd import SGD
 from thalweg.schedules import Constant, Cosine, Exponential, Linear, Schedule, StepDecay, WarmupCosine
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Adam",
+    "AdamW",
     "Backtracking",
     "Batches",
     "Bounds",
@@ -122,6 +125,7 @@ __all__ = [
     "iterate",
     "losses",
     "make_info",
+    "matrices",
     "minimize",
     "optimality",
     "plot",

@@ -20,6 +20,9 @@ NAMESAKES = {
     "sgd": lambda rule: optax.sgd(rule.learning_rate),
     "momentum": lambda rule: optax.sgd(rule.learning_rate, rule.beta, rule.nesterov),
     "adam": lambda rule: optax.adam(rule.learning_rate, rule.b1, rule.b2, rule.eps),
+    "adamw": lambda rule: optax.adamw(
+        rule.learning_rate, rule.b1, rule.b2, rule.eps, weight_decay=rule.weight_decay, mask=rule.mask
+    ),
 }
 STEPS = 20
 CLOSE = 1e-12 if X64 else 5e-6

@@ -2,6 +2,7 @@
 
 from thalweg.registry.method import Linear, Method, Neighbourhood
 from thalweg.rules.adam import Adam
+from thalweg.rules.adamw import AdamW
 from thalweg.rules.momentum import Momentum
 from thalweg.rules.sgd import SGD
 
@@ -56,5 +57,20 @@ ROWS = (
         twin="tests.twins.adam",
         reference="Kingma & Ba 2015, arXiv:1412.6980",
         year=2015,
+    ),
+    Method(
+        name="adamw",
+        make=AdamW,
+        family="rules",
+        # So little decay moves the minimum of the least squares by 2e-4; without noise the move fades, but slowly.
+        example=lambda problem: AdamW(0.05, weight_decay=1e-3),
+        solves=("quadratic", "least-squares"),
+        # As for Adam: there the decay draws to the minimum, the origin.
+        claim=Neighbourhood(radius=1.0, of="x", on="quadratic"),
+        cost="1 gradient",
+        memory="2n",
+        twin="tests.twins.adamw",
+        reference="Loshchilov & Hutter 2019, arXiv:1711.05101",
+        year=2019,
     ),
 )
