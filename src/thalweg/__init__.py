@@ -27,8 +27,11 @@ from thalweg.run.result import MinimizeError, MinimizeWarning, Result
 from thalweg.core.first_order import FirstOrder
 from thalweg.core.rule import Rule
 from thalweg.rules.adam import Adam
+from thalweg.rules.adamw import AdamW
+from thalweg.rules.masks import matrices
+from thalweg.rules.momentum import Momentum
 from thalweg.rules.sgd import SGD
-from thalweg.schedules import Constant, Schedule, WarmupCosine
+from thalweg.schedules import Constant, Cosine, Exponential, Linear, Schedule, StepDecay, WarmupCosine
 
 # Solvers, directions and line searches
 from thalweg.core.solver import Solver
@@ -59,11 +62,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Adam",
+    "AdamW",
     "Backtracking",
     "Batches",
     "Bounds",
     "Carry",
     "Constant",
+    "Cosine",
     "Descent",
     "Direction",
     "Epochs",
@@ -72,6 +77,7 @@ __all__ = [
     "Evaluations",
     "Event",
     "Every",
+    "Exponential",
     "FISTA",
     "FirstOrder",
     "Found",
@@ -82,9 +88,11 @@ __all__ = [
     "LatentModel",
     "LeastSquares",
     "LineSearch",
+    "Linear",
     "METHODS",
     "MinimizeError",
     "MinimizeWarning",
+    "Momentum",
     "Never",
     "Nonsmooth",
     "Objective",
@@ -102,6 +110,7 @@ __all__ = [
     "Status",
     "SteepestDescent",
     "Step",
+    "StepDecay",
     "StepNorm",
     "Steps",
     "Stop",
@@ -116,6 +125,7 @@ __all__ = [
     "iterate",
     "losses",
     "make_info",
+    "matrices",
     "minimize",
     "optimality",
     "plot",

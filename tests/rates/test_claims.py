@@ -47,15 +47,28 @@ def test_linear(name):
     gap = gaps(known, row.example(claim.on), 1500)
     t = np.arange(len(gap))
     assert len(gap) > 10
-    assert fitted_rate(gap) <= claim.rate
-    assert np.all(gap <= 4 * gap[0] * claim.rate**t)
-    assert np.log(fitted_rate(gap)) >= SHARP * np.log(claim.rate), "the claim is too weak"
+    rate = fitted_rate(gap / np.maximum(t, 1.0) ** claim.power)
+    assert rate <= claim.rate
+    assert np.all(gap <= 4 * gap[0] * (t + 1.0) ** claim.power * claim.rate**t)
+    assert np.log(rate) >= SHARP * np.log(claim.rate), "the claim is too weak"
 
 
 @pytest.mark.parametrize("name", ["sgd", "steepest-descent"])
 def test_a_fixed_step_contracts_at_every_step(name):
     gap = gaps(quadratic(), tw.METHODS[name].example("quadratic"), 1500)
     assert np.all(gap[1:] <= tw.METHODS[name].claim.rate * gap[:-1] * (1 + 1e-12))
+
+
+@pytest.mark.parametrize("condition", [10.0, 1e4])
+def test_the_heavy_ball_pays_for_the_root_of_the_condition_number(condition):
+    """Polyak 1964, with his rate and beta: the value falls like t^2 ((sqrt(kappa) - 1) / (sqrt(kappa) + 1))^(2 t)."""
+    root = np.sqrt(condition)
+    beta = ((root - 1) / (root + 1)) ** 2
+    gap = gaps(quadratic(condition=condition), tw.Momentum((2 / (1 + 1 / root)) ** 2, beta), 2000)
+    t = np.arange(len(gap))
+    assert np.all(gap <= 4 * gap[0] * (t + 1.0) ** 2 * beta**t)
+    assert np.log(fitted_rate(gap / np.maximum(t, 1.0) ** 2)) == pytest.approx(np.log(beta), rel=0.03)
+    assert fitted_rate(gap) < (1 - 1 / condition) ** 2, "gradient descent at the rate 1 / L"
 
 
 def constant(method: tw.FISTA, known: Known) -> float:

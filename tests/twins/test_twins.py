@@ -15,7 +15,14 @@ STEPS = 10
 EXAMPLES = {f"{name}-{p}": (name, p, row.example(p)) for name, row in tw.METHODS.items() for p in row.solves}
 OTHERS = {
     "sgd-beyond": ("sgd", "quadratic", tw.SGD(1.9)),
+    "momentum-steps": ("momentum", "rosenbrock", tw.Momentum(1e-3, 0.8, "steps")),
+    "momentum-average": ("momentum", "rosenbrock", tw.Momentum(5e-3, 0.8, "average")),
+    "momentum-nesterov": ("momentum", "rosenbrock", tw.Momentum(1e-3, 0.8, nesterov=True)),
+    "momentum-steps-nesterov": ("momentum", "rosenbrock", tw.Momentum(1e-3, 0.8, "steps", nesterov=True)),
+    "momentum-average-nesterov": ("momentum", "rosenbrock", tw.Momentum(5e-3, 0.8, "average", nesterov=True)),
     "adam-numbers": ("adam", "rosenbrock", tw.Adam(0.1, b1=0.5, b2=0.9, eps=1e-2)),
+    "adamw-numbers": ("adamw", "rosenbrock", tw.AdamW(0.1, b1=0.5, b2=0.9, eps=1e-2, weight_decay=0.7)),
+    "adamw-masked": ("adamw", "rosenbrock", tw.AdamW(0.1, weight_decay=0.7, mask=tw.matrices)),
     "steepest-descent-numbers": ("steepest-descent", "rosenbrock", tw.SteepestDescent(tw.Backtracking(0.3, 0.8))),
     "lbfgs-full-ring": ("lbfgs", "rosenbrock", tw.LBFGS(3)),
     "lbfgs-zoom": ("lbfgs", "beale", tw.LBFGS(2, tw.StrongWolfe(slope=1e-2, curvature=0.05))),

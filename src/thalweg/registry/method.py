@@ -9,11 +9,12 @@ from thalweg.core.solver import Solver
 
 
 class Linear(NamedTuple):
-    """`of` falls at least by the factor `rate` a step, in the mean, on the zoo problem `on`."""
+    """`of` falls at least like `t**power * rate**t`, in the mean, on the zoo problem `on`."""
 
     rate: float
     of: str
     on: str
+    power: int = 0
 
 
 class Sublinear(NamedTuple):
@@ -44,6 +45,8 @@ class Neighbourhood(NamedTuple):
 
 def in_words(claim: Any) -> str:
     """A claim as a sentence's end."""
+    if isinstance(claim, Linear) and claim.power:
+        return f"{claim.of} falls like t^{claim.power} {claim.rate:.4g}^t or better on {claim.on}"
     if isinstance(claim, Linear):
         return f"{claim.of} falls by a factor {claim.rate:.4g} a step or better on {claim.on}"
     if isinstance(claim, Sublinear):

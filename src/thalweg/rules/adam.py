@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from thalweg.core.fields import check_fraction, check_nonnegative, real_field
 from thalweg.core.rule import Rule, at, lift
 from thalweg.core.tree import zeros_like
-from thalweg.core.types import Params, Scalar, real
+from thalweg.core.types import Params, Scalar, ScalarLike, real
 
 
 class AdamState(NamedTuple):
@@ -16,6 +16,24 @@ class AdamState(NamedTuple):
     count: Scalar
     m: Params
     v: Params
+
+
+def adam_init(params: Params) -> AdamState:
+    """Both means at zero."""
+    return AdamState(jnp.zeros((), jnp.int32), zeros_like(params), zeros_like(params))
+
+
+def adam_direction(g, m, v, b1, b2, eps, c1, c2):
+    """The step per unit of rate for one array, and the new means; `c1`, `c2` correct for their start at zero."""
+    m = b1 * m + (1 - b1) * g
+    v = b2 * v + (1 - b2) * g**2
+    return (m / c1) / (jnp.sqrt(v / c2) + eps), m, v
+
+
+def adam_scalars(rule: Any, state: AdamState) -> tuple[ScalarLike, ...]:
+    """What `adam_direction` needs besides arrays, for the next update."""
+    t = real(state.count + 1)
+    return rule.b1, rule.b2, rule.eps, 1 - rule.b1**t, 1 - rule.b2**t
 
 
 class Adam(Rule):
@@ -44,21 +62,18 @@ class Adam(Rule):
 
     def init(self, params: Params) -> AdamState:
         """Both means at zero."""
-        return AdamState(jnp.zeros((), jnp.int32), zeros_like(params), zeros_like(params))
+        return adam_init(params)
 
     def update(
         self, grads: Params, state: AdamState, params: Params | None = None, **extra
     ) -> tuple[Params, AdamState]:
         """One step of the iteration."""
-        t = real(state.count + 1)
 
-        def step(g, m, v, eta, b1, b2, eps, c1, c2):
-            m = b1 * m + (1 - b1) * g
-            v = b2 * v + (1 - b2) * g**2
-            return -eta * (m / c1) / (jnp.sqrt(v / c2) + eps), m, v
+        def step(g, m, v, eta, *scalars):
+            d, m, v = adam_direction(g, m, v, *scalars)
+            return -eta * d, m, v
 
-        scalars = (self.rate(state), self.b1, self.b2, self.eps, 1 - self.b1**t, 1 - self.b2**t)
-        update, m, v = lift(step, (grads, state.m, state.v), *scalars)
+        update, m, v = lift(step, (grads, state.m, state.v), self.rate(state), *adam_scalars(self, state))
         return update, AdamState(state.count + 1, m, v)
 
     def rate(self, state: AdamState) -> Scalar:

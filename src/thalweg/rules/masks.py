@@ -1,0 +1,42 @@
+"""Which leaves a rule treats specially: functions of the parameters that return one bool a leaf."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from thalweg.core.fields import fail
+from thalweg.core.types import Params
+
+Mask = Callable[[Params], Any]
+
+
+def matrices(params: Params) -> Any:
+    """True for every leaf with two or more axes: weights, but not biases nor the scales of norms."""
+    return jax.tree.map(lambda leaf: jnp.ndim(leaf) >= 2, params)
+
+
+def check_mask(owner: Any) -> None:
+    """The field `mask`: None or a function. A tree of bools is not hashable, so it cannot be part of a program."""
+    if owner.mask is not None and not callable(owner.mask):
+        fail(owner, "mask", owner.mask, "None or a function of the parameters, for instance tw.matrices")
+
+
+def masked(owner: Any, params: Params) -> Params:
+    """`params` with a 0 in place of every leaf for which the owner's mask is False.
+
+    The 0 is a scalar, so it takes no memory; a product with 0 would be NaN where the leaf is infinite.
+    """
+    if owner.mask is None:
+        return params
+    chosen = owner.mask(params)
+    leaves, structure = jax.tree.flatten(chosen)
+    others = [type(leaf).__name__ for leaf in leaves if not isinstance(leaf, bool)]
+    if structure != jax.tree.structure(params) or others:
+        found = "a tree of another structure" if structure != jax.tree.structure(params) else f"a leaf {others[0]}"
+        raise ValueError(
+            f"{type(owner).__name__}(mask={owner.mask!r}): mask must return the parameters' tree with True or False in "
+            f"place of every leaf, but it returned {found}."
+        )
+    return jax.tree.map(lambda yes, leaf: leaf if yes else jnp.zeros((), leaf.dtype), chosen, params)
