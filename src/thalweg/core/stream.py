@@ -67,8 +67,9 @@ def as_arrays(batch: Any) -> Any:
 
     def one(leaf):
         array = leaf if is_array(leaf) else np.asarray(leaf)
-        dtype = array.dtype if array.dtype == object else jax.dtypes.canonicalize_dtype(array.dtype)
-        return np.asarray(array, dtype)
+        if array.dtype == object:
+            return np.asarray(array)
+        return np.asarray(array, jax.dtypes.canonicalize_dtype(array.dtype))
 
     return jax.tree.map(one, batch)
 

@@ -40,6 +40,7 @@ class Feed:
     def __init__(self, stream: Stream, step: int = 0):
         self.stream, self.step, self.epoch, self.since = stream, step, 0, 0
         self.sample = stream.first()
+        self.form = form(self.sample)
         self.capacity = capacity(self.sample, stream.steps_per_epoch)
         self.items: collections.deque[Item] = collections.deque()
         self.taken: list[Item] = []
@@ -72,14 +73,14 @@ class Feed:
             self.epoch, self.since = self.epoch + 1, step
 
     def fetch(self, count: int) -> None:
-        """Reads ahead until `count` batches are here, or the stream ends."""
-        while len(self.items) < count and (item := next(self.reader, None)) is not None:
+        """Reads ahead until `count` batches are here, at most a stack of them, or the stream ends."""
+        while len(self.items) < min(count, self.capacity) and (item := next(self.reader, None)) is not None:
             self.check(item.batch)
             self.items.append(item)
 
     def take(self, limit: int) -> Stack:
         """The next batches: at most `limit`, of one shape, not beyond the end of a pass. None left: the end."""
-        self.fetch(min(limit, self.capacity))
+        self.fetch(limit)
         self.taken = []
         while self.items and len(self.taken) < min(limit, self.capacity) and self.fits(self.items[0].batch):
             self.taken.append(self.items.popleft())
@@ -112,19 +113,31 @@ class Feed:
 
     def check(self, batch: Any) -> None:
         """Refuses a batch that is not like the first; it may be shorter."""
-        if jax.tree.structure(batch) != jax.tree.structure(self.sample):
-            raise ValueError(
-                f"A batch of the stream is a {jax.tree.structure(batch)}, and the first was a "
-                f"{jax.tree.structure(self.sample)}: give all batches one structure."
-            )
+        lengths = {leaf.shape[0] if leaf.shape else 0 for leaf in jax.tree.leaves(batch)}
+        if form(batch) == self.form and len(lengths) == 1 and 0 < lengths.pop() <= length(self.sample):
+            return
         check_batch(batch)
-        for (path, leaf), first in zip(tree_leaves_with_path(batch), jax.tree.leaves(self.sample), strict=True):
-            if leaf.shape[1:] != first.shape[1:] or leaf.dtype != first.dtype or leaf.shape[0] > first.shape[0]:
-                where = f"[{leaf_name(path)}]" if path else ""
-                raise ValueError(
-                    f"batch{where} has shape {leaf.shape} and dtype {leaf.dtype}, and the first had {first.shape} and "
-                    f"{first.dtype}: only the leading axis may be shorter."
-                )
+        explain(batch, self.sample)
+
+
+def form(batch: Any) -> tuple:
+    """All that batches have in common: structure, dtypes, and shapes without the leading axis."""
+    leaves, structure = jax.tree.flatten(batch)
+    return structure, *((leaf.shape[1:], leaf.dtype) for leaf in leaves)
+
+
+def explain(batch: Any, first: Any) -> None:
+    """Raises the sentence about how a batch differs from the first."""
+    structures = jax.tree.structure(batch), jax.tree.structure(first)
+    if structures[0] != structures[1]:
+        raise ValueError(f"A batch of the stream is a {structures[0]}, and the first was a {structures[1]}.")
+    for (path, leaf), like in zip(tree_leaves_with_path(batch), jax.tree.leaves(first), strict=True):
+        if form(leaf) != form(like) or leaf.shape[0] > like.shape[0]:
+            where = f"[{leaf_name(path)}]" if path else ""
+            raise ValueError(
+                f"batch{where} has shape {leaf.shape} and dtype {leaf.dtype}, and the first had {like.shape} and "
+                f"{like.dtype}: only the leading axis may be shorter."
+            )
 
 
 def read(stream: Stream, epoch: int) -> Iterator[Item]:
