@@ -134,13 +134,14 @@ def compare_digits(rounds: int) -> None:
     for name, shuffled in (("by hand, shuffled in the program", True), ("by hand, orders by NumPy", False)):
         train, _ = by_hand(risk, examples, SIZE, shuffled)
         calls[name] = functools.partial(
-            lambda train: jax.block_until_ready(train(x0, jax.random.key(0), on_device, orders(examples, EPOCHS))), train
+            lambda train: jax.block_until_ready(train(x0, jax.random.key(0), on_device, orders(examples, EPOCHS))),
+            train,
         )
     torch = by_torch(x0, batches)
     calls |= {"PyTorch, fused AdamW": torch} if torch else {}
     finals = {name: call() for name, call in calls.items()}
     print("\nmean loss of the last epoch:")
-    print(f"  thalweg {np.mean(finals['thalweg'].trace.value[-steps(examples, SIZE):]):.4f}")
+    print(f"  thalweg {np.mean(finals['thalweg'].trace.value[-steps(examples, SIZE) :]):.4f}")
     for name in list(calls)[1:3]:
         print(f"  {name} {float(np.mean(finals[name][1][0][-1])):.4f}")
     if torch:
@@ -199,9 +200,7 @@ def convolutional(params: Any, batch: Any) -> Any:
     images, labels = batch
     x = images[..., None]
     for name in ("first", "second"):
-        x = jax.lax.conv_general_dilated(
-            x, params[name], (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
-        )
+        x = jax.lax.conv_general_dilated(x, params[name], (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
         x = jax.nn.relu(x)
     return cross_entropy(x.reshape(x.shape[0], -1) @ params["dense"], labels)
 
