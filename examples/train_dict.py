@@ -1,7 +1,8 @@
 """Train a network whose parameters are nested dicts: two spirals, mini-batches, dropout, validation."""
 
+import itertools
+
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 import thalweg as tw
@@ -22,7 +23,7 @@ def start(widths: tuple[int, ...], seed: int = 0) -> dict:
     """He's weights (variance 2 / fan in, which suits relu)."""
     rng = np.random.default_rng(seed)
     layers = {}
-    for i, (fan_in, fan_out) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+    for i, (fan_in, fan_out) in enumerate(itertools.pairwise(widths)):
         w = rng.normal(size=(fan_in, fan_out)) * np.sqrt(2 / fan_in)
         layers[f"layer{i}"] = {"w": w.astype(np.float32), "b": np.zeros(fan_out, np.float32)}
     return layers

@@ -149,7 +149,7 @@ def test_equal_methods_are_equal():
 
 def test_a_mask_of_ours_is_read_back():
     rule = tw.AdamW(mask=tw.matrices)
-    assert from_config(json.loads(json.dumps(to_config(rule)))) == rule
+    assert tw.from_config(json.loads(json.dumps(tw.to_config(rule)))) == rule
 
 
 @pytest.mark.parametrize(
@@ -157,4 +157,4 @@ def test_a_mask_of_ours_is_read_back():
 )
 def test_no_other_function_is_named_by_a_file(name):
     with pytest.raises(ValueError, match="cannot be read from a configuration"):
-        from_config({"type": "AdamW", "mask": {"function": name}})
+        tw.from_config({"type": "AdamW", "mask": {"function": name}})
