@@ -132,11 +132,11 @@ def compare_digits(rounds: int) -> None:
     on_device = jax.tree.map(jnp.asarray, batches)
     calls: dict[str, Callable] = {"thalweg": lambda: ours(risk, batches, x0, SIZE)}
     for name, shuffled in (("by hand, shuffled in the program", True), ("by hand, orders by NumPy", False)):
-        train = by_hand(risk, examples, SIZE, shuffled)
-        calls[name] = functools.partial(
-            lambda train: jax.block_until_ready(train(x0, jax.random.key(0), on_device, orders(examples, EPOCHS))),
-            train,
-        )
+
+        def call(train=by_hand(risk, examples, SIZE, shuffled)):
+            return jax.block_until_ready(train(x0, jax.random.key(0), on_device, orders(examples, EPOCHS)))
+
+        calls[name] = call
     torch = by_torch(x0, batches)
     calls |= {"PyTorch, fused AdamW": torch} if torch else {}
     finals = {name: call() for name, call in calls.items()}
