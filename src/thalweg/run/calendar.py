@@ -15,8 +15,9 @@ class Position(NamedTuple):
 
 
 class Period(NamedTuple):
-    """At the whole steps that multiples of `steps` are rounded up to; or, where no pass of a stream has a known
-    length, every so many passes.
+    """When multiples of `steps` are reached; or, where no pass of a stream has a known length, every so many passes.
+
+    Between whole steps a multiple is reached at the next one.
     """
 
     steps: float | None

@@ -49,6 +49,7 @@ class Feed:
     def __init__(self, stream: Stream, step: int = 0):
         self.stream, self.step, self.epoch, self.since = stream, step, 0, 0
         self.sample = stream.first()
+        self.form = form(self.sample)
         self.capacity = capacity(self.sample, stream.steps_per_epoch)
         self.items: collections.deque[Item] = collections.deque()
         self.taken: list[Item] = []
@@ -86,8 +87,9 @@ class Feed:
 
     def fetch(self, count: int) -> None:
         """Reads ahead until `count` batches are here, at most a stack of them, the stream ends, or it fails."""
+        count = min(count, self.capacity)
         try:
-            while len(self.items) < min(count, self.capacity) and self.failure is None and (item := next(self.reader, None)) is not None:
+            while len(self.items) < count and self.failure is None and (item := next(self.reader, None)) is not None:
                 self.check(item.batch)
                 self.items.append(item)
         except Exception as failure:
@@ -130,19 +132,31 @@ class Feed:
 
     def check(self, batch: Any) -> None:
         """Refuses a batch that is not like the first; it may be shorter."""
-        if jax.tree.structure(batch) != jax.tree.structure(self.sample):
-            raise ValueError(
-                f"A batch of the stream is a {jax.tree.structure(batch)}, and the first was a "
-                f"{jax.tree.structure(self.sample)}: give all batches one structure."
-            )
+        lengths = {leaf.shape[0] if leaf.shape else 0 for leaf in jax.tree.leaves(batch)}
+        if form(batch) == self.form and len(lengths) == 1 and 0 < lengths.pop() <= length(self.sample):
+            return
         check_batch(batch)
-        for (path, leaf), first in zip(tree_leaves_with_path(batch), jax.tree.leaves(self.sample), strict=True):
-            if leaf.shape[1:] != first.shape[1:] or leaf.dtype != first.dtype or leaf.shape[0] > first.shape[0]:
-                where = f"[{leaf_name(path)}]" if path else ""
-                raise ValueError(
-                    f"batch{where} has shape {leaf.shape} and dtype {leaf.dtype}, and the first had {first.shape} and "
-                    f"{first.dtype}: only the leading axis may be shorter."
-                )
+        explain(batch, self.sample)
+
+
+def form(batch: Any) -> tuple:
+    """All that batches have in common: structure, dtypes, and shapes without the leading axis."""
+    leaves, structure = jax.tree.flatten(batch)
+    return structure, *((leaf.shape[1:], leaf.dtype) for leaf in leaves)
+
+
+def explain(batch: Any, first: Any) -> None:
+    """Raises the sentence about how a batch differs from the first."""
+    structures = jax.tree.structure(batch), jax.tree.structure(first)
+    if structures[0] != structures[1]:
+        raise ValueError(f"A batch of the stream is a {structures[0]}, and the first was a {structures[1]}.")
+    for (path, leaf), like in zip(tree_leaves_with_path(batch), jax.tree.leaves(first), strict=True):
+        if form(leaf) != form(like) or leaf.shape[0] > like.shape[0]:
+            where = f"[{leaf_name(path)}]" if path else ""
+            raise ValueError(
+                f"batch{where} has shape {leaf.shape} and dtype {leaf.dtype}, and the first had {like.shape} and "
+                f"{like.dtype}: only the leading axis may be shorter."
+            )
 
 
 def read(stream: Stream, epoch: int) -> Iterator[Item]:
@@ -173,7 +187,7 @@ def wrong_length(stream: Stream, count: str) -> str:
     """A pass of another length than was declared: a run that goes on from its state would not know where it stands."""
     return (
         f"A pass of {stream!r} has {count} batches, and its len() or steps_per_epoch= says {stream.steps_per_epoch}: "
-        "give tw.Stream(source, steps_per_epoch=n) the right number, or tw.Stream(lambda epoch: source) where it varies."
+        "give tw.Stream(source, steps_per_epoch=n) the right number, or tw.Stream(lambda epoch: source) if it varies."
     )
 
 
