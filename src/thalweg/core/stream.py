@@ -58,7 +58,7 @@ class Stream:
             begun = self.epoch(0)
             self.sample = next(begun, None)
             if self.sample is None:
-                raise ValueError(f"data={self!r} is empty: its first pass has no batch.")
+                raise ValueError(f"{self!r} is empty: its first pass has no batch.")
             check_batch(self.sample)
             self.waiting = [self.sample] if self.once else []
             self.opened = None if self.once else itertools.chain([self.sample], begun)

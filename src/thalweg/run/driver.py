@@ -24,6 +24,7 @@ from thalweg.run.chunks import Engine, Rows, Segment, Task
 from thalweg.run.feed import Feed
 from thalweg.run.interrupt import interruptible
 from thalweg.run.lowest import Lowest, lowest, rank
+from thalweg.run.messages import first_bad
 from thalweg.run.outcome import Outcome, is_at_point, running
 from thalweg.run.recovery import Poisoned, Recovery, dropped, failed, lost_step, replay
 from thalweg.run.result import Point
@@ -76,6 +77,7 @@ class Run:
         self.status = self.ended = Status.RUNNING
         self.exhausted = False
         self.lost: tuple[int, Carry] | None = None
+        self.culprit: str | None = None
         self.signals: list[int] = []
         self.last_row: np.ndarray | None = None
 
@@ -276,13 +278,14 @@ class Run:
         """After a failure of the numbers: the best point on whole data, the last finite one on batches."""
         assert self.carry is not None
         if self.whole:
+            self.culprit = first_bad(self.carry.state.x)
             best = self.best()
             return Outcome(best.x, self.carry.model_state, status, None, best.step, self.first_step + self.last())
         if self.segment is not None:
             made = self.step - self.segment.step
             offset, before = self.lost or lost_step(self.engine, self.segment, made, failed, self.keep_rows)
             after = replay(self.engine, self.segment, offset + 1, self.keep_rows)
-            self.carry, self.last_point, self.step = before, after.state.x, self.segment.step + offset
+            self.carry, self.step, self.culprit = before, self.segment.step + offset, first_bad(after.state.x)
             self.replayed.append(self.rows[-1][offset + 1 :])
             self.rows[-1] = self.rows[-1][: offset + 1]
         outcome = Outcome(self.carry.state.x, self.carry.model_state, status, None, self.step, self.step)

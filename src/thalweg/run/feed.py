@@ -18,8 +18,8 @@ MOST, FEW = 128, 32
 
 
 REREAD = (
-    "an iterator is read once, so give something that can be read again (a list, a loader, a function of the epoch), "
-    "or an iterator that goes on"
+    "An iterator is read once: give batches that can be read again (a list, a loader, a function of the epoch), or an "
+    "iterator that goes on. To use one up on purpose, pass stop=tw.Never()."
 )
 """The cure for a stream that ended."""
 
@@ -65,7 +65,7 @@ class Feed:
                 self.advance(next(self.reader, Item(None, False)), begin + past)
         self.fetch(1)
         if not self.items and self.failure is None:
-            raise ValueError(f"data={stream!r} has no batch after step {step}: {REREAD}.")
+            raise ValueError(f"data={stream!r} has no batch after step {step}. {REREAD}")
 
     def pass_length(self) -> float | None:
         """Steps of the current pass: known once its end was read, or where the stream says it."""
