@@ -246,10 +246,17 @@ def check_stop(problem: Problem, offers: frozenset[Oracle], stop: Any) -> None:
                 f"{rule!r} needs a stream that can be read again, and an iterator is read once: give a list, a loader "
                 "or a function of the epoch, or use tw.Steps(n)."
             )
+        if isinstance(rule, Epochs) and unmeasured(problem) and rule.count != int(rule.count):
+            raise ValueError(f"{rule!r} needs to know how long an epoch is: give tw.Stream(source, steps_per_epoch=n).")
         if isinstance(rule, Epochs) and not problem.objective.examples:
             raise ValueError(f"{rule!r} needs data to know how long an epoch is: use tw.Steps(n).")
         if isinstance(rule, Patience) and problem.validation is None:
             raise ValueError(f"{rule!r} counts validations: pass Problem(..., validation=(X, y)).")
+
+
+def unmeasured(problem: Problem) -> bool:
+    """Whether the end of a pass is seen only when it comes."""
+    return problem.stream is not None and problem.stream.steps_per_epoch is None
 
 
 def check_options(options: Options, on_failure: str) -> None:

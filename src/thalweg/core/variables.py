@@ -19,6 +19,11 @@ def is_inexact(leaf: Any) -> bool:
     return is_array(leaf) and jax.numpy.issubdtype(leaf.dtype, np.inexact)
 
 
+def is_numeric(dtype: Any) -> bool:
+    """Whether JAX computes with arrays of this dtype: numbers and booleans, no objects, strings or dates."""
+    return dtype == np.bool_ or jax.numpy.issubdtype(dtype, np.number)
+
+
 def rejoin(x: Params, frozen: Any) -> Params:
     """The user's tree again: `x` where it has a leaf, the frozen leaf elsewhere."""
     if frozen is None:

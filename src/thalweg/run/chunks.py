@@ -164,8 +164,12 @@ def single(task: Task, carry: Carry, batch: Any, short: bool) -> tuple[Carry, Ro
 
 
 def guard(carry: Carry) -> Carry:
-    """Once a chunk the whole iterate is tested, not only the value."""
-    lost = (carry.status == Status.RUNNING.value) & ~all_finite(carry.state.x)
+    """Once a chunk the whole iterate is tested, not only the value.
+
+    On whole data a run that has ended looks at its last point itself. On batches nothing else would.
+    """
+    open_ended = carry.status < Status.NONFINITE.value if carry.point is None else carry.status == Status.RUNNING.value
+    lost = open_ended & ~all_finite(carry.state.x)
     return carry._replace(status=jnp.where(lost, Status.NONFINITE.value, carry.status).astype(jnp.int32))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from thalweg.core.iterate import Carry
 from thalweg.core.solver import Solver
 from thalweg.core.status import Status
-from thalweg.core.stop import Host, fired, make_host
+from thalweg.core.stop import Host, Stop, fired, make_host
 from thalweg.core.trace import Trace, unpack
 from thalweg.core.types import Params
 from thalweg.core.variables import rejoin
@@ -24,8 +24,9 @@ from thalweg.run.chunks import Engine, Rows, Segment, Task
 from thalweg.run.feed import Feed
 from thalweg.run.interrupt import interruptible
 from thalweg.run.lowest import Lowest, lowest, rank
+from thalweg.run.messages import first_bad
 from thalweg.run.outcome import Outcome, is_at_point, running
-from thalweg.run.recovery import Poisoned, Recovery, failed, lost_step, replay
+from thalweg.run.recovery import Poisoned, Recovery, dropped, failed, lost_step, replay
 from thalweg.run.result import Point
 from thalweg.run.validation import Validator
 
@@ -75,6 +76,8 @@ class Run:
         self.last_point: Params = None
         self.status = self.ended = Status.RUNNING
         self.exhausted = False
+        self.lost: tuple[int, Carry] | None = None
+        self.culprit: str | None = None
         self.signals: list[int] = []
         self.last_row: np.ndarray | None = None
 
@@ -89,9 +92,9 @@ class Run:
         """Runs to the end."""
         with interruptible() as self.signals:
             try:
+                self.recovery.protect(self.carry)
                 self.validate_if_due()
-                while self.status == Status.RUNNING:
-                    self.forward(self.limit())
+                while self.status == Status.RUNNING and self.forward(self.limit()):
                     self.validate_if_due()
                     self.call_back()
                     if self.signals and self.status == Status.RUNNING:
@@ -118,14 +121,14 @@ class Run:
         left = [period.left(at) for period in periods if period is not None]
         return min([self.engine.steps(), *(steps for steps in left if steps is not None)])
 
-    def forward(self, limit: int) -> None:
-        """One chunk."""
+    def forward(self, limit: int) -> bool:
+        """One chunk; False where the stream has no batch left for one."""
         stack = None
         if self.feed is not None:
             stack, limit = self.feed.take(limit)
             if not limit:
                 self.exhausted, self.status = True, Status.STOPPED
-                return
+                return False
         segment = Segment(self.task, self.carry, self.host(), self.step, stack)
         began, compiled = time.perf_counter(), self.engine.compile_seconds
         carry, rows = self.engine.advance(segment, limit, self.read_ahead)
@@ -145,6 +148,7 @@ class Run:
             self.remember(new, segment)
             self.last_point = carry.point
         self.status = self.ended = status
+        return True
 
     def read_ahead(self) -> None:
         """What the host does while the device computes: the next batches of a stream."""
@@ -159,8 +163,10 @@ class Run:
         offset, before = lost_step(self.engine, segment, made, lost, self.keep_rows)
         again = self.recovery.after(segment.step + offset, before, lambda: self.start(segment))
         if again is None:
+            self.lost = offset, before
             return made, carry, Status.NONFINITE
-        return offset + 1, again, Status.RUNNING
+        again = dropped(self.task.stop, before, again._replace(host=segment.host))
+        return offset + 1, again, Status(int(again.status))
 
     def start(self, like: Segment) -> Carry:
         """The carry before the first step."""
@@ -183,6 +189,8 @@ class Run:
     def validate_if_due(self) -> None:
         """Measures the current point where a validation is due, and keeps it where it is the best so far."""
         at, rollback = self.position(), self.recovery.policy == "rollback"
+        if self.status.failed or is_at_point(self.status, self.rule()):
+            return  # the run does not return this point
         if self.validator is not None and self.watch.validation.due(at):
             x = self.task.x0 if self.carry is None else self.carry.state.x
             best = self.validator.measure(self.joined(x), self.step, self.model_state())
@@ -236,9 +244,7 @@ class Run:
     def finish(self) -> Outcome:
         """Which point the user gets, and what is known of it."""
         assert self.carry is not None
-        status, steps = self.status, self.step
-        by_rule = self.ended == status and not status.failed
-        rule = fired(self.task.stop, self.carry.stop) if by_rule else None
+        status, steps, rule = self.status, self.step, self.rule()
         if is_at_point(status, rule):
             return self.kept(self.at_point(Outcome(None, None, status, rule, steps - 1, steps - 1)))
         if not status.failed and self.whole:
@@ -246,6 +252,12 @@ class Run:
         if status.failed:
             return self.fallen(status)
         return self.kept(Outcome(self.carry.state.x, self.carry.model_state, status, rule, steps, steps))
+
+    def rule(self) -> Stop | None:
+        """The stop rule that ended the run; None where something else did, or while it goes on."""
+        if self.carry is None or self.ended != self.status or self.status == Status.RUNNING or self.status.failed:
+            return None
+        return fired(self.task.stop, self.carry.stop)
 
     def broken_off(self) -> Outcome:
         """The point at which an exception ended the run."""
@@ -266,12 +278,16 @@ class Run:
         """After a failure of the numbers: the best point on whole data, the last finite one on batches."""
         assert self.carry is not None
         if self.whole:
+            self.culprit = first_bad(self.carry.state.x)
             best = self.best()
             return Outcome(best.x, self.carry.model_state, status, None, best.step, self.first_step + self.last())
         if self.segment is not None:
             made = self.step - self.segment.step
-            offset, self.carry = lost_step(self.engine, self.segment, made, failed, self.keep_rows)
-            self.step = self.segment.step + offset
+            offset, before = self.lost or lost_step(self.engine, self.segment, made, failed, self.keep_rows)
+            after = replay(self.engine, self.segment, offset + 1, self.keep_rows)
+            self.carry, self.step, self.culprit = before, self.segment.step + offset, first_bad(after.state.x)
+            self.replayed.append(self.rows[-1][offset + 1 :])
+            self.rows[-1] = self.rows[-1][: offset + 1]
         outcome = Outcome(self.carry.state.x, self.carry.model_state, status, None, self.step, self.step)
         return outcome if self.keep == "last" else self.best_validated(outcome)
 

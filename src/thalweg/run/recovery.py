@@ -11,10 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from thalweg.core.compiled import program
-from thalweg.core.iterate import Carry
+from thalweg.core.iterate import Carry, strong
 from thalweg.core.status import Status
+from thalweg.core.stop import Stop, View
 from thalweg.core.tree import is_key
-from thalweg.core.types import State
+from thalweg.core.types import Evals, State, make_info
 from thalweg.run.chunks import Engine, Rows, Segment
 
 MOST_SKIPS = 10
@@ -86,6 +87,20 @@ def lost_step(
     return good, before
 
 
+def dropped(stop: Stop, before: Carry, again: Carry) -> Carry:
+    """The carry to go on with after a dropped step, which counts for the stop rule as a step that measured nothing."""
+    found, dynamic = program(passed_over, stop, before.stop, again)
+    return found.call(dynamic)
+
+
+def passed_over(stop: Stop, state: State, again: Carry) -> Carry:
+    """The compiled part of `dropped`."""
+    nowhere = jax.tree.map(lambda leaf: jnp.full_like(leaf, jnp.nan), again.state.x)
+    info = make_info(jnp.nan, evals=Evals(value=1, gradient=1))
+    state, status = stop(state, View(again.step, info, nowhere, nowhere, again.host))
+    return jax.tree.map(strong, again._replace(stop=state, status=status))
+
+
 class Recovery:
     """The policy after a lost step, and what it has done.
 
@@ -116,8 +131,4 @@ class Recovery:
             return None
         self.dropped.append(step)
         base = safe() if base is None else base
-        return base._replace(
-            step=np.asarray(step + 1, np.int32),
-            stop=before.stop,
-            status=np.asarray(Status.RUNNING.value, np.int32),
-        )
+        return base._replace(step=np.asarray(step + 1, np.int32))
