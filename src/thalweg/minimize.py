@@ -58,8 +58,8 @@ def minimize(
     """Minimise a problem from `x0`.
 
     - `problem`: a `Problem`, or a plain function of `x`.
-    - `x0`: any tree; its floating-point arrays are the variables, every other leaf is held fixed. None for a
-      latent-variable model, which draws its own start.
+    - `x0`: any tree; its floating-point arrays are the variables, every other leaf is held fixed. Outside the bounds it
+      is moved to the nearest point within. None for a latent-variable model, which draws its own start.
     - `method`: a rule, a solver, an Optax transformation; None chooses one and says why.
     - `batch_size`: examples a step; None for all of them, or for a stream, which brings its own batches. An epoch
       sees every example once; `last`: `"keep"` or `"drop"` its short last batch; `shuffle`: a new order each epoch.
@@ -95,6 +95,7 @@ def minimize(
     solver, reason = resolve_method(offers, x, method)
     check_fit(problem, offers, solver, batches)
     check_together(problem, x, offers, options)
+    x = x if problem.bounds is None else problem.bounds.start(x)
     problem = with_model_state(problem, model_state)
     rule = default_rule(offers, x) if stop is None else stop
     check_stop(problem, offers, rule)

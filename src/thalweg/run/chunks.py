@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from thalweg.core import iterate as loop
-from thalweg.core.batches import Batches
-from thalweg.core.compiled import Program, program
+from thalweg.core.batches import Batches, examples_in
+from thalweg.core.compiled import Call, Program, program
 from thalweg.core.iterate import Carry, advance, start
 from thalweg.core.problem import Problem
 from thalweg.core.solver import Solver
@@ -193,6 +193,7 @@ class Engine:
     ):
         self.fixed, self.capacity, self.lanes = fixed, capacity, lanes
         self.single, self.compile_seconds = False, 0.0
+        self.calls: dict[Any, Call] = {}
         self.begin, self.dynamic = program(first, task, lanes, stack, make_host())
         self.notes = self.begin.notes
 
@@ -220,16 +221,22 @@ class Engine:
         if self.single:
             return self.dispatch(at, limit, meanwhile)
         fresh, now = np.asarray(at.carry is None), (self.blank() if at.carry is None else at.carry)
-        args = (chunk, at.task, self.lanes, at.stack, now._replace(host=at.host))
         room = self.capacity if at.stack is None else rows_in(at.stack)
-        found, dynamic = program(*args, fresh, np.asarray(limit, np.int32), room)
-        if found.fresh:  # compile by a call of no steps, so that compiling and running are timed apart
-            nothing = np.asarray(False), np.asarray(0, np.int32)
-            self.timed(*program(*args, *nothing, room))
-        after, rows = found.call(dynamic)
+        rest = (self.lanes, at.stack, now._replace(host=at.host))
+        call = self.called(chunk, at.task, (*rest, fresh, np.asarray(limit, np.int32), room), room)
+        if call.program.fresh:  # compile by a call of no steps, so that compiling and running are timed apart
+            self.timed(call.program, call.arguments(*rest, np.asarray(False), np.asarray(0, np.int32)))
+        after, rows = call.program.call(call.arguments(*rest, fresh, np.asarray(limit, np.int32)))
         if meanwhile is not None:
             meanwhile()
         return after, Rows(np.asarray(rows.data), np.asarray(rows.counts), rows.layout)
+
+    def called(self, function: Callable, task: Task, rest: tuple, room: Any) -> Call:
+        """The program of `function`, found once for a task (a callback may change its numbers) and a size of stack."""
+        call = self.calls.get((function, room))
+        if call is None or call.first is not task:
+            call = self.calls[function, room] = Call(function, task, *rest)
+        return call
 
     def timed(self, found: Program, dynamic: list[Any]) -> Any:
         """Calls a program; a first call counts as compiling."""
@@ -247,8 +254,12 @@ class Engine:
         now = self.timed(*program(first, task, None, at.stack, at.host)) if at.carry is None else at.carry
         now, rows = now._replace(host=at.host), []
         for i in range(limit):
-            batch = None if at.stack is None else jax.tree.map(lambda b, i=i: b[i], at.stack)
-            now, row = self.timed(*program(single, task, now, batch, is_short(task, at.step + i)))
+            short = is_short(task, at.step + i)
+            rest = (now, None if at.stack is None else jax.tree.map(lambda b, i=i: b[i], at.stack))
+            call = self.called(
+                single, task, (*rest, short), (short, None if at.stack is None else examples_in(rest[1]))
+            )
+            now, row = self.timed(call.program, call.arguments(*rest))
             if meanwhile is not None:
                 meanwhile()
             rows.append(row)
