@@ -77,7 +77,8 @@ def minimize(
       the latter only where a convolution meets the CPU backend, which runs it ten times slower inside a loop.
     - `on_nonfinite`: what to do when a step's numbers are not finite: `"stop"`; `"skip"` drops the step and goes on
       with the next batch; `"rollback"` goes on from the best validated point (without validation, from the start of
-      the epoch). Ten skipped steps in a row, or three rollbacks to one point, end the run.
+      the epoch). A dropped step counts as a step. The eleventh lost step in a row, or the fourth return to one point,
+      ends the run.
     - `on_failure`: `"warn"`, `"raise"` (a `MinimizeError` with `.result`) or `"ignore"`.
 
     Raises before anything is compiled where the input cannot be right. A failure of the numbers is a status. An
@@ -287,7 +288,7 @@ def check_together(problem: Problem, x: Params, offers: frozenset[Oracle], optio
     if problem.bounds is not None:
         problem.bounds.check(x)
     watched = {"callbacks": options.callbacks or None, "state": options.state, "validation": problem.validation}
-    watched |= {"batches": options.batches or problem.stream}
+    watched |= {"batch_size": options.batches, "a stream": problem.stream}
     for name, value in watched.items():
         if options.restarts > 1 and value is not None:
             raise ValueError(f"restarts={options.restarts} runs many starts at once: {name} goes with restarts=1.")

@@ -236,9 +236,8 @@ def check_data(name: str, data: Any, allow_nan: bool) -> Any:
 
 def is_batches(data: list) -> bool:
     """Whether the entries of a list look like batches: trees of one structure, not arrays that belong together."""
-    return (
-        not any(jax.tree_util.all_leaves([one]) for one in data) and len({jax.tree.structure(one) for one in data}) == 1
-    )
+    alike = len({jax.tree.structure(one) for one in data}) == 1
+    return alike and not jax.tree_util.all_leaves(data[:1])
 
 
 def check_finite(name: str, array: Any) -> None:
