@@ -193,6 +193,7 @@ def describe(run: Run, outcome: Outcome, options: Options, choice: Choice, resta
         message=message(status, rule, trace, row, said=said(run)),
         advice=advice(status, trace, row, moved=(run.task.x0, run.carry.state.x), default_limit=choice.default_limit),
         rule=rule,
+        signal=run.signals[0] if run.signals and status == Status.INTERRUPTED else None,
         steps=steps,
         epochs=run.epochs(),
         evals=total_evals(trace, run),
