@@ -4,6 +4,7 @@ Chunks are cut where something is due (a callback, a validation), else by time; 
 a number. Points that were passed are found again by replaying their chunk from the carry that it started with.
 """
 
+import contextlib
 import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -92,6 +93,8 @@ class Run:
         """Runs to the end."""
         with interruptible() as self.signals:
             try:
+                for observer in self.observers:
+                    getattr(observer.callback, "open", lambda: None)()
                 self.recovery.protect(self.carry)
                 self.validate_if_due()
                 while self.status == Status.RUNNING and self.forward(self.limit()):
@@ -109,8 +112,9 @@ class Run:
         """Lets callbacks that hold the terminal or a file give them back, whatever happened."""
         if self.feed is not None:
             self.feed.close()
-        for observer in self.observers:
-            getattr(observer.callback, "close", lambda: None)()
+        with contextlib.ExitStack() as stack:  # one that fails to close keeps no other from it
+            for observer in self.observers:
+                stack.callback(getattr(observer.callback, "close", lambda: None))
 
     def limit(self) -> int:
         """Steps until something is due."""
@@ -204,8 +208,9 @@ class Run:
         at = self.position()
         for observer in self.observers:
             if observer.period is None or (not final and observer.period.due(at)):
-                event = self.event(observer.shown, final)
+                event = self.event(observer, final)
                 observer.shown = self.first_step + self.last() + 1
+                observer.measured = 0 if self.validator is None else len(self.validator.steps)
                 self.obey(observer.callback, event)
 
     def obey(self, callback: Callback, event: Event) -> None:
@@ -223,19 +228,22 @@ class Run:
         elif answer is not None:
             raise TypeError(f'A callback returned {answer!r}: return None, "stop", or a solver.')
 
-    def event(self, since: int, final: bool) -> Event:
-        """The run as a callback sees it now, with the rows from step `since` on."""
+    def event(self, observer: Observer, final: bool) -> Event:
+        """The run as a callback sees it now, with the rows that it has not seen."""
         assert self.carry is not None
         return Event(
             step=self.step,
             epoch=self.epochs(),
             x=self.joined(self.carry.state.x),
             solver=self.task.solver,
-            first_row=since,
-            trace=self.trace(since),
+            whole=self.whole,
+            first_row=observer.shown,
+            trace=self.trace(observer.shown),
             validation={} if self.validator is None else self.validator.row(),
+            validations=None if self.validator is None else self.validator.table(observer.measured),
             seconds=time.perf_counter() - self.began,
             length=self.watch.length,
+            steps_per_epoch=self.watch.per_epoch,
             final=final,
         )
 

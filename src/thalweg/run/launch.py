@@ -196,6 +196,7 @@ def describe(run: Run, outcome: Outcome, options: Options, choice: Choice, resta
         message=message(status, rule, trace, row, said(run), lost),
         advice=(REREAD,) if cut_short else advice(status, trace, row, moved, choice.default_limit, lost),
         rule=rule,
+        signal=run.signals[0] if run.signals and status == Status.INTERRUPTED else None,
         steps=steps,
         epochs=run.epochs(),
         evals=total_evals(trace, run),

@@ -155,8 +155,9 @@ class Validator:
         """The latest numbers, named as the user sees them."""
         return {f"validation_{name}": v for name, v in self.rows[-1].items()} if self.rows else {}
 
-    def table(self) -> Validation:
-        """Everything measured."""
+    def table(self, since: int = 0) -> Validation:
+        """Everything measured, or only what came after the first `since` validations."""
+        rows = self.rows[since:]
         names = [name for name in (self.rows[0] if self.rows else {}) if name != "value"]
-        columns = {name: np.array([row[name] for row in self.rows]) for name in names}
-        return Validation(np.array(self.steps), np.array([row["value"] for row in self.rows]), columns)
+        columns = {name: np.array([row[name] for row in rows]) for name in names}
+        return Validation(np.array(self.steps[since:], int), np.array([row["value"] for row in rows]), columns)
