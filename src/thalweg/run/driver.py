@@ -6,8 +6,7 @@ a number. Points that were passed are found again by replaying their chunk from 
 
 import contextlib
 import time
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -19,8 +18,8 @@ from thalweg.core.stop import Host, Stop, fired, make_host
 from thalweg.core.trace import Trace, unpack
 from thalweg.core.types import Params
 from thalweg.core.variables import rejoin
-from thalweg.run.calendar import Period, Position
-from thalweg.run.callbacks import Callback, Event, Observer
+from thalweg.run.calendar import Position
+from thalweg.run.callbacks import Callback, Event, Observer, Watch
 from thalweg.run.chunks import Engine, Rows, Segment, Task
 from thalweg.run.feed import Feed
 from thalweg.run.interrupt import interruptible
@@ -29,22 +28,6 @@ from thalweg.run.messages import first_bad
 from thalweg.run.outcome import Outcome, is_at_point, running
 from thalweg.run.recovery import Poisoned, Recovery, dropped, failed, lost_step, replay
 from thalweg.run.result import Point
-from thalweg.run.validation import Validator
-
-
-class Watch(NamedTuple):
-    """Who looks at a run, and how often.
-
-    - `validation`, `protection`: periods of the validations, and of the points to go back to without them.
-    - `per_epoch`: steps of a pass over the data; `length`: the most steps of the run. None where they are not known.
-    """
-
-    observers: Sequence[Observer] = ()
-    validator: Validator | None = None
-    validation: Period = Period(1)
-    protection: Period = Period(1)
-    per_epoch: float | None = None
-    length: float | None = None
 
 
 class Run:

@@ -22,9 +22,9 @@ from thalweg.core.trace import Trace, unpack
 from thalweg.core.types import Evals, Params
 from thalweg.core.variables import short
 from thalweg.run.calendar import EpochLength, period
-from thalweg.run.callbacks import Callback, observe
+from thalweg.run.callbacks import Callback, Watch, observe
 from thalweg.run.chunks import CAPACITY, Engine, Lanes, Task
-from thalweg.run.driver import Run, Watch
+from thalweg.run.driver import Run
 from thalweg.run.feed import REREAD, Feed
 from thalweg.run.inspect import Facts, inspect
 from thalweg.run.lanes import CAPACITY as LANES_CAPACITY
