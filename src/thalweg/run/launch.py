@@ -11,7 +11,7 @@ import numpy as np
 from thalweg.core.batches import Batches
 from thalweg.core.config import to_config
 from thalweg.core.duration import length as duration
-from thalweg.core.iterate import Carry
+from thalweg.core.iterate import Carry, shapes
 from thalweg.core.nonsmooth import Zero
 from thalweg.core.oracle import Oracle
 from thalweg.core.problem import Problem
@@ -166,7 +166,8 @@ def look(task: Task, engine: Engine) -> Facts:
     """The facts about a loss, found once for each program; refuses parameters that it never uses."""
     problem = task.problem
     if "facts" not in engine.notes:
-        facts = inspect(problem, task.x0)
+        data = problem.objective.data
+        facts = inspect(problem, task.x0, data if task.batches is None else shapes(data, task.batches.size))
         if facts.unused and not problem.allow_unused and isinstance(problem.nonsmooth, Zero):
             raise ValueError(
                 f"The loss does not use the parameters {', '.join(facts.unused)}: remove them from x0, or pass "
