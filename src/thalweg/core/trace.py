@@ -66,6 +66,12 @@ def unpack(rows: Any, layout: Layout, reached: Any = True) -> Trace:
     return Trace(*info._replace(evals=evals, status=info.status.astype(xp.int32)))
 
 
+def no_rows() -> Trace:
+    """The trace of a run that made no step."""
+    column, counts = np.empty(0), np.empty(0, np.int32)
+    return Trace(column, column, column, column, Evals(*[counts] * len(Evals._fields)), counts)
+
+
 def tail(blocks: list[np.ndarray], count: int) -> np.ndarray:
     """The last `count` rows of a list of blocks, without touching the others."""
     taken, block = [], len(blocks)

@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from thalweg.core.duration import over
 from thalweg.core.iterate import Carry
 from thalweg.core.solver import Solver
 from thalweg.core.status import Status
 from thalweg.core.stop import Host, Stop, fired, make_host
-from thalweg.core.trace import Trace, tail, unpack
+from thalweg.core.trace import Trace, no_rows, tail, unpack
 from thalweg.core.types import Params
 from thalweg.core.variables import rejoin
 from thalweg.run.calendar import Period, Position
@@ -76,6 +77,7 @@ class Run:
         self.last_point: Params = None
         self.status = self.ended = Status.RUNNING
         self.exhausted = False
+        self.over: Stop | None = None
         self.lost: tuple[int, Carry] | None = None
         self.culprit: str | None = None
         self.signals: list[int] = []
@@ -86,12 +88,13 @@ class Run:
         """Whether every step sees the same data."""
         return self.task.problem.whole and self.task.batches is None
 
-    # ------------------------------------------------------------------ the loop
-
     def go(self) -> Outcome:
         """Runs to the end."""
         with interruptible() as self.signals:
             try:
+                if self.carry is not None:
+                    self.over = over(self.task.stop, self.step, self.epochs(), self.watch.per_epoch)
+                    self.status = Status.RUNNING if self.over is None else Status.STEP_LIMIT
                 self.recovery.protect(self.carry)
                 self.validate_if_due()
                 while self.status == Status.RUNNING and self.forward(self.limit()):
@@ -256,6 +259,8 @@ class Run:
 
     def rule(self) -> Stop | None:
         """The stop rule that ended the run; None where something else did, or while it goes on."""
+        if self.over is not None:
+            return self.over
         if self.carry is None or self.ended != self.status or self.status == Status.RUNNING or self.status.failed:
             return None
         return fired(self.task.stop, self.carry.stop)
@@ -374,6 +379,8 @@ class Run:
 
     def trace(self, since: int | None = None) -> Trace:
         """The rows from step `since` on (all of them if None), by name."""
+        if not self.rows:
+            return no_rows()
         wanted = self.last() + 1 - (0 if since is None else since - self.first_step)
         return unpack(tail(self.rows, wanted), self.layout)
 
