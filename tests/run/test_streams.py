@@ -96,13 +96,14 @@ def test_the_chunk_size_never_shows(source):
     assert_close((single.x, single.trace), (reference.x, reference.trace), 1e-12)
 
 
-@pytest.mark.parametrize("dispatch", ["chunk", "single"])
-@pytest.mark.parametrize("cut_at", [1, 3, 7, 9])
-@by_source
+GOING_ON = [(source, cut_at, "chunk") for source in SOURCES for cut_at in (1, 3, 7, 9)]
+
+
+@pytest.mark.parametrize(
+    ("source", "cut_at", "dispatch"), [*GOING_ON, ("generator", 7, "single"), ("loader", 7, "single")]
+)
 def test_a_run_goes_on_from_its_state(source, cut_at, dispatch):
     """In the middle of an epoch and at its end; a generator's batches that were read ahead are not lost."""
-    if dispatch == "single" and (cut_at, source) not in ((7, "generator"), (7, "loader")):
-        pytest.skip("one of each kind is enough")
     problem, options = streamed(SOURCES[source]()), {"dispatch": dispatch}
     begun = tw.minimize(problem, start(), METHOD, stop=tw.Steps(cut_at), **options)
     ended = tw.minimize(problem, start(), METHOD, stop=tw.Steps(11), state=begun.state, chunk=2, **options)
@@ -213,6 +214,22 @@ class Counting:
     def __next__(self):
         self.count += 1
         return self.batch
+
+
+def test_after_a_lost_step_the_state_is_that_before_it():
+    """Also of a generator, which gives the lost batch again, and those that were read after it."""
+
+    def fragile(params, batch):
+        value, aux = loss(params, batch)
+        return value + jnp.where((jnp.max(batch[2]) == 7) & (params["w"][0] < 0.9), jnp.nan, 0.0), aux
+
+    problem = tw.Problem(fragile, iter(BATCHES * 3), has_aux=True)
+    fixed = {"w": np.ones(3), "b": np.zeros(())}
+    result = tw.minimize(problem, start(), tw.SGD(0.1), stop=tw.Steps(9), chunk=3, on_failure="ignore")
+    assert (result.status, result.steps) == (tw.Status.NONFINITE, 1)
+    assert int(result.state.step) == 1
+    rest = tw.minimize(problem, fixed, tw.SGD(0.0), stop=tw.Steps(6))
+    assert seen(rest) == [[4, 5, 6, 7], [8, 9, 10], *IN_ORDER, [0, 1, 2, 3]]
 
 
 def test_no_more_is_read_ahead_than_memory_bears():

@@ -11,11 +11,12 @@ from typing import Any
 import jax
 import numpy as np
 
+from thalweg.core.duration import over
 from thalweg.core.iterate import Carry
 from thalweg.core.solver import Solver
 from thalweg.core.status import Status
 from thalweg.core.stop import Host, Stop, fired, make_host
-from thalweg.core.trace import Trace, unpack
+from thalweg.core.trace import Trace, no_rows, tail, unpack
 from thalweg.core.types import Params
 from thalweg.core.variables import rejoin
 from thalweg.run.calendar import Position
@@ -60,6 +61,7 @@ class Run:
         self.last_point: Params = None
         self.status = self.ended = Status.RUNNING
         self.exhausted = False
+        self.over: Stop | None = None
         self.lost: tuple[int, Carry] | None = None
         self.culprit: str | None = None
         self.signals: list[int] = []
@@ -70,19 +72,21 @@ class Run:
         """Whether every step sees the same data."""
         return self.task.problem.whole and self.task.batches is None
 
-    # ------------------------------------------------------------------ the loop
-
     def go(self) -> Outcome:
         """Runs to the end."""
         with interruptible() as self.signals:
             try:
                 for observer in self.observers:
                     getattr(observer.callback, "open", lambda: None)()
+                if self.carry is not None:
+                    self.over = over(self.task.stop, self.step, self.epochs(), self.watch.per_epoch)
+                    self.status = Status.RUNNING if self.over is None else Status.STEP_LIMIT
                 self.recovery.protect(self.carry)
                 self.validate_if_due()
                 while self.status == Status.RUNNING and self.forward(self.limit()):
-                    self.validate_if_due()
-                    self.call_back()
+                    if self.whole or not self.status.failed:
+                        self.validate_if_due()
+                        self.call_back()
                     if self.signals and self.status == Status.RUNNING:
                         self.status = Status.INTERRUPTED
                 outcome = self.finish()
@@ -127,7 +131,7 @@ class Run:
             made, carry, status = self.recover(segment, made, carry)
             self.replayed.append(new[made:])
             new = new[:made]
-        if self.feed is not None:
+        if self.feed is not None and not status.failed:
             self.feed.confirm(made)
         self.carry, self.segment, self.step = carry, segment, self.step + made
         self.rows.append(new)
@@ -176,8 +180,8 @@ class Run:
     def validate_if_due(self) -> None:
         """Measures the current point where a validation is due, and keeps it where it is the best so far."""
         at, rollback = self.position(), self.recovery.policy == "rollback"
-        if self.status.failed or is_at_point(self.status, self.rule()):
-            return  # the run does not return this point
+        if is_at_point(self.status, self.rule()):
+            return  # the run does not return the point after it
         if self.validator is not None and self.watch.validation.due(at):
             x = self.task.x0 if self.carry is None else self.carry.state.x
             best = self.validator.measure(self.joined(x), self.step, self.model_state())
@@ -246,6 +250,8 @@ class Run:
 
     def rule(self) -> Stop | None:
         """The stop rule that ended the run; None where something else did, or while it goes on."""
+        if self.over is not None:
+            return self.over
         if self.carry is None or self.ended != self.status or self.status == Status.RUNNING or self.status.failed:
             return None
         return fired(self.task.stop, self.carry.stop)
@@ -279,6 +285,8 @@ class Run:
             self.carry, self.step, self.culprit = before, self.segment.step + offset, first_bad(after.state.x)
             self.replayed.append(self.rows[-1][offset + 1 :])
             self.rows[-1] = self.rows[-1][: offset + 1]
+            if self.feed is not None:
+                self.feed.confirm(offset)
         outcome = Outcome(self.carry.state.x, self.carry.model_state, status, None, self.step, self.step)
         return outcome if self.keep == "last" else self.best_validated(outcome)
 
@@ -296,6 +304,8 @@ class Run:
         self.remember(self.rows[-1], segment)
         self.last_point = self.carry.state.x
         after = Status(int(rows.counts[1]))
+        if self.recovery.policy != "stop":
+            return status  # a random loss may be lost there, at a point that is as good as any
         return after if after in (Status.NONFINITE, Status.DIVERGED) else status
 
     def kept(self, outcome: Outcome) -> Outcome:
@@ -360,6 +370,8 @@ class Run:
 
     def trace(self, since: int | None = None) -> Trace:
         """The rows from step `since` on (all of them if None), by name."""
+        if not self.rows:
+            return no_rows()
         wanted = self.last() + 1 - (0 if since is None else since - self.first_step)
         return unpack(tail(self.rows, wanted), self.layout)
 
@@ -376,13 +388,3 @@ class Run:
         if self.feed is None:
             return None if self.watch.per_epoch is None else self.step / self.watch.per_epoch
         return self.feed.epochs()
-
-
-def tail(blocks: list[np.ndarray], count: int) -> np.ndarray:
-    """The last `count` rows of a list of blocks, without touching the others."""
-    taken, block = [], len(blocks)
-    while count > 0:
-        block -= 1
-        taken.append(blocks[block][-count:])
-        count -= len(taken[-1])
-    return np.concatenate(taken[::-1]) if taken else blocks[-1][:0]

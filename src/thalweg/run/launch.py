@@ -101,7 +101,7 @@ def launch(problem: Problem, solver: Solver, stop: Stop, start: Variables, optio
     try:
         outcome = run.go()
     except BaseException as error:
-        if run.rows:
+        if run.carry is not None:
             error.result = describe(run, run.broken_off(), options, choice, None)  # type: ignore[attr-defined]
         raise
     return describe(run, outcome, options, choice, None)
