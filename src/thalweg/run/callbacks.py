@@ -68,6 +68,14 @@ class Every:
         """The inner callback's answer."""
         return self.callback(event)
 
+    def open(self) -> None:
+        """Opens the inner callback, if it can be."""
+        getattr(self.callback, "open", lambda: None)()
+
+    def close(self) -> None:
+        """Closes the inner callback, if it can be."""
+        getattr(self.callback, "close", lambda: None)()
+
 
 @dataclasses.dataclass
 class Observer:
