@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import thalweg as tw
 from tests.helpers import assert_close, compilations
 from tests.run.training import EXAMPLES, METHOD, assert_same_run, by_hand, in_memory, loss, seen, start, table
-from thalweg.core.batches import round_keys, shuffled
+from thalweg.core.batches import epoch_word, shuffled
 
 FEW, MANY = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 24), (25, 26, 120, 127, 256, 257, 65_536, 65_537, 99_999)
 """Sizes beside squares and powers of two: the grid of the cipher is almost square."""
@@ -54,7 +54,7 @@ def test_every_example_is_taken_once_an_epoch(data, n, last, shuffle):
 
 @pytest.mark.parametrize("n", MANY)
 def test_an_order_is_a_permutation(n):
-    order = jax.jit(lambda seed: shuffled(round_keys(jax.random.key(seed), 3), jnp.arange(n, dtype=jnp.int32), n))(5)
+    order = jax.jit(lambda seed: shuffled(epoch_word(jax.random.key(seed), 3), jnp.arange(n, dtype=jnp.int32), n))(5)
     np.testing.assert_array_equal(np.sort(order), np.arange(n))
 
 

@@ -65,7 +65,7 @@ class Batches(eqx.Module):
         place = step % self.steps(n) * self.size
         if not self.shuffle:
             return jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, place, size), data)
-        rows = shuffled(round_keys(key, step // self.steps(n)), place + jnp.arange(size, dtype=jnp.int32), n)
+        rows = shuffled(epoch_word(key, step // self.steps(n)), place + jnp.arange(size, dtype=jnp.int32), n)
         return jax.tree.map(lambda a: a.at[rows].get(mode="promise_in_bounds", wrap_negative_indices=False), data)
 
 
@@ -81,27 +81,27 @@ def mix(word: jax.Array) -> jax.Array:
     return word ^ (word >> 16)
 
 
-def round_keys(key: Key, epoch: Scalar) -> jax.Array:
-    """The two words of each round, from the run's key and the number of the epoch."""
+def epoch_word(key: Key, epoch: Scalar) -> jax.Array:
+    """A word for each epoch of a run."""
     words = jax.random.key_data(key).reshape(-1)
-    seed = mix(words[0] ^ mix(words[-1] + jnp.asarray(epoch).astype(jnp.uint32) * jnp.uint32(WEYL)))
-    return mix(seed + jnp.arange(1, 2 * ROUNDS + 1, dtype=jnp.uint32) * jnp.uint32(WEYL))
+    return mix(words[0] ^ mix(words[-1] + jnp.asarray(epoch).astype(jnp.uint32) * jnp.uint32(WEYL)))
 
 
-def shuffled(keys: jax.Array, places: jax.Array, n: int) -> jax.Array:
-    """The examples at these places of a pseudo-random order of `n`."""
+def shuffled(word: jax.Array, places: jax.Array, n: int) -> jax.Array:
+    """The examples at these places of a pseudo-random order of `n`, which `word` picks."""
     rows = max(math.isqrt(n - 1) + 1, 1)
     columns = -(-n // rows)
     height, width = jnp.uint32(rows), jnp.uint32(columns)
 
-    def turn(position, word, other, length):
-        moved = position + ((mix(other ^ word) >> 16) * length >> 16)
+    def turn(number, position, other, length):
+        moved = position + ((mix(other ^ mix(word + number * jnp.uint32(WEYL))) >> 16) * length >> 16)
         return jnp.where(moved >= length, moved - length, moved)
 
     def one_round(i, grid):
         row, column = grid
-        row = turn(row, keys[2 * i], column, height)
-        return row, turn(column, keys[2 * i + 1], row, width)
+        number = 2 * i.astype(jnp.uint32)
+        row = turn(number + 1, row, column, height)
+        return row, turn(number + 2, column, row, width)
 
     def walk(loop):
         cell, outside = loop

@@ -26,6 +26,8 @@ CAPACITY = 1024
 """Most steps of a chunk: enough that the host's work between chunks (0.1 ms) is small, and 0.1 MB of trace."""
 CHUNK_SECONDS = 0.2
 """A chunk's length in time, so that Ctrl-C and the progress bar answer."""
+FEW_ENTRIES = 100_000
+"""Up to here NumPy tests an iterate in less time than a call takes."""
 FIRST_STEPS = 8
 """Length of the first chunk of a program whose speed is not yet known."""
 
@@ -117,7 +119,7 @@ def lane_chunk(
     carry, rows, layout = loop.run(
         problem, solver, carry, stop, lane.key, batches, capacity=capacity, limit=limit, batched=batched
     )
-    carry = guard(carry)
+    carry = guard(carry) if batched else carry
     return carry, Rows(rows, counts(carry), layout)
 
 
@@ -164,13 +166,31 @@ def single(task: Task, carry: Carry, batch: Any, short: bool) -> tuple[Carry, Ro
 
 
 def guard(carry: Carry) -> Carry:
-    """Once a chunk the whole iterate is tested, not only the value.
+    """Once a chunk the whole iterate of a lane is tested, not only the value."""
+    lost = (carry.status == Status.RUNNING.value) & ~all_finite(carry.state.x)
+    return carry._replace(status=jnp.where(lost, Status.NONFINITE.value, carry.status).astype(jnp.int32))
+
+
+def guarded(carry: Carry, counts: np.ndarray) -> tuple[Carry, np.ndarray]:
+    """The same for a single run, outside its program, where a few small arrays cost a sixth of the time to compile.
 
     On whole data a run that has ended looks at its last point itself. On batches nothing else would.
     """
-    open_ended = carry.status < Status.NONFINITE.value if carry.point is None else carry.status == Status.RUNNING.value
-    lost = open_ended & ~all_finite(carry.state.x)
-    return carry._replace(status=jnp.where(lost, Status.NONFINITE.value, carry.status).astype(jnp.int32))
+    status = counts[1]
+    open_ended = status < Status.NONFINITE if carry.point is None else status == Status.RUNNING
+    if not open_ended or is_finite(carry.state.x):
+        return carry, counts
+    lost = np.asarray(Status.NONFINITE.value, np.int32)
+    return carry._replace(status=lost), np.array([counts[0], lost])
+
+
+def is_finite(x: Params) -> bool:
+    """Whether every entry is finite: by NumPy where there are few, on the device where there are many."""
+    if sum(leaf.size for leaf in jax.tree.leaves(x)) > FEW_ENTRIES:
+        found, dynamic = program(all_finite, x)
+        return bool(found.call(dynamic))
+    leaves = [leaf for leaf in jax.tree.leaves(x) if not is_key(leaf) and jnp.issubdtype(leaf.dtype, jnp.inexact)]
+    return all(np.isfinite(np.asarray(leaf)).all() for leaf in leaves)
 
 
 def zero(shape: Any) -> Any:
@@ -229,7 +249,10 @@ class Engine:
         after, rows = call.program.call(call.arguments(*rest, fresh, np.asarray(limit, np.int32)))
         if meanwhile is not None:
             meanwhile()
-        return after, Rows(np.asarray(rows.data), np.asarray(rows.counts), rows.layout)
+        data, counted = np.asarray(rows.data), np.asarray(rows.counts)
+        if self.lanes is None:
+            after, counted = guarded(after, counted)
+        return after, Rows(data, counted, rows.layout)
 
     def called(self, function: Callable, task: Task, rest: tuple, room: Any) -> Call:
         """The program of `function`, found once for a task (a callback may change its numbers) and a size of stack."""
@@ -265,9 +288,9 @@ class Engine:
             rows.append(row)
             if np.asarray(row.counts)[1] != Status.RUNNING:
                 break
-        now = self.timed(*program(guard, now))
+        now, counted = guarded(now, np.array([now.step, now.status]))
         data = np.stack([np.asarray(row.data) for row in rows]) if rows else np.empty((0, 0))
-        return now, Rows(data, np.array([now.step, now.status]), rows[-1].layout if rows else NO_ROWS)
+        return now, Rows(data, counted, rows[-1].layout if rows else NO_ROWS)
 
 
 def rows_in(stack: Any) -> int:
