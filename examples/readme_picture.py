@@ -37,7 +37,7 @@ def draw_valley(axes):
 
 def draw_digits(axes):
     """The objective of the digits network against the work done, up to a gradient of 1e-4 or 400 steps."""
-    job = problems.digits()
+    job = problems.digits(decay=1e-3)
     for color, (name, method) in zip(COLORS, DIGITS.items(), strict=False):
         result = tw.minimize(job.problem, job.x0, method, stop=tw.GradNorm(1e-4) | tw.Steps(400))
         work = np.concatenate([[0], np.cumsum(result.trace.evals.gradient)])[: len(result.trace.value)] + 1

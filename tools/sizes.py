@@ -1,4 +1,4 @@
-"""Checks the house rules on size and shape: `python tools/sizes.py [folder]`, by default src/thalweg.
+"""Checks the house rules on size and shape: `python tools/sizes.py [folder]`, by default src.
 
 A comment `# sizes: reason` on the `def` or `class` line, or on the line above it, exempts that
 function or class; there are at most ten.
@@ -193,7 +193,7 @@ def check_folder(folder: Path) -> tuple[int, list[Finding], list[Finding]]:
 
 def main(arguments: list[str]) -> int:
     """Prints the findings; 1 if a rule is broken or nothing was found to check."""
-    folder = Path(arguments[0]) if arguments else Path("src/thalweg")
+    folder = Path(arguments[0]) if arguments else Path("src")
     files, violations, exemptions = check_folder(folder)
     for finding in [*violations, *exemptions]:
         print(finding)

@@ -48,7 +48,9 @@ from thalweg.core.stop import Epochs, Evaluations, GradNorm, Never, Patience, Se
 from thalweg.core.stop import ValueChange
 
 # While it runs
-from thalweg.run.callbacks import Event, Every, Progress
+from thalweg.run.callbacks import Event, Every
+from thalweg.run.history import History
+from thalweg.run.progress import Progress
 
 # To write a method
 from thalweg.core.types import Evals, Evaluation, Info, Step, make_info
@@ -82,6 +84,7 @@ __all__ = [
     "FirstOrder",
     "Found",
     "GradNorm",
+    "History",
     "Info",
     "L1",
     "LBFGS",

@@ -6,7 +6,7 @@ import jax
 import pytest
 from typer.testing import CliRunner
 
-from thalweg.cli.app import app
+from thalweg_cli.app import app
 
 
 @pytest.fixture(autouse=True)

@@ -40,7 +40,19 @@ TYPED = {
     ("run", "--config", "half.json"): "half.json cannot be read as JSON",
     ("run", "--config", "list.json"): "holds a list",
     ("run", "--config", "method.json"): "There is no configurable class 'Nope'",
-    ("run", "--config", "half"): "half has no config.json: that run did not finish",
+    ("run", "--config", "half"): "half has no config.json: it is not a run's folder",
+    ("run", "digits", "--batch-size", "many"): "--batch-size 'many': give a whole number >= 1, or `all`",
+    ("run", "digits", "--batch-size", "0"): "batch_size=0: give a whole number >= 1",
+    ("run", "digits", "--batch-size", "9999"): "batch_size=9999 is more than the 1437 examples",
+    ("run", "digits", "--method", "lbfgs", "--batch-size", "64"): "LBFGS needs the same function at every step",
+    ("run", "digits", "--epochs", "-1"): "count must be",
+    ("run", "beale", "--epochs", "3"): "needs data to know how long an epoch is",
+    ("run", "beale", "--batch-size", "3"): "batch_size=3 needs data",
+    ("run", "beale", "--on-nonfinite", "skip"): "on whole data the same step would fail again",
+    ("run", "beale", "--on-nonfinite", "jump"): "on_nonfinite='jump': choose one of",
+    ("show", "none"): "There is no folder none: give the folder of a run.",
+    ("show", "mine.py"): "mine.py is a file: give the folder of a run.",
+    ("show",): "There is no run in runs/",
     ("run", "beale", "--out", "mine.py/a"): "The folder mine.py/a cannot be made",
     ("methods", "adm"): "There is no method 'adm': did you mean 'adam'?",
     ("problems", "lass"): "There is no problem 'lass': did you mean 'lasso'?",
@@ -110,4 +122,9 @@ def test_without_matplotlib_the_rest_is_written(thalweg, monkeypatch):
     done = thalweg("run", "quadratic", "--stop", "steps:2", "--out", "a")
     assert done.exit_code == 0
     assert 'pip install "thalweg[plot]"' in done.stderr
-    assert {file.name for file in Path("a").iterdir()} == {"config.json", "history.csv", "parameters.npz"}
+    assert {file.name for file in Path("a").iterdir()} == {
+        "config.json",
+        "history.csv",
+        "parameters.npz",
+        "result.json",
+    }

@@ -7,9 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from thalweg.run.folder import read_config, reserve
+import thalweg as tw
+from thalweg.cli.options import with_epochs
+from thalweg.run.files import reserve
+from thalweg.run.folder import read_config
 
 ROSENBROCK = ("run", "rosenbrock", "--method", "adam", "--stop", "steps:40")
+
+FILES = {"config.json", "history.csv", "parameters.npz", "curves.png", "result.json"}
 
 MINE = """
 import equinox as eqx
@@ -65,7 +70,7 @@ def test_a_run_leaves_its_folder_and_says_where(thalweg):
     assert done.exit_code == 0
     (folder,) = Path("runs").iterdir()
     assert folder.name.startswith("rosenbrock-2")
-    assert {f.name for f in folder.iterdir()} == {"config.json", "history.csv", "parameters.npz", "curves.png"}
+    assert {f.name for f in folder.iterdir()} == FILES
     assert done.stdout.startswith("STEP_LIMIT after 40 steps")
     assert str(folder) in done.stdout
     assert done.stderr == ""
@@ -92,14 +97,14 @@ def test_a_configuration_repeats_the_run_bit_for_bit(thalweg):
         for name in ("history.csv", "parameters.npz", "config.json"):
             assert (Path("a") / name).read_bytes() == (Path(copy) / name).read_bytes()
     config = read_config(Path("a"))
-    assert (config["problem"], config["seed"], config["method"]["rule"]["b1"]) == ("rosenbrock", 3, 0.8)
+    assert (config["problem"], config["seed"], config["method"]["b1"]) == ("rosenbrock", 3, 0.8)
 
 
 def test_what_is_typed_goes_before_what_the_configuration_says(thalweg):
     thalweg(*ROSENBROCK, "--out", "a")
     thalweg("run", "--config", "a", "--set", "learning_rate=0.5", "--stop", "steps:7", "--out", "b")
     config = read_config(Path("b"))
-    assert config["method"]["rule"]["learning_rate"] == 0.5
+    assert config["method"]["learning_rate"] == 0.5
     assert len(rows("b")) == 8
 
 
@@ -121,6 +126,8 @@ def test_json_is_one_object_and_nothing_else(thalweg, mine):
     assert found["folder"] == "a"
     assert found["rule"]["type"] == "GradNorm"
     np.testing.assert_allclose(found["x"]["x"], [0, 0], atol=1e-6)
+    assert json.loads(Path("a/result.json").read_text()) == found
+    assert set(found["files"]) == {file.name for file in Path("a").iterdir()} == FILES
 
 
 def test_json_has_null_for_nan_and_a_failure_exits_with_1(thalweg, mine):
@@ -159,13 +166,14 @@ def test_a_users_own_method_is_run_configured_and_repeated(thalweg, mine):
     assert "Shrink" in done.stdout
     assert float(rows("a")[1]["value"]) == 0
     assert len(rows("a")) == 4
-    assert read_config(Path("a"))["method"]["rule"]["factor"] == 0.5
+    assert read_config(Path("a"))["method"]["factor"] == 0.5
 
 
 def test_restarts_and_precision(thalweg):
     done = thalweg("run", "rosenbrock", "--restarts", "3", "--x32", "--json", "--out", "a")
     found = json.loads(done.stdout)
     assert len(found["restarts"]["values"]) == 3
+    assert len(rows("a")) == found["steps"] + 1
     assert read_config(Path("a"))["x64"] is False
     with np.load("a/parameters.npz") as parameters:
         assert parameters["x"].dtype == np.float32
@@ -175,3 +183,107 @@ def test_nothing_is_left_where_nothing_was_run(thalweg, mine):
     mine.write_text(MINE + "\ndef broken(x):\n    return nowhere(x)\n")
     assert thalweg("run", f"{mine}:broken", "--out", "a").exit_code == 2
     assert not Path("a").exists()
+
+
+FAST = ("run", "digits", "--epochs", "2", "--quiet")
+
+
+def test_the_main_job_is_what_its_author_recommends(thalweg):
+    assert thalweg("run", "digits", "--quiet", "--out", "a").exit_code == 0
+    config, job = read_config(Path("a")), tw.problems.digits()
+    assert {name: config[name] for name in job.options} == {n: tw.to_config(v) for n, v in job.options.items()}
+    assert config["method"] == tw.to_config(job.method)
+    found = json.loads(Path("a/result.json").read_text())
+    assert found["validation"]["accuracy"] >= 0.97
+    assert found["kept"] == found["validation"]["step"]
+
+
+def test_a_configuration_repeats_a_run_on_batches_bit_for_bit(thalweg):
+    words = ("--batch-size", "100", "--on-nonfinite", "skip", "--keep", "last", "--seed", "5", "--set", "peak=0.01")
+    thalweg(*FAST, *words, "--out", "a")
+    thalweg("run", "--config", "a", "--quiet", "--out", "b")
+    for name in ("history.csv", "parameters.npz", "config.json"):
+        assert Path("a", name).read_bytes() == Path("b", name).read_bytes()
+    config = read_config(Path("a"))
+    expected = {"batch_size": 100, "last": "keep", "shuffle": True, "on_nonfinite": "skip", "keep": "last", "seed": 5}
+    assert {name: config[name] for name in expected} == expected
+    assert len(rows("a")) == 2 * 15 + 1
+
+
+def test_a_change_of_the_length_reaches_a_schedule_that_lasts_as_long(thalweg):
+    thalweg(*FAST, "--out", "a")
+    thalweg("run", "--config", "a", "--epochs", "4", "--quiet", "--out", "b")
+    halfway = [float(rows(folder)[2 * 23 - 1]["step_size"]) for folder in "ab"]
+    assert halfway[0] < 1e-3 and halfway[1] > 1e-2
+    assert float(rows("b")[-2]["step_size"]) < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("stop", "joined"),
+    [
+        (None, tw.Epochs(3)),
+        (tw.Patience(5), tw.Patience(5) | tw.Epochs(3)),
+        (tw.Epochs(40) | tw.Patience(5), tw.Epochs(3) | tw.Patience(5)),
+        ((tw.Epochs(40) & tw.Steps(9)) | tw.Seconds(60), (tw.Epochs(3) & tw.Steps(9)) | tw.Seconds(60)),
+    ],
+)
+def test_a_number_of_epochs_takes_the_place_of_another_or_stands_beside_the_rest(stop, joined):
+    assert repr(with_epochs(stop, tw.Epochs(3))) == repr(joined)
+
+
+def test_a_method_of_whole_data_gets_nothing_that_suits_batches(thalweg):
+    done = thalweg("run", "digits", "--method", "lbfgs", "--json", "--out", "a")
+    found, config = json.loads(done.stdout), read_config(Path("a"))
+    assert (found["status"], config["batch_size"], config["stop"], config["keep"]) == ("CONVERGED", None, None, "last")
+    assert found["validation"]["accuracy"] >= 0.95
+    thalweg("run", "--config", "a", "--method", "adam", "--batch-size", "64", "--epochs", "1", "-q", "--out", "b")
+    assert len(rows("b")) == 23 + 1
+
+
+def test_all_the_data_at_every_step(thalweg):
+    thalweg("run", "digits", "--batch-size", "all", "--epochs", "6", "--quiet", "--out", "a")
+    assert read_config(Path("a"))["batch_size"] is None
+    assert [float(row["epoch"]) for row in rows("a")] == list(range(7))
+
+
+def test_a_schedule_gives_way_to_a_number(thalweg):
+    thalweg(*FAST, "--set", "learning_rate=0.005", "--out", "a")
+    assert {float(row["step_size"]) for row in rows("a")[:-1]} == {0.005}
+    thalweg(*FAST, "--set", "warmup=5", "--out", "b")
+    assert float(rows("b")[4]["step_size"]) == pytest.approx(0.02)
+
+
+def test_a_method_is_chosen_for_batches_where_none_is_named(thalweg, mine):
+    mine.write_text(MINE + "fit = lambda: (tw.Problem(lambda p, b: (p - b.mean()) ** 2, data=jnp.arange(9.0)), 0.0)\n")
+    words = ("run", f"{mine}:fit", "--batch-size", "2", "--epochs", "3", "--set", "learning_rate=0.5", "--out", "a")
+    assert "Adam" in thalweg(*words).stdout
+    assert read_config(Path("a"))["method"]["rule"]["learning_rate"] == 0.5
+    assert len(rows("a")) == 3 * 5
+
+
+def test_what_goes_wrong_in_the_middle_leaves_the_rows(thalweg, mine):
+    mine.write_text(
+        MINE
+        + """
+def batches():
+    yield from [jnp.ones(2)] * 50
+    raise RuntimeError("the tape broke")
+
+def tape():
+    return tw.Problem(lambda p, b: jnp.mean((p - b) ** 2), data=tw.Stream(batches())), jnp.asarray(0.0)
+"""
+    )
+    done = thalweg("run", f"{mine}:tape", "--method", "adam", "--stop", "steps:99", "--out", "a")
+    assert done.exit_code == 2 and "RuntimeError: the tape broke" in done.stderr
+    assert read_config(Path("a"))["stop"]["count"] == 99
+    assert not Path("a/result.json").exists()
+
+
+def test_a_full_disk_is_a_sentence(thalweg, monkeypatch):
+    def full(file, array, **options):
+        raise OSError(28, "No space left on device", "a/parameters.npz.part")
+
+    monkeypatch.setattr(np.lib.format, "write_array", full)
+    done = thalweg("run", "quadratic", "--stop", "steps:3", "--out", "a")
+    assert (done.exit_code, done.stderr) == (2, "a/parameters.npz.part cannot be written: No space left on device.\n")
+    assert {file.name for file in Path("a").iterdir()} == {"config.json", "history.csv"}

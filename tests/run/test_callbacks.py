@@ -22,6 +22,35 @@ def test_every_thins_the_calls_and_the_event_holds_the_rows_since():
     assert seen == [(4, 4), (8, 4)]
 
 
+def test_the_event_holds_the_validations_since_with_their_steps():
+    seen = []
+    x = jnp.linspace(-1.0, 1.0, 12)
+    problem = tw.Problem(lambda p, b: jnp.mean((p * b - b) ** 2), x, validation=x, metrics=lambda p, b: {"slope": p})
+    watch = tw.Every(4, lambda event: seen.append((event.step, event.validations)))
+    result = tw.minimize(
+        problem, jnp.asarray(0.0), tw.SGD(0.1), batch_size=4, stop=tw.Steps(8), validate_every=2, callbacks=[watch]
+    )
+    assert [(step, table.step.tolist()) for step, table in seen] == [(4, [0, 2, 4]), (8, [6, 8])]
+    metrics = [table.metrics["slope"] for _, table in seen]
+    np.testing.assert_array_equal(np.concatenate(metrics), result.validation.metrics["slope"])
+
+
+def test_an_event_knows_how_long_the_run_can_be_and_whether_its_data_change():
+    seen = []
+    problem = tw.Problem(lambda p, b: jnp.mean((p - b) ** 2), jnp.arange(9.0))
+    for size, spread in ((None, 1.0), (2, 5.0)):
+        tw.minimize(problem, jnp.asarray(0.0), tw.SGD(0.1), batch_size=size, stop=tw.Epochs(2), callbacks=[seen.append])
+        assert (seen[-1].whole, seen[-1].steps_per_epoch, seen[-1].length) == (size is None, spread, 2 * spread)
+    tw.minimize(bowl, start(), tw.SGD(0.05), stop=tw.GradNorm(1.0), callbacks=[seen.append])
+    assert (seen[-1].whole, seen[-1].steps_per_epoch, seen[-1].length) == (True, None, None)
+
+
+def test_every_opens_and_closes_what_it_calls(tmp_path):
+    path = tmp_path / "a.csv"
+    tw.minimize(bowl, start(), tw.SGD(0.05), stop=tw.Steps(6), callbacks=[tw.Every(3, tw.History(path))])
+    assert len(path.read_text().splitlines()) == 1 + 6
+
+
 def test_stop_ends_the_run_where_a_limited_run_ends():
     stopped = tw.minimize(
         bowl, start(), tw.Adam(0.1), stop=tw.Steps(50), callbacks=[lambda e: "stop" if e.step == 7 else None]

@@ -48,19 +48,50 @@ def test_a_handler_of_the_user_is_left_alone():
     assert caught == [signal.SIGINT]
 
 
+def test_the_result_knows_the_signal():
+    def asked_to_go(event):
+        if event.step == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    ended = tw.minimize(bowl, start(), tw.Adam(0.1), stop=tw.Steps(10**6), callbacks=[asked_to_go])
+    assert (ended.signal, ended.message) == (signal.SIGTERM, "interrupted by SIGTERM.")
+    assert tw.minimize(bowl, start(), tw.Adam(0.1), stop=tw.Steps(9), callbacks=[press]).signal == signal.SIGINT
+    assert tw.minimize(bowl, start(), tw.Adam(0.1), stop=tw.Steps(5), callbacks=[press]).signal is None
+
+
+def test_one_callback_that_fails_to_close_keeps_no_other_from_it():
+    closed = []
+
+    class Failing:
+        """A file on a full disk."""
+
+        every = 1
+
+        def __call__(self, event):
+            pass
+
+        def close(self):
+            closed.append(self)
+            raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        tw.minimize(bowl, start(), tw.SGD(0.05), stop=tw.Steps(2), callbacks=[Failing(), Failing()])
+    assert len(closed) == 2
+
+
 def test_callbacks_are_closed_even_after_an_exception():
     class Holder:
         """Holds something open."""
 
-        every, open = 1, True
+        every, held = 1, True
 
         def __call__(self, event):
             raise RuntimeError("lost")
 
         def close(self):
-            self.open = False
+            self.held = False
 
     holder = Holder()
     with pytest.raises(RuntimeError, match="lost"):
         tw.minimize(bowl, start(), tw.SGD(0.05), stop=tw.Steps(8), callbacks=[holder])
-    assert not holder.open
+    assert not holder.held

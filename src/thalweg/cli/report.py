@@ -2,17 +2,36 @@
 
 import json
 import math
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from thalweg.cli.train import Done
 from thalweg.core.config import to_config
 from thalweg.run.folder import arrays
 from thalweg.run.result import Result
 
-LARGEST = 10_000
+LARGEST = 100
 """Numbers of `x` beyond which the JSON leaves it to `parameters.npz`."""
+
+
+SIGNALLED = 128
+"""A shell's exit code for a program that a signal ended, less the signal's number."""
+
+
+class Done(NamedTuple):
+    """A finished run, its folder, and the files there."""
+
+    result: Result
+    folder: Path
+    files: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0 where the user got what the stop rule asked for."""
+        if self.result.signal is not None:
+            return SIGNALLED + self.result.signal
+        return 0 if self.result.ok else 1
 
 
 def text(done: Done) -> str:
@@ -21,35 +40,45 @@ def text(done: Done) -> str:
 
 
 def as_json(done: Done) -> str:
-    """One object; numbers that JSON does not know (NaN, infinity) are null."""
+    """The summary as one JSON object."""
+    return json.dumps(summary(done), allow_nan=False)
+
+
+def summary(done: Done) -> dict[str, Any]:
+    """The run as JSON can hold it; numbers that JSON does not know (NaN, infinity) are null."""
     result = done.result
     restarts = result.restarts
     x = arrays(result.x)
     small = sum(array.size for array in x.values()) <= LARGEST
-    found = {
-        "status": result.status.name,
-        "ok": result.ok,
-        "message": result.message,
-        "rule": None if result.rule is None else to_config(result.rule),
-        "value": result.value,
-        "optimality": result.optimality,
-        "infeasibility": result.infeasibility,
-        "steps": result.steps,
-        "epochs": result.epochs,
-        "evaluations": result.evals._asdict(),
-        "seconds": result.seconds._asdict(),
-        "method": result.name,
-        "reason": result.reason,
-        "validation": held_out(result),
-        "restarts": None
-        if restarts is None
-        else {**restarts._asdict(), "statuses": [s.name for s in restarts.statuses]},
-        "advice": list(result.advice),
-        "x": x if small else None,
-        "folder": str(done.folder),
-        "files": list(done.files),
-    }
-    return json.dumps(plain(found), allow_nan=False)
+    return plain(
+        {
+            "status": result.status.name,
+            "ok": result.ok,
+            "message": result.message,
+            "rule": None if result.rule is None else to_config(result.rule),
+            "signal": result.signal,
+            "value": result.value,
+            "optimality": result.optimality,
+            "infeasibility": result.infeasibility,
+            "steps": result.steps,
+            "epochs": result.epochs,
+            "kept": result.kept,
+            "skipped": result.skipped,
+            "evaluations": result.evals._asdict(),
+            "seconds": result.seconds._asdict(),
+            "method": result.name,
+            "reason": result.reason,
+            "validation": held_out(result),
+            "restarts": None
+            if restarts is None
+            else {**restarts._asdict(), "statuses": [s.name for s in restarts.statuses]},
+            "advice": result.advice,
+            "lines": result.lines(),
+            "x": x if small else None,
+            "folder": str(done.folder),
+            "files": done.files,
+        }
+    )
 
 
 def held_out(result: Result) -> dict[str, Any] | None:

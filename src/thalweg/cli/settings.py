@@ -8,7 +8,13 @@ from typing import Any
 import equinox as eqx
 
 from thalweg.cli.errors import Misuse, unknown
+from thalweg.core.duration import Duration, WholeRun
+from thalweg.core.stop import Epochs
 from thalweg.registry import METHODS, Method
+from thalweg.schedules import Schedule
+
+PLAIN = (Schedule, Duration, WholeRun, Epochs)
+"""Objects in place of which a number means something: a constant rate, a length in steps."""
 
 WORDS = {"true": True, "false": False, "none": None, "null": None}
 
@@ -73,9 +79,11 @@ def adjust(method: Any, settings: dict[str, Any], name: str, offered: tuple[str,
 
 
 def hyperparameters(module: Any, prefix: str = "") -> Iterator[str]:
-    """The dotted name of every plain field in a configured object, outer ones first."""
+    """The dotted name of every field that a number or a word can be given to, outer ones first."""
     fields = [(field.name, getattr(module, field.name)) for field in dataclasses.fields(module) if field.init]
-    yield from (prefix + name for name, value in fields if not isinstance(value, eqx.Module))
+    yield from (
+        prefix + name for name, value in fields if not isinstance(value, eqx.Module) or isinstance(value, PLAIN)
+    )
     for name, value in fields:
         if isinstance(value, eqx.Module):
             yield from hyperparameters(value, f"{prefix}{name}.")

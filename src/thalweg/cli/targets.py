@@ -11,16 +11,35 @@ from typing import Any, NamedTuple
 from thalweg.cli.errors import MANY, Misuse, blame, unknown
 from thalweg.core.objective import Latent
 from thalweg.core.problem import Problem
+from thalweg.minimize import minimize
 from thalweg.problems import JOBS
 
 FORM = "FILE.py:NAME"
+
+OPTIONS = (
+    "batch_size",
+    "last",
+    "shuffle",
+    "stop",
+    "keep",
+    "restarts",
+    "spread",
+    "seed",
+    "validate_every",
+    "dispatch",
+    "on_nonfinite",
+)
+"""Options of `minimize` that a problem's author may recommend and a configuration holds."""
+
+PLAIN = {name: inspect.signature(minimize).parameters[name].default for name in OPTIONS}
+"""What `minimize` does by itself."""
 
 
 class Target(NamedTuple):
     """A problem and its start, with what its author recommends.
 
     - `label`: names the run's folder. `source`: names the problem in a configuration. `file`: the user's, if any.
-    - `minimum` and `unit`: for the figure, where they are known.
+    - `method` and `options`: for `minimize`. `minimum` and `unit`: for the figure, where they are known.
     """
 
     label: str
@@ -29,8 +48,7 @@ class Target(NamedTuple):
     problem: Problem
     x0: Any
     method: Any = None
-    stop: Any = None
-    validate_every: int | None = None
+    options: dict[str, Any] = {}  # noqa: RUF012 - never changed
     minimum: float | None = None
     unit: str = ""
 
@@ -82,8 +100,9 @@ def described(found: Any, label: str, source: str, file: Path | None, x0: Any) -
     if x0 is None:
         raise Misuse(f"{source} has a problem and no x0.")
     problem = as_problem(found.problem, file or Path(), label)
-    more = {name: getattr(found, name, default) for name, default in Target._field_defaults.items()}
-    return Target(label, source, file, problem, x0, **more)
+    more = {name: getattr(found, name, Target._field_defaults[name]) for name in ("method", "minimum", "unit")}
+    options = {name: getattr(found, name, default) for name, default in PLAIN.items()}
+    return Target(label, source, file, problem, x0, options=options, **more)
 
 
 def load(file: Path) -> ModuleType:

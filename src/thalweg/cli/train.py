@@ -6,26 +6,21 @@ import time
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 
 from thalweg.cli.errors import Misuse, blame
-from thalweg.cli.settings import adjust, configure, find_method, parse_settings
-from thalweg.cli.stops import parse_stop
+from thalweg.cli.options import choose, describe
+from thalweg.cli.report import Done, summary
 from thalweg.cli.targets import Target, find_target
-from thalweg.core.config import from_config
-from thalweg.core.duration import length
-from thalweg.core.status import Status
-from thalweg.core.variables import split
 from thalweg.minimize import minimize
-from thalweg.run import folder
-from thalweg.run.callbacks import Progress
+from thalweg.run import files, folder
+from thalweg.run.history import History, write_history
+from thalweg.run.progress import Progress
 from thalweg.run.result import Result
-from thalweg.suggest import suggest
 
-CURVES = "curves.png"
-PARENT = "runs"
+PARENT = Path("runs")
 
 
 class Request(NamedTuple):
@@ -35,30 +30,18 @@ class Request(NamedTuple):
     method: str | None = None
     settings: list[str] = []  # noqa: RUF012 - never changed
     stop: str | None = None
-    config: Path | None = None
-    start: str | None = None
-    seed: int | None = None
-    restarts: int | None = None
-    keep: str | None = None
+    epochs: float | None = None
+    batch_size: str | None = None
     validate_every: int | None = None
-    out: Path | None = None
+    keep: str | None = None
+    on_nonfinite: str | None = None
+    restarts: int | None = None
+    seed: int | None = None
+    start: str | None = None
     x64: bool | None = None
+    config: Path | None = None
+    out: Path | None = None
     quiet: bool = False
-
-
-class Done(NamedTuple):
-    """A finished run and the files that it left."""
-
-    result: Result
-    folder: Path
-    files: tuple[str, ...]
-
-    @property
-    def exit_code(self) -> int:
-        """0 where the user got what the stop rule asked for."""
-        if self.result.status == Status.INTERRUPTED:
-            return 130
-        return 0 if self.result.ok else 1
 
 
 def run(request: Request) -> Done:
@@ -71,17 +54,22 @@ def run(request: Request) -> Done:
     start = request.start or (config.get("start") if request.problem is None else None)
     target = find_target(request.problem or config["problem"], start)
     method, options = choose(request, target, config)
-    place = reserve(request.out or Path(PARENT) / f"{target.label}-{time.strftime('%Y%m%d-%H%M%S')}")
-    with removed_if_unused(place):
-        bar = Progress(length(options["stop"], 1.0), terminal=False if request.quiet else None)
-        with blame(target.file), bar:
-            callbacks = [bar] if options["restarts"] == 1 else []  # many starts at once report at their end alone
+    with reserved(request.out or PARENT / f"{target.label}-{time.strftime('%Y%m%d-%H%M%S')}") as place:
+        with blame(target.file):
+            asked = {"thalweg": version(), "problem": target.source, "start": start}
+            asked |= {"x64": bool(jax.config.read("jax_enable_x64"))} | describe(method, target, options)
+            folder.write_json(place / folder.CONFIG, asked)
+            many = options["restarts"] > 1  # they report at their end alone
+            callbacks = [] if many else [History(place / folder.HISTORY), *([] if request.quiet else [Progress()])]
             result = minimize(target.problem, target.x0, method, callbacks=callbacks, on_failure="ignore", **options)
-        repeat = {"thalweg": version(), "problem": target.source, "start": start}
-        repeat |= {"x64": bool(jax.config.read("jax_enable_x64")), "validate_every": options["validate_every"]}
-        folder.save(result, place, repeat | result.config)
-        files = (folder.CONFIG, folder.HISTORY, folder.PARAMETERS, *draw(result, target, place / CURVES))
-    return Done(result, place, files)
+        if many:
+            write_history(result, place / folder.HISTORY)
+        folder.write_parameters(result.x, place / folder.PARAMETERS)
+        draw(result, target, place / folder.CURVES)
+        written = (folder.CONFIG, folder.HISTORY, folder.PARAMETERS, folder.CURVES)
+        done = Done(result, place, (*(name for name in written if (place / name).exists()), folder.RESULT))
+        folder.write_json(place / folder.RESULT, summary(done))
+    return done
 
 
 def version() -> str:
@@ -100,54 +88,30 @@ def read(path: Path) -> dict:
         raise Misuse(str(error)) from error
 
 
-def choose(request: Request, target: Target, config: dict) -> tuple[Any, dict[str, Any]]:
-    """Method and options: what was typed, else what the configuration says, else what suits the problem."""
+@contextlib.contextmanager
+def reserved(path: Path) -> Iterator[Path]:
+    """The run's folder, made before the run so that a long one is not lost to a full or forbidden disk.
+
+    Nothing is left of it where the run could not begin.
+    """
     try:
-        stop = from_config(config["stop"]) if "stop" in config else target.stop
-        method = from_config(config["method"]) if "method" in config else target.method
-    except (KeyError, TypeError, ValueError) as error:
-        raise Misuse(f"{request.config}: {error}") from error
-    if request.stop is not None:
-        stop = parse_stop(request.stop)
-    with blame(target.file):
-        method = with_settings(request, target, method)
-    typed = {"seed": request.seed, "restarts": request.restarts, "keep": request.keep}
-    plain = {"seed": 0, "restarts": 1, "keep": "last"}
-    options = {name: config.get(name, plain[name]) if value is None else value for name, value in typed.items()}
-    options["stop"], options["dispatch"] = stop, config.get("dispatch")
-    options["validate_every"] = request.validate_every or config.get("validate_every", target.validate_every)
-    return method, options
-
-
-def with_settings(request: Request, target: Target, method: Any) -> Any:
-    """The method by its name, or the one recommended, with every `--set` carried out."""
-    settings = parse_settings(request.settings)
-    if request.method is not None:
-        return configure(find_method(request.method), target.source, settings)
-    if settings and method is None:
-        method = suggest(target.problem, split(target.x0)[0]).method
-    return adjust(method, settings, type(method).__name__) if settings else method
-
-
-def reserve(path: Path) -> Path:
-    """The run's folder, made before the run so that a long one is not lost to a full or forbidden disk."""
-    try:
-        return folder.reserve(path)
+        place = files.reserve(path)
     except OSError as error:
         raise Misuse(f"The folder {path} cannot be made: {error.strerror}; --out names another.") from error
-
-
-@contextlib.contextmanager
-def removed_if_unused(place: Path) -> Iterator[None]:
-    """Leaves no empty folder behind where there was nothing to save."""
     try:
-        yield
-    finally:
-        if not any(place.iterdir()):
+        yield place
+    except Misuse:
+        if {file.name for file in place.iterdir()} <= {folder.CONFIG}:
+            (place / folder.CONFIG).unlink(missing_ok=True)
             place.rmdir()
+        raise
+    except OSError as error:
+        if error.filename is None or not Path(error.filename).is_relative_to(place):
+            raise
+        raise Misuse(f"{error.filename} cannot be written: {error.strerror}.") from error
 
 
-def draw(result: Result, target: Target, path: Path) -> tuple[str, ...]:
+def draw(result: Result, target: Target, path: Path) -> None:
     """The curves, where Matplotlib is there; never a reason for a run to fail."""
     try:
         import logging
@@ -155,11 +119,10 @@ def draw(result: Result, target: Target, path: Path) -> tuple[str, ...]:
         logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it speaks of its font cache on first use
         from matplotlib.figure import Figure
     except ImportError:
-        print(f'No {CURVES}, which needs matplotlib: pip install "thalweg[plot]".', file=sys.stderr)
-        return ()
+        print(f'No {path.name}, which needs matplotlib: pip install "thalweg[plot]".', file=sys.stderr)
+        return
     from thalweg.plot import history
 
     # Without pyplot no window system is asked for.
     figure = history(result, minimum=target.minimum, unit=target.unit, figure=Figure(layout="constrained"))
     figure.savefig(path, dpi=120)
-    return (path.name,)

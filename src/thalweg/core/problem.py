@@ -18,7 +18,7 @@ from thalweg.core.oracle import PARTS, Oracle
 from thalweg.core.stream import Stream, is_streamable
 from thalweg.core.tree import max_abs
 from thalweg.core.types import Evals, Key, Params, Scalar, ScalarLike
-from thalweg.core.variables import is_array, is_inexact, is_numeric, leaf_name
+from thalweg.core.variables import hold, is_array, is_inexact, is_numeric, leaf_name
 
 
 class Problem(eqx.Module):
@@ -144,7 +144,7 @@ class Problem(eqx.Module):
 
         What only the driver reads (validation data, metrics) does not travel into the program.
         """
-        objective = self.objective if frozen is None else replace(self.objective, frozen=frozen)
+        objective = self.objective if frozen is None else replace(self.objective, frozen=hold(frozen))
         return replace(self, objective=objective, validation=None, validation_loss=None, metrics=None, stream=None)
 
     def in_batches(self) -> Self:

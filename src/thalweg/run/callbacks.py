@@ -1,27 +1,29 @@
 """What happens between chunks: functions of an `Event`."""
 
 import dataclasses
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from thalweg.core.solver import Solver
 from thalweg.core.stop import Epochs, Steps
 from thalweg.core.trace import Trace
 from thalweg.core.types import Params
 from thalweg.run.calendar import EpochLength, Period, period
+from thalweg.run.result import Validation
+from thalweg.run.validation import Validator
 
 
 class Event(NamedTuple):
     """The run as a callback sees it after `step` completed steps.
 
     - `epoch`: passes over the data; None without data. `x`: the current point, a tree like `x0`.
-    - `solver`: the method with its current hyperparameters.
+    - `solver`: the method with its current hyperparameters. `whole`: whether every step sees the same data.
     - `trace`: the rows since this callback's last call; the first one is that of step `first_row`.
-    - `validation`: the latest validation value and metrics. `seconds`: wall time, compilation included.
-    - `length`: the most steps that the run can take, None where it is not known.
+    - `validation`: the latest validation value and metrics. `validations`: all since this callback's last call, with
+      their steps; None without validation data.
+    - `seconds`: wall time, compilation included.
+    - `length`: the most steps that the run can take; `steps_per_epoch`: those of a pass over the data. None where they
+      are not known.
     - `final`: true once, after the last step.
     """
 
@@ -29,16 +31,24 @@ class Event(NamedTuple):
     epoch: float | None
     x: Params
     solver: Solver
+    whole: bool
     first_row: int
     trace: Trace
     validation: dict[str, float]
+    validations: Validation | None
     seconds: float
     length: float | None
+    steps_per_epoch: float | None
     final: bool
 
 
 Callback = Callable[[Event], Any]
-"""Returns None to go on, `"stop"` to end the run, or a solver with other hyperparameters to go on with."""
+"""Returns None to go on, `"stop"` to end the run, or a solver with other hyperparameters to go on with.
+
+A callback with an attribute `every` says itself when it is called: steps, `tw.Epochs(n)`, or None for whenever the
+driver looks. One with `open()` and `close()` has them called before the first step and after the last, whatever
+happens in between.
+"""
 
 
 class Every:
@@ -58,14 +68,26 @@ class Every:
         """The inner callback's answer."""
         return self.callback(event)
 
+    def open(self) -> None:
+        """Opens the inner callback, if it can be."""
+        getattr(self.callback, "open", lambda: None)()
+
+    def close(self) -> None:
+        """Closes the inner callback, if it can be."""
+        getattr(self.callback, "close", lambda: None)()
+
 
 @dataclasses.dataclass
 class Observer:
-    """A callback in a run: when it is due (None: at any moment), and the step up to which it has seen the trace."""
+    """A callback in a run: when it is due (None: at any moment), and what it has seen.
+
+    - `shown`: the step up to which it has seen the trace. `measured`: the validations that it has seen.
+    """
 
     callback: Callback
     period: Period | None
     shown: int
+    measured: int = 0
 
 
 def observe(callbacks: Sequence[Callback], default: Any, length: EpochLength, first_step: int) -> list[Observer]:
@@ -78,91 +100,16 @@ def observe(callbacks: Sequence[Callback], default: Any, length: EpochLength, fi
     return out
 
 
-class Progress:
-    """A bar in the terminal that shows the run as it goes; silent where the error stream is not a terminal.
+class Watch(NamedTuple):
+    """Who looks at a run, and how often.
 
-    It is refreshed between chunks, a few times a second, and does not change where the chunks are cut. As a context
-    manager it is there from the first moment, while the program is compiled, and leaves the terminal in order
-    whatever happens. Needs the `cli` extra (rich).
-
-    - `steps`: the most steps that the run can take, the length of the bar; None for a bar without an end.
-    - `terminal`: show it or not; None to look at the error stream.
+    - `validation`, `protection`: periods of the validations, and of the points to go back to without them.
+    - `per_epoch`: steps of a pass over the data; `length`: the most steps of the run. None where they are not known.
     """
 
-    every = None
-
-    def __init__(self, steps: float | None = None, *, terminal: bool | None = None):
-        self.steps = steps
-        self.terminal = sys.stderr.isatty() if terminal is None else terminal
-        self._bar: Any = None
-        self._shown = -REFRESH
-
-    def __enter__(self) -> "Progress":
-        self.open()
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self.close()
-
-    def open(self) -> None:
-        """Shows the bar at its start; done by the first call too."""
-        if self.terminal and self._bar is None:
-            self._bar = open_bar()
-            self._bar.add_task("", total=self.steps, text="compiling")
-            self._shown = -REFRESH
-
-    def close(self) -> None:
-        """Leaves the bar where it stands and gives the terminal back."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
-
-    def __call__(self, event: Event) -> None:
-        """Shows the last row of the trace."""
-        if not self.terminal:
-            return
-        self.open()
-        if event.final or event.seconds - self._shown >= REFRESH:
-            self._shown = event.seconds
-            total = event.step if event.final else self.steps
-            self._bar.update(self._bar.task_ids[0], completed=event.step, total=total, text=self.text(event))
-        if event.final:
-            self.close()
-
-    def text(self, event: Event) -> str:
-        """The numbers beside the bar."""
-        parts = [f"step {event.step}"]
-        if len(event.trace.value):
-            parts.append(f"value {event.trace.value[-1]:.5g}")
-        held_out = dict(event.validation)
-        if "validation_value" in held_out:
-            parts.append(f"validation {held_out.pop('validation_value'):.4g}")
-        parts += [f"{name.removeprefix('validation_')} {value:.4g}" for name, value in held_out.items()]
-        if len(event.trace.optimality) and not np.isnan(event.trace.optimality[-1]):
-            parts.append(f"optimality {event.trace.optimality[-1]:.2g}")
-        return "  ".join(parts)
-
-
-REFRESH = 0.1
-"""Seconds between two updates of the bar."""
-
-
-def open_bar() -> Any:
-    """Rich's progress display on the error stream: the time, a bar, the numbers."""
-    try:
-        from rich.console import Console
-        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-        from rich.progress import Progress as Bar
-        from rich.table import Column
-    except ImportError as error:
-        raise ImportError('tw.Progress() needs rich: pip install "thalweg[cli]".') from error
-    columns = (
-        TimeElapsedColumn(table_column=Column(width=7)),
-        BarColumn(bar_width=12, table_column=Column(width=12)),
-        TextColumn(
-            "{task.fields[text]}", markup=False, table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")
-        ),
-    )
-    bar = Bar(*columns, console=Console(stderr=True), refresh_per_second=5, expand=True)
-    bar.start()
-    return bar
+    observers: Sequence[Observer] = ()
+    validator: Validator | None = None
+    validation: Period = Period(1)
+    protection: Period = Period(1)
+    per_epoch: float | None = None
+    length: float | None = None

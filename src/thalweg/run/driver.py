@@ -4,9 +4,9 @@ Chunks are cut where something is due (a callback, a validation), else by time; 
 a number. Points that were passed are found again by replaying their chunk from the carry that it started with.
 """
 
+import contextlib
 import time
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -19,8 +19,8 @@ from thalweg.core.stop import Host, Stop, fired, make_host
 from thalweg.core.trace import Trace, no_rows, tail, unpack
 from thalweg.core.types import Params
 from thalweg.core.variables import rejoin
-from thalweg.run.calendar import Period, Position
-from thalweg.run.callbacks import Callback, Event, Observer
+from thalweg.run.calendar import Position
+from thalweg.run.callbacks import Callback, Event, Observer, Watch
 from thalweg.run.chunks import Engine, Rows, Segment, Task
 from thalweg.run.feed import Feed
 from thalweg.run.interrupt import interruptible
@@ -29,22 +29,6 @@ from thalweg.run.messages import first_bad
 from thalweg.run.outcome import Outcome, is_at_point, running
 from thalweg.run.recovery import Poisoned, Recovery, dropped, failed, lost_step, replay
 from thalweg.run.result import Point
-from thalweg.run.validation import Validator
-
-
-class Watch(NamedTuple):
-    """Who looks at a run, and how often.
-
-    - `validation`, `protection`: periods of the validations, and of the points to go back to without them.
-    - `per_epoch`: steps of a pass over the data; `length`: the most steps of the run. None where they are not known.
-    """
-
-    observers: Sequence[Observer] = ()
-    validator: Validator | None = None
-    validation: Period = Period(1)
-    protection: Period = Period(1)
-    per_epoch: float | None = None
-    length: float | None = None
 
 
 class Run:
@@ -92,6 +76,8 @@ class Run:
         """Runs to the end."""
         with interruptible() as self.signals:
             try:
+                for observer in self.observers:
+                    getattr(observer.callback, "open", lambda: None)()
                 if self.carry is not None:
                     self.over = over(self.task.stop, self.step, self.epochs(), self.watch.per_epoch)
                     self.status = Status.RUNNING if self.over is None else Status.STEP_LIMIT
@@ -113,8 +99,9 @@ class Run:
         """Lets callbacks that hold the terminal or a file give them back, whatever happened."""
         if self.feed is not None:
             self.feed.close()
-        for observer in self.observers:
-            getattr(observer.callback, "close", lambda: None)()
+        with contextlib.ExitStack() as stack:  # one that fails to close keeps no other from it
+            for observer in self.observers:
+                stack.callback(getattr(observer.callback, "close", lambda: None))
 
     def limit(self) -> int:
         """Steps until something is due."""
@@ -208,8 +195,9 @@ class Run:
         at = self.position()
         for observer in self.observers:
             if observer.period is None or (not final and observer.period.due(at)):
-                event = self.event(observer.shown, final)
+                event = self.event(observer, final)
                 observer.shown = self.first_step + self.last() + 1
+                observer.measured = 0 if self.validator is None else len(self.validator.steps)
                 self.obey(observer.callback, event)
 
     def obey(self, callback: Callback, event: Event) -> None:
@@ -227,19 +215,22 @@ class Run:
         elif answer is not None:
             raise TypeError(f'A callback returned {answer!r}: return None, "stop", or a solver.')
 
-    def event(self, since: int, final: bool) -> Event:
-        """The run as a callback sees it now, with the rows from step `since` on."""
+    def event(self, observer: Observer, final: bool) -> Event:
+        """The run as a callback sees it now, with the rows that it has not seen."""
         assert self.carry is not None
         return Event(
             step=self.step,
             epoch=self.epochs(),
             x=self.joined(self.carry.state.x),
             solver=self.task.solver,
-            first_row=since,
-            trace=self.trace(since),
+            whole=self.whole,
+            first_row=observer.shown,
+            trace=self.trace(observer.shown),
             validation={} if self.validator is None else self.validator.row(),
+            validations=None if self.validator is None else self.validator.table(observer.measured),
             seconds=time.perf_counter() - self.began,
             length=self.watch.length,
+            steps_per_epoch=self.watch.per_epoch,
             final=final,
         )
 

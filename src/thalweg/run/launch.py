@@ -11,7 +11,7 @@ import numpy as np
 from thalweg.core.batches import Batches
 from thalweg.core.config import to_config
 from thalweg.core.duration import length as duration
-from thalweg.core.iterate import Carry
+from thalweg.core.iterate import Carry, shapes
 from thalweg.core.nonsmooth import Zero
 from thalweg.core.oracle import Oracle
 from thalweg.core.problem import Problem
@@ -22,9 +22,9 @@ from thalweg.core.trace import Trace, unpack
 from thalweg.core.types import Evals, Params
 from thalweg.core.variables import short
 from thalweg.run.calendar import EpochLength, period
-from thalweg.run.callbacks import Callback, observe
+from thalweg.run.callbacks import Callback, Watch, observe
 from thalweg.run.chunks import CAPACITY, Engine, Lanes, Task
-from thalweg.run.driver import Run, Watch
+from thalweg.run.driver import Run
 from thalweg.run.feed import REREAD, Feed
 from thalweg.run.inspect import Facts, inspect
 from thalweg.run.lanes import CAPACITY as LANES_CAPACITY
@@ -166,7 +166,8 @@ def look(task: Task, engine: Engine) -> Facts:
     """The facts about a loss, found once for each program; refuses parameters that it never uses."""
     problem = task.problem
     if "facts" not in engine.notes:
-        facts = inspect(problem, task.x0)
+        data = problem.objective.data
+        facts = inspect(problem, task.x0, data if task.batches is None else shapes(data, task.batches.size))
         if facts.unused and not problem.allow_unused and isinstance(problem.nonsmooth, Zero):
             raise ValueError(
                 f"The loss does not use the parameters {', '.join(facts.unused)}: remove them from x0, or pass "
@@ -196,6 +197,7 @@ def describe(run: Run, outcome: Outcome, options: Options, choice: Choice, resta
         message=message(status, rule, trace, row, said(run), lost),
         advice=(REREAD,) if cut_short else advice(status, trace, row, moved, choice.default_limit, lost),
         rule=rule,
+        signal=run.signals[0] if run.signals and status == Status.INTERRUPTED else None,
         steps=steps,
         epochs=run.epochs(),
         evals=total_evals(trace, run),

@@ -15,7 +15,7 @@ from thalweg.core.objective import Objective
 from thalweg.core.problem import Problem
 from thalweg.core.stream import Stream, check_batch
 from thalweg.core.types import Params
-from thalweg.core.variables import is_array
+from thalweg.core.variables import hold, is_array, release
 from thalweg.run.result import Validation
 
 BLOCK = 1024
@@ -46,6 +46,7 @@ def measure(
     """The validation loss under the name `value`, and every metric, on `size` examples from `begin` on."""
     if size is not None:
         data = jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, begin, size), data)
+    x = release(x)
     state = (model_state,) if measures.stateful else ()
     if measures.loss is not None:
         value = measures.loss(x, data, *state[: positions(measures.loss) - 2])
@@ -147,15 +148,16 @@ class Validator:
 
     def call(self, data: Any, begin: Any, size: int | None, x: Params, model_state: Any) -> dict[str, jax.Array]:
         """One compiled call."""
-        found, dynamic = program(measure, self.measures, data, begin, size, x, model_state)
+        found, dynamic = program(measure, self.measures, data, begin, size, hold(x), model_state)
         return found.call(dynamic)
 
     def row(self) -> dict[str, float]:
         """The latest numbers, named as the user sees them."""
         return {f"validation_{name}": v for name, v in self.rows[-1].items()} if self.rows else {}
 
-    def table(self) -> Validation:
-        """Everything measured."""
+    def table(self, since: int = 0) -> Validation:
+        """Everything measured, or only what came after the first `since` validations."""
+        rows = self.rows[since:]
         names = [name for name in (self.rows[0] if self.rows else {}) if name != "value"]
-        columns = {name: np.array([row[name] for row in self.rows]) for name in names}
-        return Validation(np.array(self.steps), np.array([row["value"] for row in self.rows]), columns)
+        columns = {name: np.array([row[name] for row in rows]) for name in names}
+        return Validation(np.array(self.steps[since:], int), np.array([row["value"] for row in rows]), columns)

@@ -1,0 +1,214 @@
+"""`thalweg show`: a run's folder, as far as the run came, as text with curves or as JSON."""
+
+import csv
+import itertools
+import json
+import shutil
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from thalweg.cli.errors import Misuse
+from thalweg.cli.sparks import is_finite, is_logarithmic, marks, spark
+from thalweg.cli.targets import PLAIN
+from thalweg.cli.train import PARENT
+from thalweg.core.config import to_config
+from thalweg.run.folder import CONFIG, HISTORY, RESULT, read_json
+from thalweg.run.result import plural
+from thalweg.run.table import STEP
+
+WIDEST, NARROWEST = 60, 8
+"""Most and fewest marks of a curve."""
+TEXT = 120
+"""Columns beyond which prose is hard to read."""
+
+Curves = dict[str, list[float | None]]
+
+
+class Run(NamedTuple):
+    """What a folder holds; None where a file is not there yet. The history has a column under each name."""
+
+    folder: Path
+    config: dict | None
+    result: dict | None
+    history: Curves
+
+
+def show_run(folder: Path | None, as_json: bool) -> None:
+    """Prints a run; the newest one if none is named."""
+    run = read_run(newest() if folder is None else folder)
+    print(json.dumps(as_value(run), allow_nan=False) if as_json else "\n".join(lines(run)))
+
+
+# ---------------------------------------------------------------------- reading
+
+
+def newest() -> Path:
+    """The run in `runs/` that was begun last."""
+    runs = runs_in(PARENT)
+    if not runs:
+        raise Misuse(f"There is no run in {PARENT}/: name the run's folder, as in `thalweg show FOLDER`.")
+    return max(runs, key=lambda run: (run / CONFIG).stat().st_mtime)
+
+
+def runs_in(folder: Path) -> list[Path]:
+    """The runs that a folder holds."""
+    return sorted(path.parent for path in folder.glob(f"*/{CONFIG}"))
+
+
+def read_run(folder: Path) -> Run:
+    """The run in a folder; a `Misuse` where there is none, or a file of it is damaged."""
+    if not folder.is_dir():
+        what = f"{folder} is a file: give" if folder.exists() else f"There is no folder {folder}: give"
+        raise Misuse(f"{what} the folder of a run.")
+    if not any((folder / name).exists() for name in (CONFIG, RESULT, HISTORY)):
+        inside = runs_in(folder)
+        if inside:
+            raise Misuse(f"{folder} holds {plural(len(inside), 'run')}: name one, as in `thalweg show {inside[-1]}`.")
+        raise Misuse(f"{folder} is not a run's folder: it has no {CONFIG}.")
+    try:
+        config, result = (read_json(folder / name) if (folder / name).exists() else None for name in (CONFIG, RESULT))
+        history = read_history(folder / HISTORY) if (folder / HISTORY).exists() else {}
+    except ValueError as error:
+        raise Misuse(str(error)) from error
+    if result is not None and not isinstance(result.get("lines"), list):
+        raise Misuse(f"{folder / RESULT} is not from a run: it has no 'lines'.")
+    return Run(folder, config, result, history)
+
+
+def read_history(path: Path) -> Curves:
+    """The columns of a history; a last row that a killed run did not finish is left out."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        table = list(csv.reader(text[: text.rfind("\n") + 1].splitlines()))
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}.") from error
+    except (ValueError, csv.Error) as error:
+        raise ValueError(f"{path} cannot be read as CSV: {error}.") from error
+    head, rows = (table[0], table[1:]) if table else ([STEP], [])
+    if STEP not in head:
+        raise ValueError(f"{path} is not a run's history: it has no column {STEP!r}.")
+    columns: Curves = {name: [] for name in head}
+    for number, row in enumerate(rows, 2):
+        if len(row) != len(head):
+            raise ValueError(f"{path}, line {number} has {plural(len(row), 'cell')}, and the head has {len(head)}.")
+        for name, cell in zip(head, row, strict=True):
+            try:
+                columns[name].append(float(cell) if cell else None)
+            except ValueError:
+                raise ValueError(f"{path}, line {number}: {cell!r} is not a number.") from None
+    return columns
+
+
+# ---------------------------------------------------------------------- text
+
+
+def lines(run: Run) -> list[str]:
+    """The summary, the configuration and the curves."""
+    width = shutil.get_terminal_size().columns
+    out = list(run.result["lines"]) if run.result is not None else [unfinished(run)]
+    asked = [] if run.config is None else settings(run.config)
+    names = sorted(filter(lambda name: is_curve(name, run.history[name]), run.history), key=rank)
+    drawn = [(shown(name), run.history[name]) for name in names]
+    indent = 2 + max([11, *(len(name) for name, _ in drawn)]) + 1
+    for name, text in asked:
+        begin = f"  {name:<{indent - 2}}"
+        out += textwrap.wrap(text, min(max(width, 40), TEXT), initial_indent=begin, subsequent_indent=" " * indent)
+    if drawn:
+        out.append("")
+        ends = [ends_of(column) for _, column in drawn]
+        room = width - indent - max(map(len, ends)) - 2
+        for (name, column), end in zip(drawn, ends, strict=True):
+            drawing = spark(held(column), max(NARROWEST, min(room, WIDEST)), marks(sys.stdout))
+            out.append(f"  {name:<{indent - 2}}{drawing}  {end}")
+    return out
+
+
+def unfinished(run: Run) -> str:
+    """What is known of a run that left no result."""
+    steps = run.history.get(STEP, [])
+    far = f"its history ends at step {steps[-1]:g}" if steps and steps[-1] is not None else "it has no history yet"
+    return f"UNFINISHED: {run.folder} has no {RESULT}, so the run is still going or was killed; {far}."
+
+
+def settings(config: dict) -> list[tuple[str, str]]:
+    """Name and text of what was asked."""
+    named = {"problem": "problem", "settings": "method", "stop": "stop"}
+    rows = [(name, spelled(config[key])) for name, key in named.items() if config.get(key) is not None]
+    others = {name: config[name] for name in PLAIN if name in config and name != "stop"}
+    changed = {name: value for name, value in others.items() if value != to_config(PLAIN[name]) or name == "seed"}
+    return [*rows, ("options", ", ".join(f"{name}={spelled(value)}" for name, value in changed.items()))]
+
+
+def spelled(value: Any) -> str:
+    """A configured object as it would be written in Python."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(spelled, value))}]"
+    if not isinstance(value, dict):
+        return str(value)
+    kind = value.get("type")
+    if kind in ("AnyOf", "AllOf"):
+        texts = map(spelled, value.get("rules", []))
+        texts = [f"({text})" if " | " in text or " & " in text else text for text in texts]
+        return (" | " if kind == "AnyOf" else " & ").join(texts)
+    if kind is None:  # what JSON has no word for stands in a dict of its own: an infinity, an array, a function
+        inner = next(iter(value.values()), "")
+        return str(inner) if isinstance(inner, dict) else spelled(inner)
+    fields = ", ".join(f"{name}={spelled(v)}" for name, v in value.items() if name != "type")
+    return f"{kind}({fields})"
+
+
+def is_curve(name: str, column: list[float | None]) -> bool:
+    """Whether a column is worth drawing."""
+    return name not in (STEP, "epoch") and any(number is not None for number in column)
+
+
+def rank(name: str) -> tuple[int, bool]:
+    """The order of the curves: the value, the validation and its metrics, then the rest as it stands in the file."""
+    order = ("value", "validation_", "aux_", "optimality", "infeasibility", "step_size")
+    return next((i for i, begin in enumerate(order) if name.startswith(begin)), len(order)), name != "validation_value"
+
+
+def shown(name: str) -> str:
+    """A column's name as the summary has it."""
+    names = {"validation_value": "validation", "step_size": "step size"}
+    return names.get(name, name.removeprefix("validation_").removeprefix("aux_"))
+
+
+def held(column: list[float | None]) -> list[float | None]:
+    """The column with the last number in place of what was not measured, so that all curves have the same steps."""
+    return list(itertools.accumulate(column, lambda last, number: last if number is None else number))
+
+
+def ends_of(column: list[float | None]) -> str:
+    """First and last number, and the extremes where they lie elsewhere."""
+    found = [number for number in column if number is not None]
+    finite = [number for number in found if is_finite(number)]
+    text = f"{found[0]:.4g} -> {found[-1]:.4g}"
+    if finite and min(finite) < min(found[0], found[-1]):
+        text += f", lowest {min(finite):.4g}"
+    if finite and max(finite) > max(found[0], found[-1]):
+        text += f", highest {max(finite):.4g}"
+    return text + (" (log)" if is_logarithmic(found) else "")
+
+
+# ---------------------------------------------------------------------- JSON
+
+
+def as_value(run: Run) -> dict[str, Any]:
+    """The run as JSON can hold it."""
+    columns = {}
+    for name, column in run.history.items():
+        found = [number for number in column if is_finite(number)]
+        if found:
+            columns[name] = {"first": found[0], "last": found[-1], "lowest": min(found), "highest": max(found)}
+    return {
+        "folder": str(run.folder),
+        "finished": run.result is not None,
+        "result": run.result,
+        "config": run.config,
+        "history": {"rows": len(run.history.get(STEP, [])), "columns": columns},
+    }
