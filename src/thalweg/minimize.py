@@ -69,7 +69,8 @@ def minimize(
     - `restarts`: this many starts in parallel; the first is `x0`, the others are normal around it with standard
       deviation `spread * max(1, |x0|)`. The best is returned, with every lane's value.
     - `seed`: of all randomness. `model_state`: start of a stateful loss's running statistics.
-    - `state`: `result.state` of an earlier run, to continue it.
+    - `state`: `result.state` of an earlier run, to continue it. Step limits count from that run's beginning; the
+      best point is that of this run.
     - `validate_every`: steps, or `tw.Epochs(n)`, between validations; by default an epoch on batches, 10 steps on
       whole data, 100 on an iterator. `callbacks`: see `Event` and `Every`.
     - `chunk`: steps between two looks of the host, chosen by time if None; never changes a number.

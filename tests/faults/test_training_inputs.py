@@ -76,6 +76,7 @@ def with_metrics(result):
         (lambda: train(validate_every=1.5, parts=HELD_OUT), "validate_every=1.5: give whole steps"),
         (lambda: stream(iter(BATCHES), validate_every=tw.Epochs(1), parts=HELD_OUT), "validate_every=Epochs.*steps"),
         (lambda: tw.Stream(3), r"Stream\(3\): give something to iterate over"),
+        (lambda: tw.Stream(lambda: iter(BATCHES)), "called with the number of the epoch"),
         (lambda: tw.Stream(BATCHES, steps_per_epoch=0), "steps_per_epoch=0"),
         (lambda: tw.Stream(BATCHES, steps_per_epoch=2.0), "steps_per_epoch=2.0"),
         (lambda: stream([]), r"Stream\(list\) is empty"),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import thalweg as tw
 from tests.helpers import assert_close, compilations
-from tests.run.training import EXAMPLES, METHOD, assert_same_run, by_hand, in_memory, loss, seen, start, table
+from tests.run.training import CLOSE, EXAMPLES, METHOD, assert_same_run, by_hand, in_memory, loss, seen, start, table
 from thalweg.core.batches import epoch_word, shuffled
 
 FEW, MANY = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 24), (25, 26, 120, 127, 256, 257, 65_536, 65_537, 99_999)
@@ -157,8 +157,8 @@ def test_a_run_is_a_hand_written_loop(name, count):
     take = jax.jit(tw.Batches(4).take, static_argnums=3)
     batches = [take(table(), jax.random.key(3), step, step % 3 == 2) for step in range(count)]
     params, values = by_hand(transformation, batches)
-    assert_close(result.x, params, 1e-12)
-    np.testing.assert_allclose(result.trace.value, values, rtol=1e-12)
+    assert_close(result.x, params, CLOSE)
+    np.testing.assert_allclose(result.trace.value, values, rtol=CLOSE)
 
 
 VALIDATED = {"validation": table(5, seed=1), "metrics": lambda params, batch: {"b": params["b"]}}
@@ -175,7 +175,7 @@ def test_the_chunk_size_never_shows(size, options):
     for chunk in (1, 2, 3, 7):
         assert_same_run(run(chunk=chunk), reference)
     single = run(dispatch="single")
-    assert_close((single.x, single.trace), (reference.x, reference.trace), 1e-12)
+    assert_close((single.x, single.trace), (reference.x, reference.trace), CLOSE)
     assert (single.status, single.steps, single.kept) == (reference.status, reference.steps, reference.kept)
 
 
@@ -210,7 +210,7 @@ def pure(rate, seed, size=4, last="drop", batched=False, limit=None):
 def test_the_pure_loop_takes_the_steps_of_the_driver(last):
     carry, trace = jax.jit(functools.partial(pure, last=last))(0.1, 3)
     result = tw.minimize(in_memory(), start(), METHOD, batch_size=4, last=last, stop=tw.Steps(9), seed=3)
-    assert_close(carry.state.x, result.x, 1e-12)
+    assert_close(carry.state.x, result.x, CLOSE)
     np.testing.assert_array_equal(trace.aux["seen"], result.trace.aux["seen"])
 
 
@@ -219,7 +219,7 @@ def test_a_sweep_over_rates_and_seeds_is_the_runs_one_by_one():
     carry, trace = jax.jit(jax.vmap(functools.partial(pure, batched=True)))(rates, seeds)
     alone = [jax.jit(pure)(rate, seed) for rate, seed in zip(rates, seeds, strict=True)]
     together = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[(c.state.x, t) for c, t in alone])
-    assert_close((carry.state.x, trace), together, 1e-12)
+    assert_close((carry.state.x, trace), together, CLOSE)
     assert np.array_equal(trace.aux["seen"][1], trace.aux["seen"][2])
     assert not np.array_equal(trace.aux["seen"][0], trace.aux["seen"][1])
 

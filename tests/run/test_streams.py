@@ -14,6 +14,7 @@ import pytest
 import thalweg as tw
 from tests.helpers import assert_close, assert_same, compilations
 from tests.run.training import (
+    CLOSE,
     EXAMPLES,
     METHOD,
     NoLength,
@@ -60,8 +61,8 @@ def batches_of(source: str, count: int) -> list:
 def test_a_run_is_a_hand_written_loop(source):
     result = tw.minimize(streamed(SOURCES[source]()), start(), METHOD, stop=tw.Steps(8))
     params, values = by_hand(optax.adam(0.1), batches_of(source, 8))
-    assert_close(result.x, params, 1e-12)
-    np.testing.assert_allclose(result.trace.value, values, rtol=1e-12)
+    assert_close(result.x, params, CLOSE)
+    np.testing.assert_allclose(result.trace.value, values, rtol=CLOSE)
     assert seen(result) == [IN_ORDER[step % 3] for step in range(8)]
     assert result.evals.examples == 3 * EXAMPLES - 3
     assert result.epochs == {"list": 8 / 3, "loader": 2.0, "function": 2.0, "generator": None}[source]
@@ -76,7 +77,7 @@ def test_a_streamed_run_is_the_run_in_memory():
     for source in (lambda epoch: orders[epoch], itertools.chain(*orders)):
         stop = tw.Epochs(3) if callable(source) else tw.Steps(9)
         result = tw.minimize(streamed(source, steps_per_epoch=3), start(), rule, stop=stop)
-        assert_close((result.x, result.trace), (memory.x, memory.trace), 1e-12)
+        assert_close((result.x, result.trace), (memory.x, memory.trace), CLOSE)
         assert result.evals == memory.evals
 
 
@@ -93,7 +94,7 @@ def test_the_chunk_size_never_shows(source):
     for chunk in (1, 2, 3, 7):
         assert_same_run(run(chunk=chunk), reference)
     single = run(dispatch="single")
-    assert_close((single.x, single.trace), (reference.x, reference.trace), 1e-12)
+    assert_close((single.x, single.trace), (reference.x, reference.trace), CLOSE)
 
 
 GOING_ON = [(source, cut_at, "chunk") for source in SOURCES for cut_at in (1, 3, 7, 9)]
@@ -290,7 +291,7 @@ def spoil(batch, how):
     forms = {
         "structure": [features, targets, numbers],
         "width": (features[:, :2], targets, numbers),
-        "dtype": (features.astype(np.float32), targets, numbers),
+        "dtype": (features.astype(np.float16), targets, numbers),
         "longer": tuple(np.concatenate([part, part]) for part in batch),
         "ragged": (features, targets[:-1], numbers),
         "empty": tuple(part[:0] for part in batch),
@@ -302,7 +303,7 @@ def spoil(batch, how):
 SPOILED = {
     "structure": (ValueError, r"PyTreeDef.*first was"),
     "width": (ValueError, r"batch\[0\] has shape \(4, 2\) .* first had \(4, 3\)"),
-    "dtype": (ValueError, r"batch\[0\] .*dtype float32.* float64"),
+    "dtype": (ValueError, r"batch\[0\] .*dtype float16.* float"),
     "longer": (ValueError, r"shape \(8, 3\).*only the leading axis may be shorter"),
     "ragged": (ValueError, "leaves of different lengths"),
     "empty": (ValueError, "is empty"),

@@ -10,8 +10,8 @@ import pytest
 from flax import nnx
 
 import thalweg as tw
-from tests.helpers import assert_close, assert_same
-from tests.run.training import EXAMPLES, METHOD, assert_same_run, cut, in_memory, start, streamed, table
+from tests.helpers import assert_close, assert_same, tol
+from tests.run.training import CLOSE, EXAMPLES, METHOD, assert_same_run, cut, in_memory, start, streamed, table
 
 # Going on.
 
@@ -115,12 +115,14 @@ def test_running_statistics_are_those_of_flax(keep):
         for step in range(result.kept):
             train(model, optimizer, take(table(), jax.random.key(2), step, step % 3 == 2))
         assert result.kept == 15 if keep == "last" else 0 < result.kept < 15
-        assert_close(jax.tree.leaves(result.x), jax.tree.leaves(nnx.state(model, nnx.Param)), 1e-10)
-        assert_close(jax.tree.leaves(result.model_state), jax.tree.leaves(nnx.state(model, nnx.BatchStat)), 1e-10)
+        assert_close(jax.tree.leaves(result.x), jax.tree.leaves(nnx.state(model, nnx.Param)), tol(1e-10, 1e-4))
+        assert_close(
+            jax.tree.leaves(result.model_state), jax.tree.leaves(nnx.state(model, nnx.BatchStat)), tol(1e-10, 1e-4)
+        )
         row = list(result.validation.step).index(result.kept)
         model.eval()
         expected = float(jnp.mean((model(held_out[0])[:, 0] - held_out[1]) ** 2))
-    assert result.validation.metrics["error"][row] == pytest.approx(expected, rel=1e-9)
+    assert result.validation.metrics["error"][row] == pytest.approx(expected, rel=tol(1e-9, 1e-3))
 
 
 def counting(params, count, batch):
@@ -138,7 +140,7 @@ def test_validation_reads_the_state_and_never_writes_it(kind):
     result = run(stop=tw.Steps(8), validate_every=2)
     assert float(result.model_state) == 8.0
     quiet = [float(counting(result.x, 0.0, table(5)[:2])[0])]
-    assert result.validation.value[-1] == pytest.approx(8.0 + quiet[0], rel=1e-12)
+    assert result.validation.value[-1] == pytest.approx(8.0 + quiet[0], rel=CLOSE)
     best = run(stop=tw.Steps(8), validate_every=2, keep="best")
     assert (best.kept, float(best.model_state)) == (0, 0.0), "every step makes it worse"
     assert float(best.state.model_state) == 8.0, "the state goes on from the end"
@@ -172,7 +174,7 @@ def test_masks_differ_by_step_and_repeat_by_seed():
     rest = tw.minimize(problem, start(), METHOD, state=begun.state, **options)
     np.testing.assert_array_equal(rest.trace.aux["mask"], first.trace.aux["mask"][5:])
     expected, _ = dropout(first.x, table(5), None)
-    assert first.validation.value[-1] == pytest.approx(float(expected), rel=1e-12)
+    assert first.validation.value[-1] == pytest.approx(float(expected), rel=CLOSE)
 
 
 # Validation.
@@ -228,9 +230,9 @@ def test_the_mean_over_blocks_is_the_mean_over_all(kind):
     assert lengths == ({834, 832} if kind == "blocks" else {900, 700})
     expected = parts(result.x, held_out)
     for name in expected:
-        assert result.validation.metrics[name][-1] == pytest.approx(float(expected[name]), rel=1e-12)
+        assert result.validation.metrics[name][-1] == pytest.approx(float(expected[name]), rel=CLOSE)
     value = problem.objective.on(jax.tree.map(jnp.asarray, held_out)).value(result.x)
-    assert result.validation.value[-1] == pytest.approx(float(value), rel=1e-12)
+    assert result.validation.value[-1] == pytest.approx(float(value), rel=CLOSE)
 
 
 def test_the_size_of_a_block_is_at_least_that_of_a_batch():

@@ -10,10 +10,12 @@ import numpy as np
 import optax
 
 import thalweg as tw
-from tests.helpers import assert_same
+from tests.helpers import assert_same, tol
 
 EXAMPLES, FEATURES = 11, 3
 METHOD = tw.Adam(0.1)
+CLOSE = tol(1e-12, 1e-4)
+"""Rounding over a short run."""
 
 
 def table(examples: int = EXAMPLES, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

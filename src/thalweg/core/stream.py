@@ -1,5 +1,6 @@
 """Batches that come from elsewhere: a loader, a list, a generator, a function of the epoch."""
 
+import inspect
 import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -27,6 +28,8 @@ class Stream:
     def __init__(self, source: Any, steps_per_epoch: int | None = None):
         if not callable(source) and not isinstance(source, Iterable):
             raise TypeError(f"Stream({short(source)}): give something to iterate over, or a function of the epoch.")
+        if callable(source) and not takes_one(source):
+            raise TypeError(f"Stream({short(source)}): a function is called with the number of the epoch, from 0 on.")
         if steps_per_epoch is not None and (
             isinstance(steps_per_epoch, bool) or not isinstance(steps_per_epoch, int) or steps_per_epoch < 1
         ):
@@ -63,6 +66,17 @@ class Stream:
             self.waiting = [self.sample] if self.once else []
             self.opened = None if self.once else itertools.chain([self.sample], begun)
         return self.sample
+
+
+def takes_one(function: Any) -> bool:
+    """Whether a function can be called with one argument, as far as one can tell."""
+    try:
+        inspect.signature(function).bind(0)
+    except TypeError:
+        return False
+    except ValueError:  # of a built-in nothing is known
+        return True
+    return True
 
 
 def known_length(source: Any) -> int | None:
