@@ -89,7 +89,7 @@ def top(
 def sentences() -> Iterator[None]:
     """Misuse becomes one sentence on the error stream and exit code 2."""
     try:
-        from thalweg.cli.errors import Misuse
+        from thalweg_cli.errors import Misuse
 
         try:
             yield
@@ -143,7 +143,7 @@ def run(
 ) -> None:
     """See `RUN`."""
     with sentences(), contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
-        from thalweg.cli import report, train
+        from thalweg_cli import report, train
 
         request = train.Request(
             problem=problem,
@@ -179,7 +179,7 @@ def show(
 ) -> None:
     """See `SHOW`."""
     with sentences():
-        from thalweg.cli.show import show_run
+        from thalweg_cli.show import show_run
 
         show_run(folder, as_json)
 
@@ -191,7 +191,7 @@ def methods(
 ) -> None:
     """See `METHODS`."""
     with sentences():
-        from thalweg.cli.tables import show_methods
+        from thalweg_cli.tables import show_methods
 
         show_methods(name, as_json)
 
@@ -203,6 +203,6 @@ def problems(
 ) -> None:
     """See `PROBLEMS`."""
     with sentences():
-        from thalweg.cli.tables import show_problems
+        from thalweg_cli.tables import show_problems
 
         show_problems(name, as_json)

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from thalweg.cli.options import with_epochs
-from thalweg.run.files import reserve
-from thalweg.run.folder import read_config
+from thalweg_cli.folder import read_config, reserve
+from thalweg_cli.options import with_epochs
 
 ROSENBROCK = ("run", "rosenbrock", "--method", "adam", "--stop", "steps:40")
 

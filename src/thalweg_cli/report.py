@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from thalweg.core.config import to_config
-from thalweg.run.folder import arrays
 from thalweg.run.result import Result
+from thalweg_cli.parameters import arrays
 
 LARGEST = 100
 """Numbers of `x` beyond which the JSON leaves it to `parameters.npz`."""
