@@ -58,8 +58,8 @@ def minimize(
     """Minimise a problem from `x0`.
 
     - `problem`: a `Problem`, or a plain function of `x`.
-    - `x0`: any tree; its floating-point arrays are the variables, every other leaf is held fixed. None for a
-      latent-variable model, which draws its own start.
+    - `x0`: any tree; its floating-point arrays are the variables, every other leaf is held fixed. Outside the bounds it
+      is moved to the nearest point within. None for a latent-variable model, which draws its own start.
     - `method`: a rule, a solver, an Optax transformation; None chooses one and says why.
     - `batch_size`: examples a step; None for all of them, or for a stream, which brings its own batches. An epoch
       sees every example once; `last`: `"keep"` or `"drop"` its short last batch; `shuffle`: a new order each epoch.
@@ -77,7 +77,8 @@ def minimize(
       the latter only where a convolution meets the CPU backend, which runs it ten times slower inside a loop.
     - `on_nonfinite`: what to do when a step's numbers are not finite: `"stop"`; `"skip"` drops the step and goes on
       with the next batch; `"rollback"` goes on from the best validated point (without validation, from the start of
-      the epoch). Ten skipped steps in a row, or three rollbacks to one point, end the run.
+      the epoch). A dropped step counts as a step. The eleventh lost step in a row, or the fourth return to one point,
+      ends the run.
     - `on_failure`: `"warn"`, `"raise"` (a `MinimizeError` with `.result`) or `"ignore"`.
 
     Raises before anything is compiled where the input cannot be right. A failure of the numbers is a status. An
@@ -94,6 +95,7 @@ def minimize(
     solver, reason = resolve_method(offers, x, method)
     check_fit(problem, offers, solver, batches)
     check_together(problem, x, offers, options)
+    x = x if problem.bounds is None else problem.bounds.start(x)
     problem = with_model_state(problem, model_state)
     rule = default_rule(offers, x) if stop is None else stop
     check_stop(problem, offers, rule)
@@ -245,10 +247,17 @@ def check_stop(problem: Problem, offers: frozenset[Oracle], stop: Any) -> None:
                 f"{rule!r} needs a stream that can be read again, and an iterator is read once: give a list, a loader "
                 "or a function of the epoch, or use tw.Steps(n)."
             )
+        if isinstance(rule, Epochs) and unmeasured(problem) and rule.count != int(rule.count):
+            raise ValueError(f"{rule!r} needs to know how long an epoch is: give tw.Stream(source, steps_per_epoch=n).")
         if isinstance(rule, Epochs) and not problem.objective.examples:
             raise ValueError(f"{rule!r} needs data to know how long an epoch is: use tw.Steps(n).")
         if isinstance(rule, Patience) and problem.validation is None:
             raise ValueError(f"{rule!r} counts validations: pass Problem(..., validation=(X, y)).")
+
+
+def unmeasured(problem: Problem) -> bool:
+    """Whether the end of a pass is seen only when it comes."""
+    return problem.stream is not None and problem.stream.steps_per_epoch is None
 
 
 def check_options(options: Options, on_failure: str) -> None:
@@ -279,7 +288,7 @@ def check_together(problem: Problem, x: Params, offers: frozenset[Oracle], optio
     if problem.bounds is not None:
         problem.bounds.check(x)
     watched = {"callbacks": options.callbacks or None, "state": options.state, "validation": problem.validation}
-    watched |= {"batches": options.batches or problem.stream}
+    watched |= {"batch_size": options.batches, "a stream": problem.stream}
     for name, value in watched.items():
         if options.restarts > 1 and value is not None:
             raise ValueError(f"restarts={options.restarts} runs many starts at once: {name} goes with restarts=1.")

@@ -96,3 +96,17 @@ def test_bounds_and_l1_compose():
     problem = tw.Problem(half_square, nonsmooth=tw.L1(0.5), bounds=tw.Bounds(0.0, 0.6))
     result = tw.minimize(problem, np.zeros(3), tw.FISTA())
     np.testing.assert_allclose(result.x, [0.5, 0.6, 0.6], atol=tol(1e-6, 1e-3))
+
+
+def test_a_start_far_outside_where_the_gradient_is_huge():
+    """Poisson regression: at the start itself the gradient is 1e17 and no step would ever be long enough again."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(100, 3)) + 1.0, rng.poisson(2.0, 100)
+
+    def loss(w):
+        eta = jnp.asarray(X, w.dtype) @ w
+        return jnp.mean(jnp.exp(eta) - jnp.asarray(y, w.dtype) * eta)
+
+    result = tw.minimize(tw.Problem(loss, bounds=tw.Bounds(0.0, 2.0)), jnp.full(3, 9.0), tw.FISTA())
+    assert result.status == tw.Status.CONVERGED
+    assert result.trace.infeasibility.max() <= 10 * EPS

@@ -145,3 +145,16 @@ def test_equal_methods_are_equal():
     assert tw.SGD(1) == tw.SGD(1.0) == tw.SGD(np.float64(1))
     assert bool(eqx.tree_equal(tw.LBFGS(), tw.LBFGS()))
     assert tw.LBFGS(3) != tw.LBFGS(4)
+
+
+def test_a_mask_of_ours_is_read_back():
+    rule = tw.AdamW(mask=tw.matrices)
+    assert tw.from_config(json.loads(json.dumps(tw.to_config(rule)))) == rule
+
+
+@pytest.mark.parametrize(
+    "name", ["os:system", "thalweg.rules.masks:fail", "thalweg.rules.masks:jax", "thalweg:minimize"]
+)
+def test_no_other_function_is_named_by_a_file(name):
+    with pytest.raises(ValueError, match="cannot be read from a configuration"):
+        tw.from_config({"type": "AdamW", "mask": {"function": name}})

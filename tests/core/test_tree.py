@@ -125,3 +125,12 @@ def test_many_narrow_entries_do_not_lose_the_sum():
 def test_a_small_step_in_a_narrow_dtype_is_computed_wide():
     x = jnp.asarray([256.0], jnp.bfloat16)
     assert float(tree.axpy(jnp.asarray(0.1), jnp.asarray([20.0], jnp.bfloat16), x)[0]) == 258.0
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_all_finite(bad):
+    good = {"a": jnp.ones(3), "n": jnp.arange(3), "half": jnp.ones(2, jnp.bfloat16), "key": jax.random.key(0)}
+    assert bool(tree.all_finite(good))
+    assert not bool(tree.all_finite(good | {"b": jnp.asarray([0.0, bad])}))
+    assert not bool(tree.all_finite(good | {"b": jnp.asarray([0.0, bad], jnp.bfloat16)}))
+    assert bool(tree.all_finite({}))

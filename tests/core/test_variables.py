@@ -142,3 +142,23 @@ def test_names():
     assert leaf_name(()) == "x"
     assert len(short(np.arange(1000))) == 60
     assert short(3) == "3"
+
+
+def test_numbers_of_a_module_stay_numbers():
+    """A window's start value or a slope is part of the program: some operations refuse a traced one."""
+
+    class Window(eqx.Module):
+        weight: jax.Array
+        slope: float
+        pool: eqx.nn.MaxPool1d
+
+        def __call__(self, x):
+            assert isinstance(self.slope, float)
+            return self.pool(x * self.weight if self.slope > 0 else x)
+
+    model = Window(jnp.ones(()), 0.5, eqx.nn.MaxPool1d(2, 2))
+    data = jnp.arange(8.0).reshape(2, 1, 4)
+    problem = tw.Problem(lambda model, x: jnp.mean((jax.vmap(model)(x) - 1) ** 2), data, validation=data)
+    result = tw.minimize(problem, model, tw.SGD(0.01), stop=tw.Steps(5))
+    assert isinstance(result.x.slope, float)
+    assert result.value < result.trace.value[0]

@@ -93,9 +93,10 @@ def test_a_refuted_proxy_of_zero_is_reported_with_its_certificate_for_ever():
     def steep(x):
         return jnp.sum(jnp.exp(x))
 
-    problem = tw.Problem(steep, bounds=tw.Bounds(0.0, 2.0))
-    x0 = jnp.asarray([40.0, 1.0], jnp.float32)
-    result = tw.minimize(problem, x0, tw.FISTA(growth=1.0), stop=tw.Steps(1500) | tw.GradNorm(1e-3))
-    assert result.status == tw.Status.STEP_LIMIT
-    assert result.optimality == pytest.approx(float(tw.optimality(problem, result.x)), rel=1e-3)
-    assert result.optimality > 0.5
+    problem, solver = tw.Problem(steep, bounds=tw.Bounds(0.0, 2.0)), tw.FISTA(growth=1.0)
+    stop = tw.Steps(1500) | tw.GradNorm(1e-3)
+    carry = tw.start(problem, solver, jnp.asarray([40.0, 1.0], jnp.float32), stop)
+    carry, trace = jax.jit(lambda c: tw.iterate(problem, solver, c, stop, jax.random.key(0), capacity=1500))(carry)
+    assert int(carry.status) == tw.Status.STEP_LIMIT
+    assert float(trace.optimality[-1]) == pytest.approx(float(tw.optimality(problem, carry.point)), rel=1e-3)
+    assert float(trace.optimality[-1]) > 0.5

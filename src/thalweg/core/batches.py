@@ -59,6 +59,8 @@ class Batches(eqx.Module):
     def take(self, data: Any, key: Key, step: Scalar, short: bool = False) -> Any:
         """The batch of `step`; `short` says that it is the last one of its epoch, with fewer examples."""
         n = examples_in(data)
+        if self.size > n:
+            raise ValueError(f"Batches(size={self.size}): size must be at most the {n} examples.")
         size = self.short(n) if short else self.size
         place = step % self.steps(n) * self.size
         if not self.shuffle:

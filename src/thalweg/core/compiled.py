@@ -58,6 +58,22 @@ def program(function: Callable, *args: Any) -> tuple[Program, list[Any]]:
         raise TypeError(f"{culprit!r} cannot be hashed, so no compiled program can be kept for it.") from error
 
 
+class Call:
+    """A program for arguments of which the first one stays: only the others are looked at again at each call.
+
+    They must keep their structure, shapes and dtypes. Looking at all of them costs 0.2 ms where a model has four
+    arrays, which is as much as a short step.
+    """
+
+    def __init__(self, function: Callable, first: Any, *rest: Any):
+        self.first, self.dynamic = first, [leaf for leaf in jax.tree.leaves(first) if is_traced(leaf)]
+        self.program, _ = program(function, first, *rest)
+
+    def arguments(self, *rest: Any) -> list[Any]:
+        """The arguments as the program takes them."""
+        return self.dynamic + [leaf for leaf in jax.tree.leaves(rest) if is_traced(leaf)]
+
+
 def kept(key: Hashable, make: Callable[[], Program]) -> Program:
     """The program of that key, made if it is not there, and now the most recently used."""
     if key not in _programs:

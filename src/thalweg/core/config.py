@@ -15,13 +15,15 @@ import jax
 import numpy as np
 
 PLAIN = (str, bool, int, type(None))
+NAMEABLE = ("thalweg.rules.masks",)
+"""Modules whose functions a configuration may name: they map parameters to choices, and do nothing else."""
 
 
 def to_config(value: Any) -> Any:
     """`value` as dicts, lists, strings and numbers.
 
     Configured objects (rules, solvers, stops, schedules, ...) become `{"type": name, field: ...}`; arrays keep their
-    dtype; functions are named, and cannot be read back. Anything else is a `TypeError`.
+    dtype; functions are named, and only our own masks can be read back. Anything else is a `TypeError`.
     """
     if isinstance(value, PLAIN):
         return value
@@ -58,8 +60,17 @@ def from_config(config: Any) -> Any:
     if "dict" in config:
         return {k: from_config(v) for k, v in config["dict"].items()}
     if "function" in config:
-        raise ValueError(f"The function {config['function']} cannot be read from a configuration: pass it in code.")
+        return named_function(config["function"])
     return build(config)
+
+
+def named_function(name: str) -> Callable:
+    """The function `module:name`, where a configuration may name it."""
+    module, _, qualname = name.partition(":")
+    function = vars(sys.modules[module]).get(qualname) if module in NAMEABLE and module in sys.modules else None
+    if not callable(function) or getattr(function, "__module__", None) != module:
+        raise ValueError(f"The function {name} cannot be read from a configuration: pass it in code.")
+    return function
 
 
 def build(config: dict) -> Any:

@@ -59,6 +59,19 @@ def length(stop: Stop, steps_per_epoch: float | None) -> float | None:
     return None
 
 
+def over(stop: Stop, step: int, epochs: float | None, steps_per_epoch: float | None) -> Stop | None:
+    """The rule by which a run that goes on from `step`, after so many `epochs`, has come to its end already."""
+    if isinstance(stop, AnyOf):
+        reached = (over(rule, step, epochs, steps_per_epoch) for rule in stop.rules)
+        return next((rule for rule in reached if rule is not None), None)
+    if isinstance(stop, AllOf):
+        return stop if all(over(rule, step, epochs, steps_per_epoch) is not None for rule in stop.rules) else None
+    if isinstance(stop, Epochs) and steps_per_epoch is None:
+        return stop if epochs is not None and epochs >= stop.count else None
+    most = length(stop, steps_per_epoch)
+    return stop if most is not None and step >= most else None
+
+
 def resolve(tree: Any, steps_per_epoch: float | None, steps: float | None) -> Any:
     """`tree` with every duration in steps: epochs by their length, `None` by the run's."""
     durations = (Epochs, WholeRun)

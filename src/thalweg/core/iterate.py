@@ -60,11 +60,16 @@ def bind(problem: Problem, key: Key, step: Scalar, model_state: Any, batch: Any)
     return problem.on(data, loss_key, model_state), solver_key
 
 
-def first_batch(problem: Problem, batches: Any, key: Key) -> Any:
-    """What the first step of a run sees; None for the problem's own data."""
+def like_first(problem: Problem, batches: Any) -> Any:
+    """Data of the shape of the first step's, on which a method may start; None for the problem's own."""
     if isinstance(batches, Batches):
-        return batches.take(problem.objective.data, key, jnp.asarray(0, jnp.int32))
+        return jax.tree.map(lambda a: a[: batches.size], problem.objective.data)
     return jax.tree.map(lambda b: b[0], batches)
+
+
+def shapes(data: Any, examples: int) -> Any:
+    """The shapes of a batch of so many examples."""
+    return jax.tree.map(lambda a: jax.ShapeDtypeStruct((examples, *a.shape[1:]), a.dtype), data)
 
 
 def start(
@@ -78,13 +83,14 @@ def start(
 ) -> Carry:
     """The carry before the first step.
 
-    `x0` holds variables only (see `split`); `key` defaults to `jax.random.key(0)`; `batches` as in `iterate`.
-    Pure: may be jitted and vmapped.
+    `x0` holds variables only (see `split`); `key` defaults to `jax.random.key(0)`; `batches` as in `iterate`. A
+    method that looks at the data to start sees as many examples as a step does, the first ones. Pure: may be jitted
+    and vmapped.
     """
     key = jax.random.key(0) if key is None else key
     x0 = jax.tree.map(jnp.asarray, x0)
     model_state = problem.objective.model_state
-    here, _ = bind(problem, key, jnp.asarray(0, jnp.int32), model_state, first_batch(problem, batches, key))
+    here, _ = bind(problem, key, jnp.asarray(0, jnp.int32), model_state, like_first(problem, batches))
     carry = Carry(
         step=jnp.asarray(0, jnp.int32),
         state=solver.init(here, x0),
@@ -104,6 +110,7 @@ def advance(
     """One turn of the loop, without control flow of its own."""
     here, solver_key = bind(problem, key, carry.step, carry.model_state, batch)
     state, info, seen = solver.step(here, carry.state, solver_key)
+    info = info if here.whole else by_batch(info)
     point = carry.state.x if seen is None else seen.x
     view = View(carry.step + 1, info, point, state.x, carry.host)
     stop_state, status, info, doubt = judge(here, stop, carry, view)
@@ -120,6 +127,12 @@ def advance(
         doubt=doubt,
     )
     return jax.tree.map(strong, new), info._replace(status=status)
+
+
+def by_batch(info: Info) -> Info:
+    """The numbers that depend on a batch's length as arrays: the trace must store them, the last batch is shorter."""
+    evals = info.evals._replace(examples=jnp.asarray(info.evals.examples, jnp.int32))
+    return info._replace(evals=evals, aux=jax.tree.map(jnp.asarray, info.aux))
 
 
 def lost(problem: Problem, info: Info) -> Scalar:
@@ -233,7 +246,7 @@ def run(
     memory = batches if isinstance(batches, Batches) else None
     if memory is not None and memory.short(examples_in(data)) and batched:
         raise ValueError(f"iterate(batched=True) needs batches of one size: give {memory!r} last='drop'.")
-    sample = jax.eval_shape(lambda: first_batch(problem, batches, key))
+    sample = like_first(problem, batches) if memory is None else shapes(data, memory.size)
     one, row, layout = turn(problem, solver, stop, key, carry, sample)
 
     def batch(i: Scalar, step: Scalar) -> Any:
@@ -250,7 +263,7 @@ def run(
     def last(i: Scalar, step: Scalar) -> Any:
         return memory.take(data, key, step, short=True)
 
-    final, _, _ = turn(problem, solver, stop, key, carry, jax.eval_shape(lambda: last(zero, zero)))
+    final, _, _ = turn(problem, solver, stop, key, carry, shapes(data, memory.short(examples_in(data))))
     per_epoch, full = memory.steps(examples_in(data)), memory.full(examples_in(data))
 
     def epoch(loop: Loop) -> Loop:

@@ -18,7 +18,7 @@ from thalweg.core.oracle import PARTS, Oracle
 from thalweg.core.stream import Stream, is_streamable
 from thalweg.core.tree import max_abs
 from thalweg.core.types import Evals, Key, Params, Scalar, ScalarLike
-from thalweg.core.variables import is_inexact, leaf_name
+from thalweg.core.variables import hold, is_array, is_inexact, is_numeric, leaf_name
 
 
 class Problem(eqx.Module):
@@ -144,7 +144,7 @@ class Problem(eqx.Module):
 
         What only the driver reads (validation data, metrics) does not travel into the program.
         """
-        objective = self.objective if frozen is None else replace(self.objective, frozen=frozen)
+        objective = self.objective if frozen is None else replace(self.objective, frozen=hold(frozen))
         return replace(self, objective=objective, validation=None, validation_loss=None, metrics=None, stream=None)
 
     def in_batches(self) -> Self:
@@ -203,32 +203,41 @@ def check_streams(stream: Stream | None, validation: Any, objective: Objective) 
     """Refuses streams where they cannot be used."""
     if stream is not None and not isinstance(objective, Function):
         raise TypeError(f"Problem(data={stream!r}): only a loss, a mean over each batch, is minimised on a stream.")
-    if isinstance(validation, Stream) and validation.once:
-        raise TypeError(f"Problem(validation={validation!r}): a generator is read once; give a list or a loader.")
+    if isinstance(validation, Stream):
+        if validation.once:
+            raise TypeError(f"Problem(validation={validation!r}): a generator is read once; give a list or a loader.")
+        validation.first()
 
 
 def check_data(name: str, data: Any, allow_nan: bool) -> Any:
     """Arrays with one common leading axis, put on the device once; one sentence where they are something else."""
     if data is None:
         return None
-    leaves = tree_leaves_with_path(data)
+    if isinstance(data, list) and is_batches(data):
+        raise TypeError(f"{name} is a list of {len(data)} trees alike: for batches write {name}=tw.Stream(batches).")
+    data = jax.tree.map(lambda leaf: leaf if is_array(leaf) else np.asarray(leaf), data)
     lengths = {}
-    for path, leaf in leaves:
+    for path, leaf in tree_leaves_with_path(data):
         where = name + (f"[{leaf_name(path)}]" if path else "")
-        shape = np.shape(leaf)
-        if getattr(leaf, "dtype", np.dtype(float)) == np.dtype(object):
-            raise TypeError(f"{where} has dtype object: give arrays of numbers.")
+        if not is_numeric(leaf.dtype):
+            raise TypeError(f"{where} has dtype {leaf.dtype}: give arrays of numbers.")
         if not allow_nan:
             check_finite(where, leaf)
-        if not shape:
+        if not leaf.shape:
             raise ValueError(f"{where} is a single number: data need a leading axis of examples.")
-        lengths[where] = shape[0]
-    if not leaves or 0 in lengths.values():
+        lengths[where] = leaf.shape[0]
+    if not lengths or 0 in lengths.values():
         raise ValueError(f"{name} is empty: give at least one example.")
     if len(set(lengths.values())) > 1:
         sizes = ", ".join(f"{where} has {n}" for where, n in lengths.items())
         raise ValueError(f"{name} has leaves of different lengths ({sizes}): the leading axis counts the examples.")
     return jax.tree.map(jnp.asarray, data)
+
+
+def is_batches(data: list) -> bool:
+    """Whether the entries of a list look like batches: trees of one structure, not arrays that belong together."""
+    alike = len({jax.tree.structure(one) for one in data}) == 1
+    return alike and not jax.tree_util.all_leaves(data[:1])
 
 
 def check_finite(name: str, array: Any) -> None:

@@ -78,8 +78,8 @@ class View(NamedTuple):
 
     def passes(self, epochs: ScalarLike) -> Scalar:
         """Whether this many passes over the data are completed."""
-        steps = (epochs - self.host.epoch) * self.host.steps_per_epoch
-        return real(self.step) - self.host.since >= steps - SLACK
+        steps = (epochs - self.host.epoch) * self.host.steps_per_epoch  # of an unknown number, also 0 * inf
+        return (epochs <= self.host.epoch) | (real(self.step) - self.host.since >= steps - SLACK)
 
     @property
     def step_norm(self) -> Scalar:

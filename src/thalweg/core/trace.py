@@ -64,3 +64,19 @@ def unpack(rows: Any, layout: Layout, reached: Any = True) -> Trace:
     info = jax.tree.unflatten(layout.structure, columns)
     evals = Evals(*(xp.rint(n).astype(xp.int32) for n in info.evals))
     return Trace(*info._replace(evals=evals, status=info.status.astype(xp.int32)))
+
+
+def no_rows() -> Trace:
+    """The trace of a run that made no step."""
+    column, counts = np.empty(0), np.empty(0, np.int32)
+    return Trace(column, column, column, column, Evals(*[counts] * len(Evals._fields)), counts)
+
+
+def tail(blocks: list[np.ndarray], count: int) -> np.ndarray:
+    """The last `count` rows of a list of blocks, without touching the others."""
+    taken, block = [], len(blocks)
+    while count > 0:
+        block -= 1
+        taken.append(blocks[block][-count:])
+        count -= len(taken[-1])
+    return np.concatenate(taken[::-1]) if taken else blocks[-1][:0]

@@ -83,6 +83,15 @@ def select(condition, a: Params, b: Params) -> Params:
     return jax.tree.map(lambda p, q: jnp.where(condition, p, q), a, b)
 
 
+def all_finite(tree: Params) -> Scalar:
+    """Whether every floating-point entry is finite.
+
+    One vector of flags, because each reduction of its own costs a compiled kernel.
+    """
+    leaves = [leaf for leaf in jax.tree.leaves(tree) if not is_key(leaf) and jnp.issubdtype(leaf.dtype, jnp.inexact)]
+    return jnp.concatenate([jnp.isfinite(leaf).ravel() for leaf in leaves] or [jnp.ones(1, bool)]).all()
+
+
 def is_key(leaf: Any) -> bool:
     """Whether the leaf holds random keys, on which there is no arithmetic."""
     return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)

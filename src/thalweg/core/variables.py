@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import equinox as eqx
 import jax
 import numpy as np
 from jax.tree_util import DictKey, SequenceKey, keystr
@@ -19,11 +20,41 @@ def is_inexact(leaf: Any) -> bool:
     return is_array(leaf) and jax.numpy.issubdtype(leaf.dtype, np.inexact)
 
 
+def is_numeric(dtype: Any) -> bool:
+    """Whether JAX computes with arrays of this dtype: numbers and booleans, no objects, strings or dates."""
+    return dtype == np.bool_ or jax.numpy.issubdtype(dtype, np.number)
+
+
+class Constant(eqx.Module):
+    """A number of the user's tree that is part of the program: the width of a window, the slope of an activation."""
+
+    value: float = eqx.field(static=True)
+
+
+def is_constant(leaf: Any) -> bool:
+    """Whether a leaf stands for a number that is part of the program."""
+    return isinstance(leaf, Constant)
+
+
+def hold(tree: Any) -> Any:
+    """`tree` with its Python floats as constants: our own floats are traced, the user's never."""
+    return jax.tree.map(lambda leaf: Constant(leaf) if isinstance(leaf, float) and not is_array(leaf) else leaf, tree)
+
+
+def release(tree: Any) -> Any:
+    """The tree that `hold` was given."""
+    return jax.tree.map(lambda leaf: leaf.value if is_constant(leaf) else leaf, tree, is_leaf=is_constant)
+
+
 def rejoin(x: Params, frozen: Any) -> Params:
     """The user's tree again: `x` where it has a leaf, the frozen leaf elsewhere."""
     if frozen is None:
         return jax.tree.map(lambda leaf: leaf, x)
-    return jax.tree.map(lambda a, b: b if a is None else a, x, frozen, is_leaf=lambda leaf: leaf is None)
+
+    def is_leaf(leaf):
+        return leaf is None or is_constant(leaf)
+
+    return release(jax.tree.map(lambda a, b: b if a is None else a, x, frozen, is_leaf=is_leaf))
 
 
 def split(tree: Params, integers: bool = False) -> tuple[Params, Any]:

@@ -1,9 +1,9 @@
 """When something is due: periods in steps or in passes over the data."""
 
+import math
 from typing import Any, NamedTuple
 
-from thalweg.core.duration import steps_in
-from thalweg.core.stop import Epochs, Steps
+from thalweg.core.stop import SLACK, Epochs, Steps
 
 
 class Position(NamedTuple):
@@ -15,20 +15,26 @@ class Position(NamedTuple):
 
 
 class Period(NamedTuple):
-    """Every so many steps; or, where no pass of a stream has a known length, every so many passes."""
+    """When multiples of `steps` are reached; or, where no pass of a stream has a known length, every so many passes.
 
-    steps: int | None
+    Between whole steps a multiple is reached at the next one.
+    """
+
+    steps: float | None
     epochs: int | None = None
 
     def due(self, at: Position) -> bool:
         """Whether it is time."""
         if self.steps is not None:
-            return at.step % self.steps == 0
+            return self.left(Position(at.step - 1, 0, False)) == 1
         return at.between and at.epoch % (self.epochs or 1) == 0
 
     def left(self, at: Position) -> int | None:
         """Steps until it is time; None where only the end of a pass will tell (a chunk never goes beyond it)."""
-        return None if self.steps is None else self.steps - at.step % self.steps
+        if self.steps is None:
+            return None
+        multiple = math.floor((at.step + SLACK) / self.steps) + 1
+        return math.ceil(multiple * self.steps - SLACK) - at.step
 
 
 class EpochLength(NamedTuple):
@@ -44,8 +50,9 @@ def period(name: str, every: Any, length: EpochLength) -> Period:
         if length.streamed and every.count == int(every.count):
             return Period(None, int(every.count))
         if length.steps is None:
-            raise ValueError(f"{name}={every!r} needs to know how long an epoch is: give whole steps.")
-        return Period(max(1, int(steps_in(every.count, length.steps))))
+            cure = ", or tw.Stream(source, steps_per_epoch=n)" if length.streamed else ""
+            raise ValueError(f"{name}={every!r} needs to know how long an epoch is: give whole steps{cure}.")
+        return Period(every.count * length.steps)
     count = every.count if isinstance(every, Steps) else every
     if isinstance(count, bool) or not isinstance(count, (int, float)) or count < 1 or count != int(count):
         raise ValueError(f"{name}={every!r}: give whole steps >= 1 or tw.Epochs(n).")

@@ -10,6 +10,7 @@ from thalweg.core.trace import Trace
 from thalweg.core.types import Params
 from thalweg.run.calendar import EpochLength, Period, period
 from thalweg.run.result import Validation
+from thalweg.run.validation import Validator
 
 
 class Event(NamedTuple):
@@ -97,3 +98,18 @@ def observe(callbacks: Sequence[Callback], default: Any, length: EpochLength, fi
         due = None if every is None else period("Every", every, length)
         out.append(Observer(callback, due, first_step))
     return out
+
+
+class Watch(NamedTuple):
+    """Who looks at a run, and how often.
+
+    - `validation`, `protection`: periods of the validations, and of the points to go back to without them.
+    - `per_epoch`: steps of a pass over the data; `length`: the most steps of the run. None where they are not known.
+    """
+
+    observers: Sequence[Observer] = ()
+    validator: Validator | None = None
+    validation: Period = Period(1)
+    protection: Period = Period(1)
+    per_epoch: float | None = None
+    length: float | None = None

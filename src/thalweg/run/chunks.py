@@ -11,15 +11,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from thalweg.core import iterate as loop
-from thalweg.core.batches import Batches
-from thalweg.core.compiled import Program, program
+from thalweg.core.batches import Batches, examples_in
+from thalweg.core.compiled import Call, Program, program
 from thalweg.core.iterate import Carry, advance, start
 from thalweg.core.problem import Problem
 from thalweg.core.solver import Solver
 from thalweg.core.status import Status
 from thalweg.core.stop import Host, Stop, make_host
 from thalweg.core.trace import Layout, pack
-from thalweg.core.tree import is_key
+from thalweg.core.tree import all_finite, is_key
 from thalweg.core.types import Key, Params
 
 CAPACITY = 1024
@@ -114,11 +114,10 @@ def lane_chunk(
     problem, solver, stop, _, _, memory = lane.task
     batches = memory if stack is None else stack
     carry = jax.lax.cond(fresh, lambda: lane.start(stack, carry.host), lambda: carry)
-    before = sound(lane.task, carry)
     carry, rows, layout = loop.run(
         problem, solver, carry, stop, lane.key, batches, capacity=capacity, limit=limit, batched=batched
     )
-    carry = guard(before, sound(lane.task, carry), carry)
+    carry = guard(carry)
     return carry, Rows(rows, counts(carry), layout)
 
 
@@ -164,20 +163,13 @@ def single(task: Task, carry: Carry, batch: Any, short: bool) -> tuple[Carry, Ro
     return carry, Rows(row, counts(carry), layout)
 
 
-def sound(task: Task, carry: Carry) -> jax.Array:
-    """Which floating-point leaves are finite throughout: of the iterate, and on batches of the method's memory too.
+def guard(carry: Carry) -> Carry:
+    """Once a chunk the whole iterate is tested, not only the value.
 
-    There a lost gradient must not leave its mark on a moment; on whole data the next value tells.
+    On whole data a run that has ended looks at its last point itself. On batches nothing else would.
     """
-    whole = task.problem.whole and task.batches is None
-    leaves = jax.tree.leaves(carry.state.x if whole else carry.state)
-    inexact = [leaf for leaf in leaves if not is_key(leaf) and jnp.issubdtype(leaf.dtype, jnp.inexact)]
-    return jnp.stack([jnp.isfinite(leaf).all() for leaf in inexact] or [jnp.asarray(True)])
-
-
-def guard(before: jax.Array, after: jax.Array, carry: Carry) -> Carry:
-    """Once a chunk, and not at every step, it is tested that what was finite `before` is so `after`."""
-    lost = (before & ~after).any() & (carry.status == Status.RUNNING.value)
+    open_ended = carry.status < Status.NONFINITE.value if carry.point is None else carry.status == Status.RUNNING.value
+    lost = open_ended & ~all_finite(carry.state.x)
     return carry._replace(status=jnp.where(lost, Status.NONFINITE.value, carry.status).astype(jnp.int32))
 
 
@@ -201,6 +193,7 @@ class Engine:
     ):
         self.fixed, self.capacity, self.lanes = fixed, capacity, lanes
         self.single, self.compile_seconds = False, 0.0
+        self.calls: dict[Any, Call] = {}
         self.begin, self.dynamic = program(first, task, lanes, stack, make_host())
         self.notes = self.begin.notes
 
@@ -228,16 +221,22 @@ class Engine:
         if self.single:
             return self.dispatch(at, limit, meanwhile)
         fresh, now = np.asarray(at.carry is None), (self.blank() if at.carry is None else at.carry)
-        args = (chunk, at.task, self.lanes, at.stack, now._replace(host=at.host))
         room = self.capacity if at.stack is None else rows_in(at.stack)
-        found, dynamic = program(*args, fresh, np.asarray(limit, np.int32), room)
-        if found.fresh:  # compile by a call of no steps, so that compiling and running are timed apart
-            nothing = np.asarray(False), np.asarray(0, np.int32)
-            self.timed(*program(*args, *nothing, room))
-        after, rows = found.call(dynamic)
+        rest = (self.lanes, at.stack, now._replace(host=at.host))
+        call = self.called(chunk, at.task, (*rest, fresh, np.asarray(limit, np.int32), room), room)
+        if call.program.fresh:  # compile by a call of no steps, so that compiling and running are timed apart
+            self.timed(call.program, call.arguments(*rest, np.asarray(False), np.asarray(0, np.int32)))
+        after, rows = call.program.call(call.arguments(*rest, fresh, np.asarray(limit, np.int32)))
         if meanwhile is not None:
             meanwhile()
         return after, Rows(np.asarray(rows.data), np.asarray(rows.counts), rows.layout)
+
+    def called(self, function: Callable, task: Task, rest: tuple, room: Any) -> Call:
+        """The program of `function`, found once for a task (a callback may change its numbers) and a size of stack."""
+        call = self.calls.get((function, room))
+        if call is None or call.first is not task:
+            call = self.calls[function, room] = Call(function, task, *rest)
+        return call
 
     def timed(self, found: Program, dynamic: list[Any]) -> Any:
         """Calls a program; a first call counts as compiling."""
@@ -254,16 +253,19 @@ class Engine:
         task = at.task
         now = self.timed(*program(first, task, None, at.stack, at.host)) if at.carry is None else at.carry
         now, rows = now._replace(host=at.host), []
-        before = self.timed(*program(sound, task, now))
         for i in range(limit):
-            batch = None if at.stack is None else jax.tree.map(lambda b, i=i: b[i], at.stack)
-            now, row = self.timed(*program(single, task, now, batch, is_short(task, at.step + i)))
+            short = is_short(task, at.step + i)
+            rest = (now, None if at.stack is None else jax.tree.map(lambda b, i=i: b[i], at.stack))
+            call = self.called(
+                single, task, (*rest, short), (short, None if at.stack is None else examples_in(rest[1]))
+            )
+            now, row = self.timed(call.program, call.arguments(*rest))
             if meanwhile is not None:
                 meanwhile()
             rows.append(row)
             if np.asarray(row.counts)[1] != Status.RUNNING:
                 break
-        now = self.timed(*program(guard, before, self.timed(*program(sound, task, now)), now))
+        now = self.timed(*program(guard, now))
         data = np.stack([np.asarray(row.data) for row in rows]) if rows else np.empty((0, 0))
         return now, Rows(data, np.array([now.step, now.status]), rows[-1].layout if rows else NO_ROWS)
 

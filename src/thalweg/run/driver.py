@@ -6,44 +6,29 @@ a number. Points that were passed are found again by replaying their chunk from 
 
 import contextlib
 import time
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
 
+from thalweg.core.duration import over
 from thalweg.core.iterate import Carry
 from thalweg.core.solver import Solver
 from thalweg.core.status import Status
-from thalweg.core.stop import Host, fired, make_host
-from thalweg.core.trace import Trace, unpack
+from thalweg.core.stop import Host, Stop, fired, make_host
+from thalweg.core.trace import Trace, no_rows, tail, unpack
 from thalweg.core.types import Params
 from thalweg.core.variables import rejoin
-from thalweg.run.calendar import Period, Position
-from thalweg.run.callbacks import Callback, Event, Observer
+from thalweg.run.calendar import Position
+from thalweg.run.callbacks import Callback, Event, Observer, Watch
 from thalweg.run.chunks import Engine, Rows, Segment, Task
 from thalweg.run.feed import Feed
 from thalweg.run.interrupt import interruptible
 from thalweg.run.lowest import Lowest, lowest, rank
+from thalweg.run.messages import first_bad
 from thalweg.run.outcome import Outcome, is_at_point, running
-from thalweg.run.recovery import Recovery, lost_step, replay
+from thalweg.run.recovery import Poisoned, Recovery, dropped, failed, lost_step, replay
 from thalweg.run.result import Point
-from thalweg.run.validation import Validator
-
-
-class Watch(NamedTuple):
-    """Who looks at a run, and how often.
-
-    - `validation`, `protection`: periods of the validations, and of the points to go back to without them.
-    - `per_epoch`: steps of a pass over the data; `length`: the most steps of the run. None where they are not known.
-    """
-
-    observers: Sequence[Observer] = ()
-    validator: Validator | None = None
-    validation: Period = Period(1)
-    protection: Period = Period(1)
-    per_epoch: float | None = None
-    length: float | None = None
 
 
 class Run:
@@ -76,6 +61,9 @@ class Run:
         self.last_point: Params = None
         self.status = self.ended = Status.RUNNING
         self.exhausted = False
+        self.over: Stop | None = None
+        self.lost: tuple[int, Carry] | None = None
+        self.culprit: str | None = None
         self.signals: list[int] = []
         self.last_row: np.ndarray | None = None
 
@@ -84,19 +72,21 @@ class Run:
         """Whether every step sees the same data."""
         return self.task.problem.whole and self.task.batches is None
 
-    # ------------------------------------------------------------------ the loop
-
     def go(self) -> Outcome:
         """Runs to the end."""
         with interruptible() as self.signals:
             try:
                 for observer in self.observers:
                     getattr(observer.callback, "open", lambda: None)()
+                if self.carry is not None:
+                    self.over = over(self.task.stop, self.step, self.epochs(), self.watch.per_epoch)
+                    self.status = Status.RUNNING if self.over is None else Status.STEP_LIMIT
+                self.recovery.protect(self.carry)
                 self.validate_if_due()
-                while self.status == Status.RUNNING:
-                    self.forward(self.limit())
-                    self.validate_if_due()
-                    self.call_back()
+                while self.status == Status.RUNNING and self.forward(self.limit()):
+                    if self.whole or not self.status.failed:
+                        self.validate_if_due()
+                        self.call_back()
                     if self.signals and self.status == Status.RUNNING:
                         self.status = Status.INTERRUPTED
                 outcome = self.finish()
@@ -122,14 +112,14 @@ class Run:
         left = [period.left(at) for period in periods if period is not None]
         return min([self.engine.steps(), *(steps for steps in left if steps is not None)])
 
-    def forward(self, limit: int) -> None:
-        """One chunk."""
+    def forward(self, limit: int) -> bool:
+        """One chunk; False where the stream has no batch left for one."""
         stack = None
         if self.feed is not None:
             stack, limit = self.feed.take(limit)
             if not limit:
                 self.exhausted, self.status = True, Status.STOPPED
-                return
+                return False
         segment = Segment(self.task, self.carry, self.host(), self.step, stack)
         began, compiled = time.perf_counter(), self.engine.compile_seconds
         carry, rows = self.engine.advance(segment, limit, self.read_ahead)
@@ -137,11 +127,11 @@ class Run:
         self.engine.learn(time.perf_counter() - began - (self.engine.compile_seconds - compiled), made)
         self.layout = rows.layout
         new = rows.data[:made]
-        if status == Status.NONFINITE and self.recovery.policy != "stop":
+        if self.recovery.policy != "stop":
             made, carry, status = self.recover(segment, made, carry)
             self.replayed.append(new[made:])
             new = new[:made]
-        if self.feed is not None:
+        if self.feed is not None and not status.failed:
             self.feed.confirm(made)
         self.carry, self.segment, self.step = carry, segment, self.step + made
         self.rows.append(new)
@@ -149,19 +139,25 @@ class Run:
             self.remember(new, segment)
             self.last_point = carry.point
         self.status = self.ended = status
+        return True
 
     def read_ahead(self) -> None:
         """What the host does while the device computes: the next batches of a stream."""
         if self.feed is not None:
             self.feed.fetch(self.engine.steps())
 
-    def recover(self, segment: Segment, made: int, lost: Carry) -> tuple[int, Carry, Status]:
-        """Drops the step that brought NaN: steps made with it, the carry to go on with, and the status."""
-        offset, before = lost_step(self.engine, segment, made, self.keep_rows)
-        carry = self.recovery.after(segment.step + offset, before, lambda: self.start(segment))
-        if carry is None:
-            return made, lost, Status.NONFINITE
-        return offset + 1, carry, Status.RUNNING
+    def recover(self, segment: Segment, made: int, carry: Carry) -> tuple[int, Carry, Status]:
+        """Drops a step that brought NaN: the steps made with it, the carry to go on with, and its status."""
+        lost = Poisoned(self.start(segment) if segment.carry is None else segment.carry)
+        if not lost(carry):
+            return made, carry, Status(int(carry.status))
+        offset, before = lost_step(self.engine, segment, made, lost, self.keep_rows)
+        again = self.recovery.after(segment.step + offset, before, lambda: self.start(segment))
+        if again is None:
+            self.lost = offset, before
+            return made, carry, Status.NONFINITE
+        again = dropped(self.task.stop, before, again._replace(host=segment.host))
+        return offset + 1, again, Status(int(again.status))
 
     def start(self, like: Segment) -> Carry:
         """The carry before the first step."""
@@ -184,6 +180,8 @@ class Run:
     def validate_if_due(self) -> None:
         """Measures the current point where a validation is due, and keeps it where it is the best so far."""
         at, rollback = self.position(), self.recovery.policy == "rollback"
+        if is_at_point(self.status, self.rule()):
+            return  # the run does not return the point after it
         if self.validator is not None and self.watch.validation.due(at):
             x = self.task.x0 if self.carry is None else self.carry.state.x
             best = self.validator.measure(self.joined(x), self.step, self.model_state())
@@ -241,9 +239,7 @@ class Run:
     def finish(self) -> Outcome:
         """Which point the user gets, and what is known of it."""
         assert self.carry is not None
-        status, steps = self.status, self.step
-        by_rule = self.ended == status and not status.failed
-        rule = fired(self.task.stop, self.carry.stop) if by_rule else None
+        status, steps, rule = self.status, self.step, self.rule()
         if is_at_point(status, rule):
             return self.kept(self.at_point(Outcome(None, None, status, rule, steps - 1, steps - 1)))
         if not status.failed and self.whole:
@@ -251,6 +247,14 @@ class Run:
         if status.failed:
             return self.fallen(status)
         return self.kept(Outcome(self.carry.state.x, self.carry.model_state, status, rule, steps, steps))
+
+    def rule(self) -> Stop | None:
+        """The stop rule that ended the run; None where something else did, or while it goes on."""
+        if self.over is not None:
+            return self.over
+        if self.carry is None or self.ended != self.status or self.status == Status.RUNNING or self.status.failed:
+            return None
+        return fired(self.task.stop, self.carry.stop)
 
     def broken_off(self) -> Outcome:
         """The point at which an exception ended the run."""
@@ -271,12 +275,18 @@ class Run:
         """After a failure of the numbers: the best point on whole data, the last finite one on batches."""
         assert self.carry is not None
         if self.whole:
+            self.culprit = first_bad(self.carry.state.x)
             best = self.best()
             return Outcome(best.x, self.carry.model_state, status, None, best.step, self.first_step + self.last())
         if self.segment is not None:
             made = self.step - self.segment.step
-            offset, self.carry = lost_step(self.engine, self.segment, made, self.keep_rows)
-            self.step = self.segment.step + offset
+            offset, before = self.lost or lost_step(self.engine, self.segment, made, failed, self.keep_rows)
+            after = replay(self.engine, self.segment, offset + 1, self.keep_rows)
+            self.carry, self.step, self.culprit = before, self.segment.step + offset, first_bad(after.state.x)
+            self.replayed.append(self.rows[-1][offset + 1 :])
+            self.rows[-1] = self.rows[-1][: offset + 1]
+            if self.feed is not None:
+                self.feed.confirm(offset)
         outcome = Outcome(self.carry.state.x, self.carry.model_state, status, None, self.step, self.step)
         return outcome if self.keep == "last" else self.best_validated(outcome)
 
@@ -294,6 +304,8 @@ class Run:
         self.remember(self.rows[-1], segment)
         self.last_point = self.carry.state.x
         after = Status(int(rows.counts[1]))
+        if self.recovery.policy != "stop":
+            return status  # a random loss may be lost there, at a point that is as good as any
         return after if after in (Status.NONFINITE, Status.DIVERGED) else status
 
     def kept(self, outcome: Outcome) -> Outcome:
@@ -358,6 +370,8 @@ class Run:
 
     def trace(self, since: int | None = None) -> Trace:
         """The rows from step `since` on (all of them if None), by name."""
+        if not self.rows:
+            return no_rows()
         wanted = self.last() + 1 - (0 if since is None else since - self.first_step)
         return unpack(tail(self.rows, wanted), self.layout)
 
@@ -374,13 +388,3 @@ class Run:
         if self.feed is None:
             return None if self.watch.per_epoch is None else self.step / self.watch.per_epoch
         return self.feed.epochs()
-
-
-def tail(blocks: list[np.ndarray], count: int) -> np.ndarray:
-    """The last `count` rows of a list of blocks, without touching the others."""
-    taken, block = [], len(blocks)
-    while count > 0:
-        block -= 1
-        taken.append(blocks[block][-count:])
-        count -= len(taken[-1])
-    return np.concatenate(taken[::-1]) if taken else blocks[-1][:0]

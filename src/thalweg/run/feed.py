@@ -17,6 +17,13 @@ MOST, FEW = 128, 32
 """Most batches of a stack; and how many where the length of a pass is not known."""
 
 
+REREAD = (
+    "An iterator is read once: give batches that can be read again (a list, a loader, a function of the epoch), or an "
+    "iterator that goes on. To use one up on purpose, pass stop=tw.Never()."
+)
+"""The cure for a stream that ended."""
+
+
 class Item(NamedTuple):
     """A batch, and whether it is the last one of its pass."""
 
@@ -35,23 +42,30 @@ class Feed:
     """The batches of a stream from step `step` on.
 
     - `step`, `epoch`, `since`: steps made, passes completed, and the step at which the current pass began.
+
+    A failure of the stream counts when the run gets there, not when it is met while reading ahead.
     """
 
     def __init__(self, stream: Stream, step: int = 0):
         self.stream, self.step, self.epoch, self.since = stream, step, 0, 0
         self.sample = stream.first()
+        self.form = form(self.sample)
         self.capacity = capacity(self.sample, stream.steps_per_epoch)
         self.items: collections.deque[Item] = collections.deque()
         self.taken: list[Item] = []
+        self.failure: Exception | None = None
         if stream.once:
             self.reader = read_once(stream)
-            return
-        known = stream.steps_per_epoch
-        self.epoch, skipped = divmod(step, known) if known else (0, step)
-        self.since = self.epoch * (known or 0)
-        self.reader = read(stream, self.epoch)
-        for past in range(1, skipped + 1):
-            self.advance(next(self.reader, Item(None, False)), self.since + past)
+        else:
+            known = stream.steps_per_epoch
+            self.epoch, skipped = divmod(step, known) if known else (0, step)
+            begin = self.since = self.epoch * (known or 0)
+            self.reader = read(stream, self.epoch)
+            for past in range(1, skipped + 1):
+                self.advance(next(self.reader, Item(None, False)), begin + past)
+        self.fetch(1)
+        if not self.items and self.failure is None:
+            raise ValueError(f"data={stream!r} has no batch after step {step}. {REREAD}")
 
     def pass_length(self) -> float | None:
         """Steps of the current pass: known once its end was read, or where the stream says it."""
@@ -72,20 +86,26 @@ class Feed:
             self.epoch, self.since = self.epoch + 1, step
 
     def fetch(self, count: int) -> None:
-        """Reads ahead until `count` batches are here, or the stream ends."""
-        while len(self.items) < count and (item := next(self.reader, None)) is not None:
-            self.check(item.batch)
-            self.items.append(item)
+        """Reads ahead until `count` batches are here, at most a stack of them, the stream ends, or it fails."""
+        count = min(count, self.capacity)
+        try:
+            while len(self.items) < count and self.failure is None and (item := next(self.reader, None)) is not None:
+                self.check(item.batch)
+                self.items.append(item)
+        except Exception as failure:
+            self.failure = failure
 
     def take(self, limit: int) -> Stack:
         """The next batches: at most `limit`, of one shape, not beyond the end of a pass. None left: the end."""
-        self.fetch(min(limit, self.capacity))
+        self.fetch(limit)
         self.taken = []
         while self.items and len(self.taken) < min(limit, self.capacity) and self.fits(self.items[0].batch):
             self.taken.append(self.items.popleft())
             if self.taken[-1].last:
                 break
         if not self.taken:
+            if self.failure is not None:
+                raise self.failure
             return Stack(None, 0)
         whole = length(self.taken[0].batch) == length(self.sample)
         return Stack(stack([item.batch for item in self.taken], self.capacity if whole else 1), len(self.taken))
@@ -108,37 +128,67 @@ class Feed:
     def close(self) -> None:
         """Leaves what was read ahead to the next run from the same iterator."""
         if self.stream.once:
-            self.stream.waiting = [item.batch for item in self.items]
+            self.stream.waiting = [item.batch for item in (*self.taken, *self.items)]
 
     def check(self, batch: Any) -> None:
         """Refuses a batch that is not like the first; it may be shorter."""
-        if jax.tree.structure(batch) != jax.tree.structure(self.sample):
-            raise ValueError(
-                f"A batch of the stream is a {jax.tree.structure(batch)}, and the first was a "
-                f"{jax.tree.structure(self.sample)}: give all batches one structure."
-            )
+        lengths = {leaf.shape[0] if leaf.shape else 0 for leaf in jax.tree.leaves(batch)}
+        if form(batch) == self.form and len(lengths) == 1 and 0 < lengths.pop() <= length(self.sample):
+            return
         check_batch(batch)
-        for (path, leaf), first in zip(tree_leaves_with_path(batch), jax.tree.leaves(self.sample), strict=True):
-            if leaf.shape[1:] != first.shape[1:] or leaf.dtype != first.dtype or leaf.shape[0] > first.shape[0]:
-                where = f"[{leaf_name(path)}]" if path else ""
-                raise ValueError(
-                    f"batch{where} has shape {leaf.shape} and dtype {leaf.dtype}, and the first had {first.shape} and "
-                    f"{first.dtype}: only the leading axis may be shorter."
-                )
+        explain(batch, self.sample)
+
+
+def form(batch: Any) -> tuple:
+    """All that batches have in common: structure, dtypes, and shapes without the leading axis."""
+    leaves, structure = jax.tree.flatten(batch)
+    return structure, *((leaf.shape[1:], leaf.dtype) for leaf in leaves)
+
+
+def explain(batch: Any, first: Any) -> None:
+    """Raises the sentence about how a batch differs from the first."""
+    structures = jax.tree.structure(batch), jax.tree.structure(first)
+    if structures[0] != structures[1]:
+        raise ValueError(f"A batch of the stream is a {structures[0]}, and the first was a {structures[1]}.")
+    for (path, leaf), like in zip(tree_leaves_with_path(batch), jax.tree.leaves(first), strict=True):
+        if form(leaf) != form(like) or leaf.shape[0] > like.shape[0]:
+            where = f"[{leaf_name(path)}]" if path else ""
+            raise ValueError(
+                f"batch{where} has shape {leaf.shape} and dtype {leaf.dtype}, and the first had {like.shape} and "
+                f"{like.dtype}: only the leading axis may be shorter."
+            )
 
 
 def read(stream: Stream, epoch: int) -> Iterator[Item]:
-    """Pass after pass, until one is empty."""
+    """Pass after pass, until one is empty. A batch is handed on once it is known whether another one follows."""
+    known = stream.steps_per_epoch
     while True:
-        batch = None
-        for following in stream.epoch(epoch):
+        batch, count = None, 0
+        try:
+            for following in stream.epoch(epoch):
+                if count == known:
+                    raise ValueError(wrong_length(stream, f"more than {known}"))
+                if batch is not None:
+                    yield Item(batch, False)
+                batch, count = following, count + 1
+        except Exception:
             if batch is not None:
                 yield Item(batch, False)
-            batch = following
+            raise
         if batch is None:
             return
         yield Item(batch, True)
+        if known is not None and count != known:
+            raise ValueError(wrong_length(stream, str(count)))
         epoch += 1
+
+
+def wrong_length(stream: Stream, count: str) -> str:
+    """A pass of another length than was declared: a run that goes on from its state would not know where it stands."""
+    return (
+        f"A pass of {stream!r} has {count} batches, and its len() or steps_per_epoch= says {stream.steps_per_epoch}: "
+        "give tw.Stream(source, steps_per_epoch=n) the right number, or tw.Stream(lambda epoch: source) if it varies."
+    )
 
 
 def read_once(stream: Stream) -> Iterator[Item]:

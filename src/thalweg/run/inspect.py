@@ -24,17 +24,17 @@ class Facts(NamedTuple):
     convolves: bool
 
 
-def inspect(problem: Problem, x: Params) -> Facts:
-    """Traces the loss once, without compiling; misuse is an exception here."""
+def inspect(problem: Problem, x: Params, data: Any) -> Facts:
+    """Traces the loss once on `data`, or on the shapes of a batch, without compiling; misuse is an exception here."""
     objective = problem.objective
     fun = getattr(objective, "fun", None)
     name = name_of(fun) if fun is not None else type(objective).__name__
 
-    def value(x):
-        return objective.on(objective.data, jax.random.key(0), objective.model_state).value(x)
+    def value(x, data):
+        return objective.on(data, jax.random.key(0), objective.model_state).value(x)
 
     try:
-        jaxpr = jax.make_jaxpr(value)(x)
+        jaxpr = jax.make_jaxpr(value)(x, data)
     except jax.errors.TracerArrayConversionError as error:
         raise TypeError(
             f"The loss {name} turns a traced array into a NumPy array: write it with jax.numpy instead of numpy."
@@ -46,8 +46,8 @@ def inspect(problem: Problem, x: Params) -> Facts:
         ) from error
     if any(is_tracer(const) for const in jaxpr.consts):
         raise TypeError(UNDER_TRANSFORM)
-    used = used_inputs(jaxpr.jaxpr)
     names = [leaf_name(path) for path, _ in tree_leaves_with_path(x)]
+    used = used_inputs(jaxpr.jaxpr)[: len(names)]
     return Facts(tuple(n for n, u in zip(names, used, strict=True) if not u), convolves(jaxpr.jaxpr))
 
 

@@ -11,25 +11,25 @@ import numpy as np
 from thalweg.core.batches import Batches
 from thalweg.core.config import to_config
 from thalweg.core.duration import length as duration
-from thalweg.core.iterate import Carry
+from thalweg.core.iterate import Carry, shapes
 from thalweg.core.nonsmooth import Zero
 from thalweg.core.oracle import Oracle
 from thalweg.core.problem import Problem
 from thalweg.core.solver import Solver
 from thalweg.core.status import Status
-from thalweg.core.stop import Epochs, Steps, Stop
+from thalweg.core.stop import Epochs, Never, Steps, Stop
 from thalweg.core.trace import Trace, unpack
 from thalweg.core.types import Evals, Params
 from thalweg.core.variables import short
 from thalweg.run.calendar import EpochLength, period
-from thalweg.run.callbacks import Callback, observe
+from thalweg.run.callbacks import Callback, Watch, observe
 from thalweg.run.chunks import CAPACITY, Engine, Lanes, Task
-from thalweg.run.driver import Run, Watch
-from thalweg.run.feed import Feed
+from thalweg.run.driver import Run
+from thalweg.run.feed import REREAD, Feed
 from thalweg.run.inspect import Facts, inspect
 from thalweg.run.lanes import CAPACITY as LANES_CAPACITY
 from thalweg.run.lanes import run_lanes
-from thalweg.run.messages import advice, falls_steadily, message
+from thalweg.run.messages import Lost, advice, falls_steadily, message
 from thalweg.run.outcome import Outcome, running
 from thalweg.run.recovery import Recovery
 from thalweg.run.result import Later, Restarts, Result, Seconds
@@ -166,7 +166,8 @@ def look(task: Task, engine: Engine) -> Facts:
     """The facts about a loss, found once for each program; refuses parameters that it never uses."""
     problem = task.problem
     if "facts" not in engine.notes:
-        facts = inspect(problem, task.x0)
+        data = problem.objective.data
+        facts = inspect(problem, task.x0, data if task.batches is None else shapes(data, task.batches.size))
         if facts.unused and not problem.allow_unused and isinstance(problem.nonsmooth, Zero):
             raise ValueError(
                 f"The loss does not use the parameters {', '.join(facts.unused)}: remove them from x0, or pass "
@@ -185,13 +186,16 @@ def describe(run: Run, outcome: Outcome, options: Options, choice: Choice, resta
     if status == Status.STEP_LIMIT and choice.default_limit and falls_steadily(trace):
         status, rule = Status.DIVERGED, None
     failed = status.failed or (status == Status.STEP_LIMIT and choice.default_limit)
+    cut_short = run.exhausted and not isinstance(run.task.stop, Never)
+    lost = None if status != Status.NONFINITE else lost_in(run, kept < steps)
     total = time.perf_counter() - run.began
+    moved = run.task.x0, run.carry.state.x
     return Result(
         x=run.joined(x),
         status=status,
-        ok=not failed,
-        message=message(status, rule, trace, row, said=said(run)),
-        advice=advice(status, trace, row, moved=(run.task.x0, run.carry.state.x), default_limit=choice.default_limit),
+        ok=not failed and not cut_short,
+        message=message(status, rule, trace, row, said(run), lost),
+        advice=(REREAD,) if cut_short else advice(status, trace, row, moved, choice.default_limit, lost),
         rule=rule,
         signal=run.signals[0] if run.signals and status == Status.INTERRUPTED else None,
         steps=steps,
@@ -213,10 +217,20 @@ def describe(run: Run, outcome: Outcome, options: Options, choice: Choice, resta
     )
 
 
+def lost_in(run: Run, validated: bool) -> Lost:
+    """Where the numbers were lost."""
+    data, step = run.task.problem.objective.data, run.first_step + run.last()
+    segment = run.segment
+    if segment is not None and segment.stack is not None:
+        data = jax.tree.map(lambda b: b[step - segment.step], segment.stack)
+    returned = "the best finite point" if run.whole else "the best validated point" if validated else "the point before"
+    return Lost(step, run.culprit, run.whole, data, run.recovery.policy, returned)
+
+
 def said(run: Run) -> str:
     """What the end of a run was about, where the loop itself does not know it."""
     if run.exhausted:
-        return f"the stream of batches ended after {run.step} steps."
+        return f"the stream had no batch after step {run.step}, and no stop rule had fired."
     if run.signals:
         return f"interrupted by {'SIGTERM' if run.signals[0] == signal.SIGTERM else 'Ctrl-C'}."
     return ""

@@ -1,5 +1,7 @@
 """Why a run ended, in a sentence; and what to try next."""
 
+from typing import Any, NamedTuple
+
 import jax
 import numpy as np
 from jax.tree_util import tree_leaves_with_path
@@ -32,13 +34,29 @@ GROWTH = 1e3
 """A value that grew by this factor before it was lost did so because the steps were too long."""
 
 
+class Lost(NamedTuple):
+    """Where the numbers of a run were lost.
+
+    - `step`; `leaf`: the first variable that is not finite after it, None where all are.
+    - `whole`: whether every step saw the same data. `data`: what the step saw, or all data.
+    - `policy`: what was done with such steps. `returned`: which point the user has instead.
+    """
+
+    step: int
+    leaf: str | None
+    whole: bool
+    data: Any
+    policy: str
+    returned: str
+
+
 def last(column: np.ndarray) -> float:
     """The last number of a column, NaN if there is none."""
     return float(column[-1]) if len(column) else float("nan")
 
 
-def message(status: Status, rule: Stop | None, trace: Trace, row: int, said: str = "") -> str:
-    """The sentence after `STATUS after n steps:`; `said` is what the driver knows of the end."""
+def message(status: Status, rule: Stop | None, trace: Trace, row: int, said: str = "", lost: Lost | None = None) -> str:
+    """The sentence after `STATUS after n steps:`; `said` and `lost` are what the driver knows of the end."""
     optimality = float(trace.optimality[row]) if len(trace.optimality) else float("nan")
     if isinstance(rule, GradNorm):
         return f"the first-order residual, {optimality:.3g}, is at most {float(rule.tolerance):.3g}."
@@ -46,7 +64,7 @@ def message(status: Status, rule: Stop | None, trace: Trace, row: int, said: str
         return reached(rule)
     texts = {
         Status.STOPPED: said or "a callback said stop.",
-        Status.NONFINITE: nonfinite(trace),
+        Status.NONFINITE: "" if lost is None else nonfinite(trace, lost),
         Status.SEARCH_FAILED: f"no step lowers the value any more; the first-order residual is {optimality:.3g}.",
         Status.DIVERGED: "the objective falls without end.",
         Status.INFEASIBLE: "the constraints cannot be met near this point.",
@@ -71,20 +89,27 @@ def reached(rule: Stop) -> str:
     return texts.get(type(rule), lambda r: f"{r!r} fired.")(rule)
 
 
-def nonfinite(trace: Trace) -> str:
+def nonfinite(trace: Trace, lost: Lost) -> str:
     """Which number was lost, and at which step."""
-    step = len(trace.value) - 1
     value = last(trace.value)
+    leaf = "" if lost.leaf is None else f", in {lost.leaf}"
     if not np.isfinite(value):
-        tail = ", so no point of this run is finite." if step == 0 else "; this is the best finite point."
-        return f"the objective is {value} at step {step}{tail}"
-    if np.isnan(last(trace.optimality)):
-        return f"the gradient is NaN at step {step} where the objective is {value:.6g}."
-    return f"the iterate is not finite after step {step}; this is the best finite point."
+        batch = "" if lost.whole else "on its batch "
+        if lost.whole and lost.step == 0:
+            return f"the objective is {value} at step 0, so no point of this run is finite."
+        return f"the objective is {value} {batch}at step {lost.step}; this is {lost.returned}."
+    if lost.whole and np.isnan(last(trace.optimality)):
+        return f"the gradient is NaN at step {lost.step}{leaf}, where the objective is {value:.6g}."
+    if lost.whole:
+        return f"the iterate is not finite after step {lost.step}{leaf}; this is {lost.returned}."
+    return (
+        f"the gradient, or the step that it led to, is not finite at step {lost.step}{leaf}, where the objective is "
+        f"{value:.6g} on its batch; this is {lost.returned}."
+    )
 
 
 def advice(
-    status: Status, trace: Trace, row: int, *, moved: tuple[Params, Params], default_limit: bool
+    status: Status, trace: Trace, row: int, moved: tuple[Params, Params], default_limit: bool, lost: Lost | None
 ) -> tuple[str, ...]:
     """What to try next, from what the run shows. `moved`: the first point and the last one that was reached."""
     value = float(trace.value[row]) if len(trace.value) else float("nan")
@@ -93,8 +118,8 @@ def advice(
         return (converged(trace, value),)
     if status == Status.SEARCH_FAILED:
         return (search_failed(value, optimality),)
-    if status == Status.NONFINITE:
-        return (cure_nonfinite(trace),)
+    if status == Status.NONFINITE and lost is not None:
+        return (cure_nonfinite(trace, lost),)
     if status == Status.DIVERGED:
         steady = ", or the steps are far too short" if falls_steadily(trace) else ""
         return (f"Unbounded below along {ray(*moved)}: add bounds or a penalty{steady}.",)
@@ -139,14 +164,40 @@ def falls_steadily(trace: Trace) -> bool:
     return bool(len(trace.value) > MANY_STEPS and np.all(falls > 0) and np.all(falls[1:] >= STEADY * falls[:-1]))
 
 
-def cure_nonfinite(trace: Trace) -> str:
+def cure_nonfinite(trace: Trace, lost: Lost) -> str:
     """Growth before the loss means steps that are too long; a NaN gradient at a finite value means a kink."""
     value = trace.value[np.isfinite(trace.value)]
-    if np.isfinite(last(trace.value)) and np.isnan(last(trace.optimality)):
+    finite = np.isfinite(last(trace.value))
+    if lost.whole and finite and np.isnan(last(trace.optimality)):
         return "The objective has a kink there: declare it, e.g. Problem(f, nonsmooth=tw.L1(1.0)) with tw.FISTA()."
     if len(value) > 1 and abs(value[-1]) > GROWTH * (abs(value[0]) + 1):
         return f"The value grew from {value[0]:.3g} to {value[-1]:.3g} first: lower the learning rate."
-    return "Look at logarithms, divisions and square roots at that point; jax_debug_nans finds the operation."
+    if (labels := integers(lost.data)) and np.isnan(last(trace.value)):
+        return f"A label out of range? {labels}; tw.losses.cross_entropy is NaN where labels are not in [0, classes)."
+    look = "Look at logarithms, divisions and square roots at that point; jax_debug_nans finds the operation."
+    return look if lost.whole or lost.policy != "stop" else f"{look} {DROP}"
+
+
+DROP = 'If single batches are at fault, on_nonfinite="skip" or "rollback" drops their steps.'
+"""For a run on batches that was not told what to do with a lost step."""
+
+
+def integers(data: Any) -> str:
+    """Those integers among the data that can be labels, the ones with the fewest axes, and where they lie."""
+    leaves = [(path, leaf) for path, leaf in tree_leaves_with_path(data) if np.issubdtype(leaf.dtype, np.integer)]
+    fewest = min((leaf.ndim for _, leaf in leaves), default=0)
+    texts = [
+        f"data{f'[{leaf_name(path)}]' if path else ''} holds integers from {np.min(leaf)} to {np.max(leaf)}"
+        for path, leaf in leaves
+        if leaf.ndim == fewest
+    ]
+    return ", ".join(texts)
+
+
+def first_bad(x: Params) -> str | None:
+    """The name of the first variable that is not finite throughout."""
+    leaves = tree_leaves_with_path(x)
+    return next((leaf_name(path) for path, leaf in leaves if not np.isfinite(np.asarray(leaf)).all()), None)
 
 
 def ray(x0: Params, x: Params) -> str:

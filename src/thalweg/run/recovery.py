@@ -6,10 +6,16 @@ without accidents pays nothing, and one with them makes no step more than twice.
 
 from collections.abc import Callable
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
-from thalweg.core.iterate import Carry
+from thalweg.core.compiled import program
+from thalweg.core.iterate import Carry, strong
 from thalweg.core.status import Status
+from thalweg.core.stop import Stop, View
+from thalweg.core.tree import is_key
+from thalweg.core.types import Evals, State, make_info
 from thalweg.run.chunks import Engine, Rows, Segment
 
 MOST_SKIPS = 10
@@ -18,6 +24,36 @@ MOST_ROLLBACKS = 3
 """Times that a run may go back to the same point."""
 
 Keep = Callable[[Rows, int], None]
+
+
+def failed(carry: Carry) -> bool:
+    """Whether the loop itself has seen a number that is not finite."""
+    return Status(int(carry.status)).failed
+
+
+class Poisoned:
+    """The same, and a look at the method's memory: moments that a lost gradient has reached, the iterate still fine.
+
+    Leaves that are not finite at the start `before` of the chunk are of no concern.
+    """
+
+    def __init__(self, before: Carry):
+        self.before = finite_leaves(before)
+
+    def __call__(self, carry: Carry) -> bool:
+        return failed(carry) or bool((self.before & ~finite_leaves(carry)).any())
+
+
+def finite_leaves(carry: Carry) -> np.ndarray:
+    """Which floating-point leaves of the state are finite throughout."""
+    found, dynamic = program(leaves_finite, carry.state)
+    return np.asarray(found.call(dynamic))
+
+
+def leaves_finite(state: State) -> jax.Array:
+    """The compiled part of `finite_leaves`."""
+    leaves = [leaf for leaf in jax.tree.leaves(state) if not is_key(leaf) and jnp.issubdtype(leaf.dtype, jnp.inexact)]
+    return jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves])
 
 
 def replay(engine: Engine, segment: Segment, steps: int, keep: Keep) -> Carry:
@@ -29,11 +65,13 @@ def replay(engine: Engine, segment: Segment, steps: int, keep: Keep) -> Carry:
     return carry
 
 
-def lost_step(engine: Engine, segment: Segment, made: int, keep: Keep) -> tuple[int, Carry]:
+def lost_step(
+    engine: Engine, segment: Segment, made: int, lost: Callable[[Carry], bool], keep: Keep
+) -> tuple[int, Carry]:
     """The step of a segment that brought the first number that is not finite, and the carry before it.
 
-    The run ended after `made` steps. The step that brought the NaN is usually the last one or, where a gradient was
-    lost at a finite value, the one before; otherwise it is found by bisection.
+    After `made` steps the carry was `lost`. The step that brought the NaN is usually the last one or, where a
+    gradient was lost at a finite value, the one before; otherwise it is found by bisection.
     """
     good, bad = 0, made
     tries = [made - 1, made - 2]
@@ -42,11 +80,25 @@ def lost_step(engine: Engine, segment: Segment, made: int, keep: Keep) -> tuple[
         middle = tries.pop(0) if tries else (good + bad) // 2
         middle = min(max(middle, good), bad - 1)
         carry = replay(engine, segment, middle, keep)
-        if middle == 0 or int(carry.status) != Status.NONFINITE:
+        if middle == 0 or not lost(carry):
             good, before = middle, carry
         else:
             bad = middle
     return good, before
+
+
+def dropped(stop: Stop, before: Carry, again: Carry) -> Carry:
+    """The carry to go on with after a dropped step, which counts for the stop rule as a step that measured nothing."""
+    found, dynamic = program(passed_over, stop, before.stop, again)
+    return found.call(dynamic)
+
+
+def passed_over(stop: Stop, state: State, again: Carry) -> Carry:
+    """The compiled part of `dropped`."""
+    nowhere = jax.tree.map(lambda leaf: jnp.full_like(leaf, jnp.nan), again.state.x)
+    info = make_info(jnp.nan, evals=Evals(value=1, gradient=1))
+    state, status = stop(state, View(again.step, info, nowhere, nowhere, again.host))
+    return jax.tree.map(strong, again._replace(stop=state, status=status))
 
 
 class Recovery:
@@ -79,8 +131,4 @@ class Recovery:
             return None
         self.dropped.append(step)
         base = safe() if base is None else base
-        return base._replace(
-            step=np.asarray(step + 1, np.int32),
-            stop=before.stop,
-            status=np.asarray(Status.RUNNING.value, np.int32),
-        )
+        return base._replace(step=np.asarray(step + 1, np.int32))

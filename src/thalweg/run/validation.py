@@ -13,8 +13,9 @@ from thalweg.core.compiled import program
 from thalweg.core.fields import replace
 from thalweg.core.objective import Objective
 from thalweg.core.problem import Problem
-from thalweg.core.stream import Stream
+from thalweg.core.stream import Stream, check_batch
 from thalweg.core.types import Params
+from thalweg.core.variables import hold, is_array, release
 from thalweg.run.result import Validation
 
 BLOCK = 1024
@@ -45,18 +46,32 @@ def measure(
     """The validation loss under the name `value`, and every metric, on `size` examples from `begin` on."""
     if size is not None:
         data = jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, begin, size), data)
+    x = release(x)
     state = (model_state,) if measures.stateful else ()
     if measures.loss is not None:
         value = measures.loss(x, data, *state[: positions(measures.loss) - 2])
     else:
         value = measures.objective.on(data, None, model_state).value(x)
+    check_number("The validation loss", value)
     metrics = {} if measures.metrics is None else measures.metrics(x, data, *state[: positions(measures.metrics) - 2])
-    for name, metric in {"loss": value, **metrics}.items():
-        if jnp.shape(metric) != ():
-            raise TypeError(
-                f"The metric {name!r} has shape {jnp.shape(metric)}: return one number, for instance its mean."
-            )
+    if not isinstance(metrics, dict):
+        raise TypeError(f"metrics returned a {type(metrics).__name__}: return a dict of numbers by name.")
+    for name, metric in metrics.items():
+        check_number(f"The metric {name!r}", metric)
+    if "value" in metrics:
+        raise ValueError("The metric 'value' has the name of the validation loss: choose another one.")
     return {"value": value, **metrics}
+
+
+def check_number(name: str, value: Any) -> None:
+    """Refuses what is not one real number."""
+    if not isinstance(value, (bool, int, float)) and not is_array(value):
+        raise TypeError(f"{name} is a {type(value).__name__}: return one real number.")
+    dtype = jnp.result_type(value)
+    if jnp.shape(value) != () or jnp.issubdtype(dtype, jnp.complexfloating):
+        raise TypeError(
+            f"{name} has shape {jnp.shape(value)} and dtype {dtype}: return one real number, for instance its mean."
+        )
 
 
 def mean(blocks: list[tuple[int, dict[str, jax.Array]]]) -> dict[str, float]:
@@ -108,8 +123,11 @@ class Validator:
         """One validation, once a step; whether it is the best so far."""
         if step == self.latest_step:
             return False
+        blocks = list(self.blocks(x, model_state))
+        if not blocks:
+            raise ValueError(f"validation={self.data!r} was empty at step {step}: give batches that can be read again.")
+        self.rows.append(mean(blocks))
         self.steps.append(step)
-        self.rows.append(mean(list(self.blocks(x, model_state))))
         if self.best is not None and not (self.latest < self.best.value or np.isnan(self.best.value)):
             return False
         self.best = Best(x, model_state, step, self.latest)
@@ -119,6 +137,7 @@ class Validator:
         """Size and values of each block; the calls are sent off before a value is read."""
         if isinstance(self.data, Stream):
             for batch in self.data.epoch(0):
+                check_batch(batch)
                 yield examples_in(batch), self.call(batch, None, None, x, model_state)
             return
         n = examples_in(self.data)
@@ -129,7 +148,7 @@ class Validator:
 
     def call(self, data: Any, begin: Any, size: int | None, x: Params, model_state: Any) -> dict[str, jax.Array]:
         """One compiled call."""
-        found, dynamic = program(measure, self.measures, data, begin, size, x, model_state)
+        found, dynamic = program(measure, self.measures, data, begin, size, hold(x), model_state)
         return found.call(dynamic)
 
     def row(self) -> dict[str, float]:
