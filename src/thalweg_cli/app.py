@@ -1,12 +1,15 @@
 """The commands and their options. What they do is imported when they are called, so that `--help` is quick."""
 
 import contextlib
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from thalweg_cli.errors import SIGNALLED, Misuse
 
 TOP = """Train models and minimize functions: one loop for every optimization method of machine learning.
 
@@ -89,16 +92,14 @@ def top(
 def sentences() -> Iterator[None]:
     """Misuse becomes one sentence on the error stream and exit code 2."""
     try:
-        from thalweg_cli.errors import Misuse
-
-        try:
-            yield
-        except Misuse as error:
-            typer.echo(str(error), err=True)
-            raise typer.Exit(2) from None
-    except KeyboardInterrupt:
+        yield
+    except Misuse as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt as error:
+        number = next(iter(error.args), signal.SIGINT)  # the driver says which signal it heard a second time
         typer.echo("Interrupted.", err=True)
-        raise typer.Exit(130) from None
+        raise typer.Exit(SIGNALLED + number) from None
 
 
 # sizes: a line or three for each option, and no logic
@@ -172,9 +173,7 @@ def run(
 
 @app.command(help=SHOW)
 def show(
-    folder: Annotated[
-        Path | None, typer.Argument(metavar="[RUN]", help="The run's folder.", show_default=False)
-    ] = None,
+    folder: Annotated[Path | None, typer.Argument(metavar="RUN", help="The run's folder.")] = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """See `SHOW`."""
