@@ -1,4 +1,4 @@
-"""The program `thalweg`. It stands outside the package, so that `thalweg --help` need not import JAX."""
+"""The program `thalweg`. It stands outside the library, so that `thalweg --help` and `show` need not import JAX."""
 
 import os
 import sys

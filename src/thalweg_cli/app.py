@@ -1,12 +1,15 @@
 """The commands and their options. What they do is imported when they are called, so that `--help` is quick."""
 
 import contextlib
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from thalweg_cli.errors import SIGNALLED, Misuse
 
 TOP = """Train models and minimize functions: one loop for every optimization method of machine learning.
 
@@ -89,16 +92,14 @@ def top(
 def sentences() -> Iterator[None]:
     """Misuse becomes one sentence on the error stream and exit code 2."""
     try:
-        from thalweg.cli.errors import Misuse
-
-        try:
-            yield
-        except Misuse as error:
-            typer.echo(str(error), err=True)
-            raise typer.Exit(2) from None
-    except KeyboardInterrupt:
+        yield
+    except Misuse as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt as error:
+        number = next(iter(error.args), signal.SIGINT)  # the driver says which signal it heard a second time
         typer.echo("Interrupted.", err=True)
-        raise typer.Exit(130) from None
+        raise typer.Exit(SIGNALLED + number) from None
 
 
 # sizes: a line or three for each option, and no logic
@@ -143,7 +144,7 @@ def run(
 ) -> None:
     """See `RUN`."""
     with sentences(), contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
-        from thalweg.cli import report, train
+        from thalweg_cli import report, train
 
         request = train.Request(
             problem=problem,
@@ -172,14 +173,12 @@ def run(
 
 @app.command(help=SHOW)
 def show(
-    folder: Annotated[
-        Path | None, typer.Argument(metavar="[RUN]", help="The run's folder.", show_default=False)
-    ] = None,
+    folder: Annotated[Path | None, typer.Argument(metavar="RUN", help="The run's folder.")] = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """See `SHOW`."""
     with sentences():
-        from thalweg.cli.show import show_run
+        from thalweg_cli.show import show_run
 
         show_run(folder, as_json)
 
@@ -191,7 +190,7 @@ def methods(
 ) -> None:
     """See `METHODS`."""
     with sentences():
-        from thalweg.cli.tables import show_methods
+        from thalweg_cli.tables import show_methods
 
         show_methods(name, as_json)
 
@@ -203,6 +202,6 @@ def problems(
 ) -> None:
     """See `PROBLEMS`."""
     with sentences():
-        from thalweg.cli.tables import show_problems
+        from thalweg_cli.tables import show_problems
 
         show_problems(name, as_json)

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from thalweg.cli.options import with_epochs
-from thalweg.run.files import reserve
-from thalweg.run.folder import read_config
+from thalweg_cli.folder import read_config, reserve
+from thalweg_cli.options import with_epochs
 
 ROSENBROCK = ("run", "rosenbrock", "--method", "adam", "--stop", "steps:40")
 
@@ -287,3 +286,14 @@ def test_a_full_disk_is_a_sentence(thalweg, monkeypatch):
     done = thalweg("run", "quadratic", "--stop", "steps:3", "--out", "a")
     assert (done.exit_code, done.stderr) == (2, "a/parameters.npz.part cannot be written: No space left on device.\n")
     assert {file.name for file in Path("a").iterdir()} == {"config.json", "history.csv"}
+
+
+@pytest.mark.parametrize(("args", "code"), [((), 130), ((15,), 143)])
+def test_a_second_signal_breaks_the_run_off(thalweg, monkeypatch, args, code):
+    def impatient(*words, **options):
+        raise KeyboardInterrupt(*args)
+
+    monkeypatch.setattr("thalweg_cli.train.minimize", impatient)
+    done = thalweg("run", "quadratic", "--out", "a")
+    assert (done.exit_code, done.stdout, done.stderr) == (code, "", "Interrupted.\n")
+    assert read_config(Path("a"))["problem"] == "quadratic"

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from thalweg.cli.show import ends_of, read_history, settings, spelled
-from thalweg.cli.sparks import ASCII, BLOCKS, spark
 from thalweg_cli.app import app
+from thalweg_cli.show import ends_of, read_history, settings, spelled
+from thalweg_cli.sparks import ASCII, BLOCKS, spark
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_a_finished_run(thalweg, run):
     assert lines[: len(result["lines"])] == result["lines"]
     assert "AdamW(learning_rate=WarmupCosine(peak=0.02" in done.stdout
     assert "Epochs(count=3) | Patience(count=8)" in done.stdout
-    assert "batch_size=64, keep=best, seed=0" in done.stdout
+    assert "batch_size=64, last=keep, shuffle=True, keep=best" in done.stdout
     curves = [line.split()[0] for line in lines[-4:]]
     assert curves == ["value", "validation", "accuracy", "step"]
     drawn = [line[14:].split("  ")[0] for line in lines[-4:]]
@@ -89,7 +89,7 @@ def test_the_newest_run_is_the_one_that_is_meant(thalweg):
     assert json.loads(thalweg("show", "--json").stdout)["folder"] == str(newest)
     done = thalweg("show", "runs")
     assert (done.exit_code, done.stdout) == (2, "")
-    assert done.stderr.startswith("runs holds 2 runs: name one, as in `thalweg show runs/quadratic-")
+    assert done.stderr.startswith("runs holds runs: name one, as in `thalweg show runs/quadratic-")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_the_newest_run_is_the_one_that_is_meant(thalweg):
         ("result.json", b"\xff\xfe", "a/result.json cannot be read as JSON"),
         ("config.json", "{", "a/config.json cannot be read as JSON"),
         ("history.csv", "name,age\nAda,36\n", "a/history.csv is not a run's history: it has no column 'step'."),
-        ("history.csv", "step,value\n0,1\n1\n", "a/history.csv, line 3 has 1 cell, and the head has 2."),
+        ("history.csv", "step,value\n0,1\n1\n", "a/history.csv, line 3: the head has 2 cells, and this row 1."),
         ("history.csv", "step,value\n0,one\n", "a/history.csv, line 2: 'one' is not a number."),
         ("history.csv", b"\xff\xfe\n", "a/history.csv cannot be read as CSV"),
         ("history.csv", None, "a/history.csv cannot be read: Is a directory."),
@@ -182,4 +182,4 @@ def test_a_configuration_reads_like_python(config, text):
 
 
 def test_a_configuration_of_another_version_is_shown_as_far_as_it_is_known():
-    assert settings({"problem": "digits", "colour": "red"}) == [("problem", "digits"), ("options", "")]
+    assert settings({"problem": "digits", "colour": "red"}) == [("problem", "digits"), ("options", "colour=red")]

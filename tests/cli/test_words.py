@@ -5,10 +5,10 @@ import json
 import pytest
 
 import thalweg as tw
-from thalweg.cli.errors import Misuse
-from thalweg.cli.settings import adjust, configure, find_method, parse_settings
-from thalweg.cli.stops import RULES, parse_stop
 from thalweg.problems import JOBS
+from thalweg_cli.errors import Misuse
+from thalweg_cli.settings import adjust, configure, find_method, parse_settings
+from thalweg_cli.stops import RULES, parse_stop
 
 
 @pytest.mark.parametrize("name", RULES)

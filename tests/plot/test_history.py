@@ -64,6 +64,12 @@ def test_a_panel_for_everything_measured_with_a_name_on_every_axis(finished):
     np.testing.assert_array_equal(axes[2].lines[0].get_xdata(), finished.validation.step)
 
 
+def test_a_figure_is_made_as_large_as_its_panels_need(finished):
+    given = plot.history(finished, figure=Figure(figsize=(1, 1)))
+    assert given.get_size_inches().tolist() == plot.history(finished).get_size_inches().tolist()
+    assert given.get_size_inches()[0] > 6
+
+
 def test_the_distance_from_a_known_minimum(finished):
     run = with_values(finished, [-1.0, -1.99, -2.0 - 1e-9])
     (axes, _) = drawn(plot.history(run, minimum=-2.0))

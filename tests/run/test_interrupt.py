@@ -32,6 +32,18 @@ def test_twice_raises():
         tw.minimize(bowl, start(), tw.Adam(0.1), stop=tw.Steps(100), callbacks=[press_twice])
 
 
+def test_the_exception_knows_the_second_signal():
+    def press_and_ask(event):
+        press(event)
+        if event.step == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        tw.minimize(bowl, start(), tw.Adam(0.1), stop=tw.Steps(100), callbacks=[press_and_ask])
+    assert caught.value.args == (signal.SIGTERM,)
+    assert caught.value.result.steps == 5
+
+
 def test_the_handler_is_given_back():
     before = signal.getsignal(signal.SIGINT)
     tw.minimize(bowl, start(), tw.SGD(0.05), stop=tw.Steps(2))

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 PANEL = (3.6, 2.6)
 """Width and height of a panel in inches."""
+TITLE = 0.3
+"""Height of the title."""
 
 
 def history(
@@ -22,7 +24,7 @@ def history(
 
     - `minimum`: the lowest value there is, where it is known; the first panel then shows the distance from it.
     - `unit`: of the objective, for the axes.
-    - `figure`: an empty figure to draw on; None for a new one of pyplot's.
+    - `figure`: an empty figure to draw on, made as large as the panels need; None for a new one of pyplot's.
     """
     panels: list[Any] = [lambda axes: value(result, axes, minimum=minimum, unit=unit)]
     if np.isfinite(result.trace.optimality).any():
@@ -32,9 +34,11 @@ def history(
         panels += [lambda axes, name=name: metric(result, name, axes) for name in result.validation.metrics]
     columns = 2 if len(panels) in (2, 4) else min(len(panels), 3)
     rows = -(-len(panels) // columns)
+    width, height = columns * PANEL[0], rows * PANEL[1] + TITLE
     if figure is None:
-        figure, axes = new_figure(columns * PANEL[0], rows * PANEL[1] + 0.3, rows, columns)
+        figure, axes = new_figure(width, height, rows, columns)
     else:
+        figure.set_size_inches(width, height)
         axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for draw, panel in zip(panels, axes, strict=False):
         draw(panel)

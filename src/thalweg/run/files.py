@@ -1,24 +1,9 @@
-"""Files that appear whole or not at all, in folders that belong to one run."""
+"""Files that appear whole or not at all."""
 
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-
-def reserve(path: Path) -> Path:
-    """A new folder at `path`, or at `path-2`, `path-3`, ... where there is one with something in it already."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    number, folder = 1, path
-    while True:
-        try:
-            folder.mkdir()
-            return folder
-        except FileExistsError:
-            if folder.is_dir() and not any(folder.iterdir()):
-                return folder
-            number += 1
-            folder = path.with_name(f"{path.name}-{number}")
 
 
 def whole(path: Path, write: Callable[[Path], Any]) -> None:

@@ -22,7 +22,7 @@ def interruptible() -> Iterator[list[int]]:
 
     def hear(number, frame):
         if came:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(number)
         came.append(number)
 
     ours = [number for number, idle in LISTENED.items() if signal.getsignal(number) is idle]

@@ -1,6 +1,7 @@
 """`thalweg run`: from what was typed to a result and its folder."""
 
 import contextlib
+import json
 import sys
 import time
 from collections.abc import Iterator
@@ -10,17 +11,17 @@ from typing import NamedTuple
 
 import jax
 
-from thalweg.cli.errors import Misuse, blame
-from thalweg.cli.options import choose, describe
-from thalweg.cli.report import Done, summary
-from thalweg.cli.targets import Target, find_target
 from thalweg.minimize import minimize
-from thalweg.run import files, folder
+from thalweg.run.files import write_text
 from thalweg.run.history import History, write_history
 from thalweg.run.progress import Progress
 from thalweg.run.result import Result
-
-PARENT = Path("runs")
+from thalweg_cli import folder
+from thalweg_cli.errors import Misuse, blame
+from thalweg_cli.options import choose, describe
+from thalweg_cli.parameters import write_parameters
+from thalweg_cli.report import Done, summary
+from thalweg_cli.targets import Target, find_target
 
 
 class Request(NamedTuple):
@@ -54,22 +55,27 @@ def run(request: Request) -> Done:
     start = request.start or (config.get("start") if request.problem is None else None)
     target = find_target(request.problem or config["problem"], start)
     method, options = choose(request, target, config)
-    with reserved(request.out or PARENT / f"{target.label}-{time.strftime('%Y%m%d-%H%M%S')}") as place:
+    with reserved(request.out or folder.PARENT / f"{target.label}-{time.strftime('%Y%m%d-%H%M%S')}") as place:
         with blame(target.file):
             asked = {"thalweg": version(), "problem": target.source, "start": start}
             asked |= {"x64": bool(jax.config.read("jax_enable_x64"))} | describe(method, target, options)
-            folder.write_json(place / folder.CONFIG, asked)
+            write_json(place / folder.CONFIG, asked)
             many = options["restarts"] > 1  # they report at their end alone
             callbacks = [] if many else [History(place / folder.HISTORY), *([] if request.quiet else [Progress()])]
             result = minimize(target.problem, target.x0, method, callbacks=callbacks, on_failure="ignore", **options)
         if many:
             write_history(result, place / folder.HISTORY)
-        folder.write_parameters(result.x, place / folder.PARAMETERS)
+        write_parameters(result.x, place / folder.PARAMETERS)
         draw(result, target, place / folder.CURVES)
         written = (folder.CONFIG, folder.HISTORY, folder.PARAMETERS, folder.CURVES)
         done = Done(result, place, (*(name for name in written if (place / name).exists()), folder.RESULT))
-        folder.write_json(place / folder.RESULT, summary(done))
+        write_json(place / folder.RESULT, summary(done))
     return done
+
+
+def write_json(path: Path, value: dict) -> None:
+    """One JSON object, indented."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def version() -> str:
@@ -95,7 +101,7 @@ def reserved(path: Path) -> Iterator[Path]:
     Nothing is left of it where the run could not begin.
     """
     try:
-        place = files.reserve(path)
+        place = folder.reserve(path)
     except OSError as error:
         raise Misuse(f"The folder {path} cannot be made: {error.strerror}; --out names another.") from error
     try:

@@ -8,11 +8,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from thalweg.cli.errors import MANY, Misuse, blame, unknown
 from thalweg.core.objective import Latent
 from thalweg.core.problem import Problem
 from thalweg.minimize import minimize
 from thalweg.problems import JOBS
+from thalweg_cli.errors import MANY, Misuse, blame, unknown
 
 FORM = "FILE.py:NAME"
 

@@ -8,15 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from thalweg.core.config import to_config
-from thalweg.run.folder import arrays
 from thalweg.run.result import Result
+from thalweg_cli.errors import SIGNALLED
+from thalweg_cli.parameters import arrays
 
 LARGEST = 100
 """Numbers of `x` beyond which the JSON leaves it to `parameters.npz`."""
-
-
-SIGNALLED = 128
-"""A shell's exit code for a program that a signal ended, less the signal's number."""
 
 
 class Done(NamedTuple):

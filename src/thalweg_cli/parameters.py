@@ -1,10 +1,5 @@
-"""A run on disk: what it was asked (`config.json`), what it found (`result.json`), and its numbers (`parameters.npz`).
+"""`parameters.npz`: what a run found, readable without this library; nothing is pickled."""
 
-Plain formats, each readable without this library; nothing is pickled. Every file appears whole or not at all, but for
-the history, which grows with the run.
-"""
-
-import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -16,38 +11,7 @@ from jax.tree_util import keystr, tree_leaves_with_path
 
 from thalweg.core.types import Params
 from thalweg.core.variables import is_array, leaf_name
-from thalweg.run.files import whole, write_text
-
-CONFIG, HISTORY, PARAMETERS, CURVES = "config.json", "history.csv", "parameters.npz", "curves.png"
-RESULT = "result.json"
-"""Written last: a folder that has it is complete."""
-
-
-def write_json(path: Path, value: Any) -> None:
-    """One JSON value, indented."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
-
-
-def read_json(file: Path) -> dict:
-    """The JSON object in a file; a `ValueError` in one sentence where there is none."""
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ValueError(f"There is no file {file}.") from error
-    except OSError as error:
-        raise ValueError(f"{file} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise ValueError(f"{file} cannot be read as JSON: {error}.") from error
-    if not isinstance(found, dict):
-        raise ValueError(f"{file} is not from a run: it holds a {type(found).__name__}.")
-    return found
-
-
-def read_config(path: Path) -> dict:
-    """The configuration in a file, or in a run's folder; a `ValueError` in one sentence where there is none."""
-    if path.is_dir() and not (path / CONFIG).exists():
-        raise ValueError(f"{path} has no {CONFIG}: it is not a run's folder.")
-    return read_json(path / CONFIG if path.is_dir() else path)
+from thalweg.run.files import whole
 
 
 def write_parameters(x: Params, path: Path) -> None:

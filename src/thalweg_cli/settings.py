@@ -7,11 +7,11 @@ from typing import Any
 
 import equinox as eqx
 
-from thalweg.cli.errors import Misuse, unknown
 from thalweg.core.duration import Duration, WholeRun
 from thalweg.core.stop import Epochs
 from thalweg.registry import METHODS, Method
 from thalweg.schedules import Schedule
+from thalweg_cli.errors import Misuse, unknown
 
 PLAIN = (Schedule, Duration, WholeRun, Epochs)
 """Objects in place of which a number means something: a constant rate, a length in steps."""

@@ -3,7 +3,6 @@
 import re
 from collections import deque
 
-from thalweg.cli.errors import Misuse, blame, unknown
 from thalweg.core.stop import (
     Epochs,
     Evaluations,
@@ -16,6 +15,7 @@ from thalweg.core.stop import (
     Target,
     ValueChange,
 )
+from thalweg_cli.errors import Misuse, blame, unknown
 
 RULES = {
     "grad_norm": GradNorm,

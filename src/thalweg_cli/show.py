@@ -1,4 +1,4 @@
-"""`thalweg show`: a run's folder, as far as the run came, as text with curves or as JSON."""
+"""`thalweg show`: a run's folder, as far as the run came, as text with curves or as JSON. Needs no JAX."""
 
 import csv
 import itertools
@@ -9,19 +9,19 @@ import textwrap
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from thalweg.cli.errors import Misuse
-from thalweg.cli.sparks import is_finite, is_logarithmic, marks, spark
-from thalweg.cli.targets import PLAIN
-from thalweg.cli.train import PARENT
-from thalweg.core.config import to_config
-from thalweg.run.folder import CONFIG, HISTORY, RESULT, read_json
-from thalweg.run.result import plural
-from thalweg.run.table import STEP
+from thalweg_cli.errors import Misuse
+from thalweg_cli.folder import CONFIG, HISTORY, PARENT, RESULT, read_json
+from thalweg_cli.sparks import is_finite, is_logarithmic, marks, spark
 
+STEP = "step"
+"""The column with which a history begins."""
 WIDEST, NARROWEST = 60, 8
 """Most and fewest marks of a curve."""
 TEXT = 120
 """Columns beyond which prose is hard to read."""
+
+OTHERS = ("thalweg", "problem", "method", "stop")
+"""What a configuration holds beside the options."""
 
 Curves = dict[str, list[float | None]]
 
@@ -65,7 +65,7 @@ def read_run(folder: Path) -> Run:
     if not any((folder / name).exists() for name in (CONFIG, RESULT, HISTORY)):
         inside = runs_in(folder)
         if inside:
-            raise Misuse(f"{folder} holds {plural(len(inside), 'run')}: name one, as in `thalweg show {inside[-1]}`.")
+            raise Misuse(f"{folder} holds runs: name one, as in `thalweg show {inside[-1]}`.")
         raise Misuse(f"{folder} is not a run's folder: it has no {CONFIG}.")
     try:
         config, result = (read_json(folder / name) if (folder / name).exists() else None for name in (CONFIG, RESULT))
@@ -92,7 +92,7 @@ def read_history(path: Path) -> Curves:
     columns: Curves = {name: [] for name in head}
     for number, row in enumerate(rows, 2):
         if len(row) != len(head):
-            raise ValueError(f"{path}, line {number} has {plural(len(row), 'cell')}, and the head has {len(head)}.")
+            raise ValueError(f"{path}, line {number}: the head has {len(head)} cells, and this row {len(row)}.")
         for name, cell in zip(head, row, strict=True):
             try:
                 columns[name].append(float(cell) if cell else None)
@@ -136,9 +136,8 @@ def settings(config: dict) -> list[tuple[str, str]]:
     """Name and text of what was asked."""
     named = {"problem": "problem", "settings": "method", "stop": "stop"}
     rows = [(name, spelled(config[key])) for name, key in named.items() if config.get(key) is not None]
-    others = {name: config[name] for name in PLAIN if name in config and name != "stop"}
-    changed = {name: value for name, value in others.items() if value != to_config(PLAIN[name]) or name == "seed"}
-    return [*rows, ("options", ", ".join(f"{name}={spelled(value)}" for name, value in changed.items()))]
+    options = {name: value for name, value in config.items() if name not in OTHERS and value is not None}
+    return [*rows, ("options", ", ".join(f"{name}={spelled(value)}" for name, value in options.items()))]
 
 
 def spelled(value: Any) -> str:

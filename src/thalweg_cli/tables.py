@@ -11,11 +11,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from thalweg.cli.errors import unknown
-from thalweg.cli.settings import find_method
 from thalweg.problems import JOBS, ZOO
 from thalweg.registry import METHODS, Method
 from thalweg.registry.method import in_words
+from thalweg_cli.errors import unknown
+from thalweg_cli.settings import find_method
 
 WIDE = 1000
 """Columns of an output that is no terminal: nothing is cut, so that it can be searched."""

@@ -10,6 +10,12 @@ MANY = 12
 """Names beyond which a sentence does not list them all."""
 
 
+SIGNALLED = 128
+"""A shell's exit code for a program that a signal ended, less the signal's number."""
+OURS = (Path(__file__).parent, Path(__file__).parent.with_name("thalweg"))
+"""The folders whose errors are sentences already."""
+
+
 class Misuse(Exception):
     """Something that the user can put right; its text is the one sentence, and the exit code is 2."""
 
@@ -60,7 +66,7 @@ def sentence(error: BaseException, where: str) -> str:
     if isinstance(error, SyntaxError):
         text = error.msg
     frames = traceback.extract_tb(error.__traceback__)
-    ours = bool(frames) and Path(frames[-1].filename).is_relative_to(Path(__file__).parents[1])
+    ours = bool(frames) and any(Path(frames[-1].filename).is_relative_to(folder) for folder in OURS)
     if not where or ours:
         return text
     kind = "the file calls exit" if isinstance(error, SystemExit) else type(error).__name__
