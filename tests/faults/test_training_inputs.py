@@ -162,8 +162,9 @@ def test_a_frame_of_numbers_is_checked_like_an_array():
     assert alone.steps == 2
 
 
-@pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.int32, np.float16, jnp.bfloat16, np.float32])
-@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize(
+    ("dtype", "streamed"), [(np.bool_, False), (np.uint8, True), (np.float16, False), (jnp.bfloat16, True)]
+)
 def test_features_of_other_dtypes_reach_the_loss_as_they_are(dtype, streamed):
     features = (RNG.integers(0, 2, size=X.shape)).astype(dtype)
 
@@ -185,16 +186,16 @@ CLASSES = {"w": np.zeros((3, 4)), "b": np.zeros(4)}
 LABELS = RNG.integers(0, 4, size=10)
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int16, np.int64])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16])
 def test_labels_may_be_any_integers(dtype):
     x = train((X, LABELS.astype(dtype)), fun=classify, x0=CLASSES).x
     assert_close(x, train((X, LABELS), fun=classify, x0=CLASSES).x, 1e-12)
 
 
-@pytest.mark.parametrize("bad", [4, -1, 200])
 @pytest.mark.parametrize("kind", ["batches", "streamed", "whole"])
+@pytest.mark.parametrize("bad", [4, -1])
 def test_a_label_out_of_range_ends_the_run_and_is_suspected(kind, bad):
-    labels = np.where(np.arange(10) == 7, bad, LABELS).astype(np.uint8 if bad == 200 else int)
+    labels = np.where(np.arange(10) == 7, bad, LABELS).astype(int if bad < 0 else np.uint8)
     options = {"x0": CLASSES, "fun": classify, "on_failure": "ignore"}
     if kind == "streamed":
         result = stream([(X[:5], labels[:5]), (X[5:], labels[5:])], **options)

@@ -13,7 +13,19 @@ from hypothesis import strategies as st
 
 import thalweg as tw
 from tests.helpers import assert_close, compilations
-from tests.run.training import CLOSE, EXAMPLES, METHOD, assert_same_run, by_hand, in_memory, loss, seen, start, table
+from tests.run.training import (
+    CLOSE,
+    EXAMPLES,
+    METHOD,
+    assert_same_run,
+    by_hand,
+    in_memory,
+    loss,
+    seen,
+    start,
+    table,
+    taken,
+)
 from thalweg.core.batches import epoch_word, shuffled
 
 FEW, MANY = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 24), (25, 26, 120, 127, 256, 257, 65_536, 65_537, 99_999)
@@ -38,7 +50,7 @@ def epochs(batches: tw.Batches, n: int, seed: int) -> list[list[int]]:
     return np.asarray(two_epochs(batches, n, np.uint32(seed))).tolist()
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(st.data(), st.sampled_from(FEW), st.sampled_from(["keep", "drop"]), st.booleans())
 def test_every_example_is_taken_once_an_epoch(data, n, last, shuffle):
     size = data.draw(st.integers(1, n))
@@ -154,9 +166,7 @@ def test_a_run_is_a_hand_written_loop(name, count):
     """Nine steps end an epoch of three, seven do not."""
     rule, transformation = RULES[name]
     result = tw.minimize(in_memory(), start(), rule, batch_size=4, stop=tw.Steps(count), seed=3)
-    take = jax.jit(tw.Batches(4).take, static_argnums=3)
-    batches = [take(table(), jax.random.key(3), step, step % 3 == 2) for step in range(count)]
-    params, values = by_hand(transformation, batches)
+    params, values = by_hand(transformation, taken(count, seed=3))
     assert_close(result.x, params, CLOSE)
     np.testing.assert_allclose(result.trace.value, values, rtol=CLOSE)
 

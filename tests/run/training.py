@@ -53,6 +53,23 @@ def streamed(source: Any, steps_per_epoch: int | None = None, **parts: Any) -> t
     return tw.Problem(loss, tw.Stream(source, steps_per_epoch), has_aux=True, **parts)
 
 
+@functools.partial(jax.jit, static_argnums=(0, 2))
+def order_of_epoch(seed: int, epoch: jax.Array, size: int) -> Any:
+    """The data in the order of an epoch, by the public way to a batch: all full ones, and the short last one."""
+    batches, data, key = tw.Batches(size), jax.tree.map(jnp.asarray, table()), jax.random.key(seed)
+    first, full = epoch * batches.steps(EXAMPLES), batches.full(EXAMPLES)
+    parts = [batches.take(data, key, first + step) for step in range(full)]
+    parts += [batches.take(data, key, first + full, short=True)] if batches.short(EXAMPLES) else []
+    return parts
+
+
+def taken(count: int, size: int = 4, seed: int = 0) -> list[Any]:
+    """The batches of the first steps of a run in memory."""
+    per_epoch = tw.Batches(size).steps(EXAMPLES)
+    epochs = range(-(-count // per_epoch))
+    return [batch for epoch in epochs for batch in order_of_epoch(seed, np.int32(epoch), size)][:count]
+
+
 @functools.partial(jax.jit, static_argnums=0)
 def optax_step(transformation: Any, params: Any, state: Any, batch: Any) -> tuple[Any, Any, jax.Array]:
     """One step of a hand-written loop: parameters, state, value."""
