@@ -45,6 +45,14 @@ def test_an_event_knows_how_long_the_run_can_be_and_whether_its_data_change():
     assert (seen[-1].whole, seen[-1].steps_per_epoch, seen[-1].length) == (True, None, None)
 
 
+def test_every_so_many_seconds_waits_for_a_chunk_and_is_called_at_the_end():
+    seen = []
+    watch = tw.Every(tw.Seconds(1e-9), lambda event: seen.append(event.step))
+    rare = tw.Every(tw.Seconds(1e9), lambda event: seen.append(-event.step))
+    tw.minimize(bowl, start(), tw.SGD(0.05), stop=tw.Steps(25), callbacks=[watch, rare], chunk=10)
+    assert seen == [10, -10, 20, 25, 25, -25], "the rare one is called after the first chunk and at the end"
+
+
 def test_every_opens_and_closes_what_it_calls(tmp_path):
     path = tmp_path / "a.csv"
     tw.minimize(bowl, start(), tw.SGD(0.05), stop=tw.Steps(6), callbacks=[tw.Every(3, tw.History(path))])

@@ -1,14 +1,15 @@
 """What happens between chunks: functions of an `Event`."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from thalweg.core.solver import Solver
-from thalweg.core.stop import Epochs, Steps
+from thalweg.core.stop import Epochs, Seconds, Steps
 from thalweg.core.trace import Trace
 from thalweg.core.types import Params
-from thalweg.run.calendar import EpochLength, Period, period
+from thalweg.run.calendar import EpochLength, Period, Position, period
 from thalweg.run.result import Validation
 from thalweg.run.validation import Validator
 
@@ -45,23 +46,24 @@ class Event(NamedTuple):
 Callback = Callable[[Event], Any]
 """Returns None to go on, `"stop"` to end the run, or a solver with other hyperparameters to go on with.
 
-A callback with an attribute `every` says itself when it is called: steps, `tw.Epochs(n)`, or None for whenever the
-driver looks. One with `open()` and `close()` has them called before the first step and after the last, whatever
-happens in between.
+A callback with an attribute `every` says itself when it is called: steps, `tw.Epochs(n)`, `tw.Seconds(n)`, or None for
+whenever the driver looks. One with `open()` and `close()` has them called before the first step and after the last,
+whatever happens in between.
 """
 
 
 class Every:
-    """Calls `callback` once in so many steps, or epochs: `Every(100, f)`, `Every(tw.Epochs(1), f)`.
+    """Calls `callback` once in so many steps, epochs or seconds: `Every(100, f)`, `Every(tw.Epochs(1), f)`.
 
-    A bare function is called after every step on whole data, and after every epoch on batches.
+    A bare function is called after every step on whole data, and after every epoch on batches. What is called once in
+    `tw.Seconds(n)` waits for the end of a chunk, does not change where chunks are cut, and is called at the end too.
     """
 
     def __init__(self, every: Any, callback: Callback):
         count = every.count if isinstance(every, (Epochs, Steps)) else every
         whole = isinstance(count, (int, float)) and not isinstance(count, bool) and count == int(count)
-        if not isinstance(every, Epochs) and not (whole and count >= 1):
-            raise ValueError(f"Every(every={every!r}): give whole steps >= 1 or tw.Epochs(n).")
+        if not isinstance(every, (Epochs, Seconds)) and not (whole and count >= 1):
+            raise ValueError(f"Every(every={every!r}): give whole steps >= 1, tw.Epochs(n) or tw.Seconds(n).")
         self.every, self.callback = every, callback
 
     def __call__(self, event: Event) -> Any:
@@ -79,15 +81,24 @@ class Every:
 
 @dataclasses.dataclass
 class Observer:
-    """A callback in a run: when it is due (None: at any moment), and what it has seen.
+    """A callback in a run: when it is due, and what it has seen.
 
+    - `period`: in steps or epochs; or else `pause`: the seconds after its last call, at `called`.
     - `shown`: the step up to which it has seen the trace. `measured`: the validations that it has seen.
     """
 
     callback: Callback
     period: Period | None
+    pause: float
     shown: int
     measured: int = 0
+    called: float = -math.inf
+
+    def due(self, at: Position, seconds: float, final: bool) -> bool:
+        """Whether it is time; one with a period is not called again after the last step."""
+        if self.period is not None:
+            return not final and self.period.due(at)
+        return final or seconds - self.called >= self.pause
 
 
 def observe(callbacks: Sequence[Callback], default: Any, length: EpochLength, first_step: int) -> list[Observer]:
@@ -95,8 +106,9 @@ def observe(callbacks: Sequence[Callback], default: Any, length: EpochLength, fi
     out = []
     for callback in callbacks:
         every = getattr(callback, "every", default)
-        due = None if every is None else period("Every", every, length)
-        out.append(Observer(callback, due, first_step))
+        clocked = every is None or isinstance(every, Seconds)
+        pause = float(every.seconds) if isinstance(every, Seconds) else 0.0
+        out.append(Observer(callback, None if clocked else period("Every", every, length), pause, first_step))
     return out
 
 

@@ -191,11 +191,12 @@ class Run:
             self.recovery.protect(self.carry)
 
     def call_back(self, final: bool = False) -> None:
-        """Calls the callbacks that are due; the wall-clock ones every time."""
-        at = self.position()
+        """Calls the callbacks that are due."""
+        at, seconds = self.position(), time.perf_counter() - self.began
         for observer in self.observers:
-            if observer.period is None or (not final and observer.period.due(at)):
+            if observer.due(at, seconds, final):
                 event = self.event(observer, final)
+                observer.called = seconds
                 observer.shown = self.first_step + self.last() + 1
                 observer.measured = 0 if self.validator is None else len(self.validator.steps)
                 self.obey(observer.callback, event)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from thalweg.core.stop import Seconds
 from thalweg.core.trace import Trace
 from thalweg.run.callbacks import Event
 
@@ -35,20 +36,19 @@ class Progress:
     - `terminal`: show it or not; None to look at the error stream.
     """
 
-    every = None
+    every = Seconds(REFRESH)
 
     def __init__(self, *, terminal: bool | None = None):
         self.terminal = is_terminal(sys.stderr) if terminal is None else terminal
         self._bar: Any = None
         self._pace = Pace()
-        self._traces: list[Trace] = []
-        self._shown = False
+        self._trace: Trace | None = None
 
     def open(self) -> None:
         """Shows the bar at its start."""
         if not self.terminal or self._bar is not None:
             return
-        self._pace, self._traces, self._shown = Pace(), [], False
+        self._pace, self._trace = Pace(), None
         bar = new_bar()
         with self.given_up_if_lost():
             bar.start()
@@ -63,20 +63,13 @@ class Progress:
                 bar.stop()
 
     def __call__(self, event: Event) -> None:
-        """Shows where the run stands, if it is time to."""
+        """Shows where the run stands."""
         self.open()
         if self._bar is None:
             return
-        if len(event.trace.value):
-            self._traces = [*([] if self._shown else self._traces), event.trace]
-            self._shown = False
-        if event.final or self._pace.seconds is None or event.seconds - self._pace.seconds >= REFRESH:
-            self.show(event)
-
-    def show(self, event: Event) -> None:
-        """Changes the numbers."""
         self._pace.learn(event)
-        self._shown = True
+        if len(event.trace.value):  # the last call may bring no new rows
+            self._trace = event.trace
         total = event.step if event.final else event.length
         with self.given_up_if_lost():
             text = fit(self.parts(event), self._bar.console.width)
@@ -89,16 +82,16 @@ class Progress:
         else:
             yield f"step {event.step}"
             yield f"epoch {event.epoch:.3g}{out_of(epochs_of(event))}"
-        yield from value_text(self._traces, event.whole)
+        yield from value_text(self._trace, event.whole)
         held_out = dict(event.validation)
         if "validation_value" in held_out:
             yield f"validation {held_out.pop('validation_value'):.4g}"
         for name, number in held_out.items():
             yield f"{name.removeprefix('validation_')} {number:.4g}"
-        yield from last_number("optimality", self._traces, "optimality")
+        yield from last_number("optimality", self._trace, "optimality")
         if not event.final:
             yield from self._pace.left(event)
-        yield from last_number("step size", self._traces, "step_size")
+        yield from last_number("step size", self._trace, "step_size")
         yield from self._pace.text()
 
     @contextlib.contextmanager
@@ -135,19 +128,17 @@ class Pace:
             yield f"{self.rate:,.0f} steps/s" if self.rate >= 100 else f"{self.rate:.2g} steps/s"
 
 
-def value_text(traces: list[Trace], whole: bool) -> Iterator[str]:
+def value_text(trace: Trace | None, whole: bool) -> Iterator[str]:
     """The last value, or the mean of the finite ones where every step sees other data."""
-    if whole:
-        yield from last_number("value", traces, "value", digits=5)
-        return
-    values = np.concatenate([trace.value for trace in traces] or [np.empty(0)])
-    if np.isfinite(values).any():
-        yield f"mean value {values[np.isfinite(values)].mean():.4g}"
+    if whole or trace is None:
+        yield from last_number("value", trace, "value", digits=5)
+    elif np.isfinite(trace.value).any():
+        yield f"mean value {trace.value[np.isfinite(trace.value)].mean():.4g}"
 
 
-def last_number(name: str, traces: list[Trace], field: str, digits: int = 2) -> Iterator[str]:
+def last_number(name: str, trace: Trace | None, field: str, digits: int = 2) -> Iterator[str]:
     """The last number of a column, where it is measured."""
-    number = float(getattr(traces[-1], field)[-1]) if traces else math.nan
+    number = math.nan if trace is None else float(getattr(trace, field)[-1])
     if not math.isnan(number):
         yield f"{name} {number:.{digits}g}"
 
