@@ -25,25 +25,25 @@ def is_numeric(dtype: Any) -> bool:
     return dtype == np.bool_ or jax.numpy.issubdtype(dtype, np.number)
 
 
-class Constant(eqx.Module):
+class HeldNumber(eqx.Module):
     """A number of the user's tree that is part of the program: the width of a window, the slope of an activation."""
 
     value: float = eqx.field(static=True)
 
 
-def is_constant(leaf: Any) -> bool:
+def is_held(leaf: Any) -> bool:
     """Whether a leaf stands for a number that is part of the program."""
-    return isinstance(leaf, Constant)
+    return isinstance(leaf, HeldNumber)
 
 
 def hold(tree: Any) -> Any:
-    """`tree` with its Python floats as constants: our own floats are traced, the user's never."""
-    return jax.tree.map(lambda leaf: Constant(leaf) if isinstance(leaf, float) and not is_array(leaf) else leaf, tree)
+    """`tree` with its Python floats held as parts of the program: our own floats are traced, the user's never."""
+    return jax.tree.map(lambda leaf: HeldNumber(leaf) if isinstance(leaf, float) and not is_array(leaf) else leaf, tree)
 
 
 def release(tree: Any) -> Any:
     """The tree that `hold` was given."""
-    return jax.tree.map(lambda leaf: leaf.value if is_constant(leaf) else leaf, tree, is_leaf=is_constant)
+    return jax.tree.map(lambda leaf: leaf.value if is_held(leaf) else leaf, tree, is_leaf=is_held)
 
 
 def rejoin(x: Params, frozen: Any) -> Params:
@@ -52,7 +52,7 @@ def rejoin(x: Params, frozen: Any) -> Params:
         return jax.tree.map(lambda leaf: leaf, x)
 
     def is_leaf(leaf):
-        return leaf is None or is_constant(leaf)
+        return leaf is None or is_held(leaf)
 
     return release(jax.tree.map(lambda a, b: b if a is None else a, x, frozen, is_leaf=is_leaf))
 
