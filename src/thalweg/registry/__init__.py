@@ -2,10 +2,12 @@
 
 from thalweg.core.oracle import PARTS, Oracle
 from thalweg.core.solver import Solver
-from thalweg.registry import composite, descent, first_order
+from thalweg.registry import blackbox, composite, constrained, descent, finite_sum, first_order, latent, trust_region
 from thalweg.registry.method import Linear, Method, Neighbourhood, Sublinear, Superlinear
 
-METHODS: dict[str, Method] = {row.name: row for row in (*first_order.ROWS, *descent.ROWS, *composite.ROWS)}
+FAMILIES = (first_order, descent, trust_region, finite_sum, composite, constrained, latent, blackbox)
+
+METHODS: dict[str, Method] = {row.name: row for family in FAMILIES for row in family.ROWS}
 """Name -> row."""
 
 

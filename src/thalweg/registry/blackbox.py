@@ -1,0 +1,5 @@
+"""Blackbox: values only."""
+
+from thalweg.registry.method import Method
+
+ROWS: tuple[Method, ...] = ()

@@ -1,0 +1,5 @@
+"""Constrained: sets, equalities and inequalities."""
+
+from thalweg.registry.method import Method
+
+ROWS: tuple[Method, ...] = ()

@@ -1,0 +1,5 @@
+"""Trust region: a model and a radius."""
+
+from thalweg.registry.method import Method
+
+ROWS: tuple[Method, ...] = ()

@@ -1,0 +1,1 @@
+"""Means over examples, with gradients of reduced variance."""

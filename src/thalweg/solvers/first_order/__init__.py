@@ -1,0 +1,1 @@
+"""Solvers around a rule that choose where the gradient is taken."""
