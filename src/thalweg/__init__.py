@@ -29,8 +29,10 @@ from thalweg.core.first_order import FirstOrder
 from thalweg.core.rule import Rule
 from thalweg.rules.adam import Adam
 from thalweg.rules.adamw import AdamW
+from thalweg.rules.freeze import Freeze
 from thalweg.rules.masks import matrices
 from thalweg.rules.momentum import Momentum
+from thalweg.rules.partition import Partition
 from thalweg.rules.sgd import SGD
 from thalweg.schedules import Constant, Cosine, Exponential, Linear, Schedule, StepDecay, WarmupCosine
 
@@ -43,6 +45,9 @@ from thalweg.solvers.composite.fista import FISTA
 from thalweg.solvers.descent.descent import Descent, Direction
 from thalweg.solvers.descent.lbfgs import LBFGS
 from thalweg.solvers.descent.steepest import SteepestDescent
+from thalweg.solvers.first_order.nesterov import Nesterov
+from thalweg.solvers.first_order.sam import SAM
+from thalweg.solvers.first_order.schedule_free import ScheduleFree, ScheduleFreeSGD
 
 # When to stop
 from thalweg.core.stop import Epochs, Evaluations, GradNorm, Never, Patience, Seconds, StepNorm, Steps, Stop, Target
@@ -86,6 +91,7 @@ __all__ = [
     "FISTA",
     "FirstOrder",
     "Found",
+    "Freeze",
     "GradNorm",
     "History",
     "Info",
@@ -99,18 +105,23 @@ __all__ = [
     "MinimizeError",
     "MinimizeWarning",
     "Momentum",
+    "Nesterov",
     "Never",
     "Nonsmooth",
     "Objective",
     "Oracle",
+    "Partition",
     "Patience",
     "Phi",
     "Problem",
     "Progress",
     "Result",
     "Rule",
+    "SAM",
     "SGD",
     "Schedule",
+    "ScheduleFree",
+    "ScheduleFreeSGD",
     "Seconds",
     "Solver",
     "Status",
