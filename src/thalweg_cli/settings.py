@@ -57,10 +57,10 @@ def configure(row: Method, problem: str, settings: dict[str, Any]) -> Any:
     if problem in row.solves:
         return adjust(row.example(problem), settings, row.name)
     parameters = inspect.signature(row.make).parameters
-    required = [name for name, p in parameters.items() if p.default is inspect.Parameter.empty]
-    if any(has_parts(getattr(row.example(problem), name, None)) for name in required):
+    if any(has_parts(getattr(row.example(problem), name, None)) for name in parameters):
         return adjust(row.example(problem), settings, row.name)
-    if missing := [name for name in required if name not in settings]:
+    missing = [n for n, p in parameters.items() if p.default is inspect.Parameter.empty and n not in settings]
+    if missing:
         example = getattr(row.example(problem), missing[0], "VALUE")
         raise Misuse(f"{row.name} needs {missing[0]}: add --set {missing[0]}={example}.")
     own = {name: value for name, value in settings.items() if name in parameters}
@@ -75,7 +75,7 @@ def has_parts(value: Any) -> bool:
 
 def adjust(method: Any, settings: dict[str, Any], name: str, offered: tuple[str, ...] = ()) -> Any:
     """`method` with hyperparameters replaced, wherever they stand inside it; every part checks its own again."""
-    for key, value in settings.items():
+    for key, value in sorted(settings.items(), key=lambda item: not isinstance(item[1], str)):  # names, then numbers
         paths = dict.fromkeys(hyperparameters(method))
         found = [path for path in paths if path == key] or [path for path in paths if path.endswith("." + key)]
         if len(found) > 1:
