@@ -42,6 +42,9 @@ from thalweg.solvers.composite.fista import FISTA
 from thalweg.solvers.descent.descent import Descent, Direction
 from thalweg.solvers.descent.lbfgs import LBFGS
 from thalweg.solvers.descent.steepest import SteepestDescent
+from thalweg.solvers.trust_region.steihaug import SteihaugCG
+from thalweg.solvers.trust_region.subproblem import Proposal, Subproblem
+from thalweg.solvers.trust_region.trust_region import TrustRegion
 
 # When to stop
 from thalweg.core.stop import Epochs, Evaluations, GradNorm, Never, Patience, Seconds, StepNorm, Steps, Stop, Target
@@ -104,6 +107,7 @@ __all__ = [
     "Phi",
     "Problem",
     "Progress",
+    "Proposal",
     "Result",
     "Rule",
     "SGD",
@@ -112,6 +116,7 @@ __all__ = [
     "Solver",
     "Status",
     "SteepestDescent",
+    "SteihaugCG",
     "Step",
     "StepDecay",
     "StepNorm",
@@ -119,8 +124,10 @@ __all__ = [
     "Stop",
     "Stream",
     "StrongWolfe",
+    "Subproblem",
     "Target",
     "Trace",
+    "TrustRegion",
     "ValueChange",
     "WarmupCosine",
     "change",
