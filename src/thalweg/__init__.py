@@ -43,6 +43,7 @@ from thalweg.solvers.composite.fista import FISTA
 from thalweg.solvers.descent.descent import Descent, Direction
 from thalweg.solvers.descent.lbfgs import LBFGS
 from thalweg.solvers.descent.steepest import SteepestDescent
+from thalweg.solvers.finite_sum.svrg import SVRG
 from thalweg.solvers.trust_region.steihaug import SteihaugCG
 from thalweg.solvers.trust_region.subproblem import Proposal, Subproblem
 from thalweg.solvers.trust_region.trust_region import TrustRegion
@@ -114,6 +115,7 @@ __all__ = [
     "Result",
     "Rule",
     "SGD",
+    "SVRG",
     "Schedule",
     "Seconds",
     "Solver",

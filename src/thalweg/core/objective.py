@@ -61,6 +61,11 @@ class Objective(eqx.Module):
         """The same objective on other data, with the random key and model state of one step."""
         return replace(self, data=data, key=key, model_state=model_state)
 
+    def at(self, rows: jax.Array) -> Self:
+        """The same objective on the examples with these numbers: a term, or a mini-batch, of a finite sum."""
+        part = jax.tree.map(lambda a: a.at[rows].get(mode="promise_in_bounds", wrap_negative_indices=False), self.data)
+        return self.on(part, self.key, self.model_state)
+
     @property
     def examples(self) -> int:
         """Length of the data's leading axis; 0 without data."""

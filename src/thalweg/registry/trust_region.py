@@ -10,7 +10,7 @@ ROWS = (
         family="trust_region",
         example=lambda problem: TrustRegion(),
         solves=("quadratic", "rosenbrock", "beale", "himmelblau", "least-squares"),
-        claim=Superlinear(of="value", on="rosenbrock"),
+        claim=Superlinear(of="value", on="himmelblau"),
         cost="2 gradients and values, Hessian-vector products as conjugate gradients need them",
         memory="n, and 5n inside a step",
         twin="tests.twins.trust_region",

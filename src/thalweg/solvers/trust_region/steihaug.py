@@ -17,6 +17,8 @@ MISSED = 1e-4
 Along an eigenvector of negative curvature the residual never shrinks, so one below this has missed it only if the
 random start had a smaller component there: a chance of about `1e-4 * sqrt(n)`.
 """
+REFINED = 8
+"""Steps down the quotient once it is negative."""
 
 
 class CG(NamedTuple):
@@ -75,10 +77,37 @@ def search(key: Key, hvp: Callable[[jax.Array], jax.Array], like: jax.Array, max
     """Looks for negative curvature from a random start; `d` has the quotient `lowest` where it `left`.
 
     Royer, O'Neill & Wright 2020, doi:10.1007/s10107-019-01362-7: conjugate gradients end only where the Hessian is
-    positive definite on all that they have seen.
+    positive definite on all that they have seen. The direction at which they stop may be barely negative; a few steps
+    down the quotient itself show how negative the curvature is.
     """
     b = jax.random.normal(key, like.shape, like.dtype)
-    return conjugate_gradients(b / norm(b), hvp, jnp.inf, MISSED, max_iterations)
+    cg = conjugate_gradients(b / norm(b), hvp, jnp.inf, MISSED, max_iterations)
+    unit = cg.d / norm(cg.d)
+    start = Quotient(unit, cg.hd / norm(cg.d), cg.lowest, jnp.asarray(0, jnp.int32))
+
+    def lower(at: Quotient) -> Quotient:
+        """The best direction in the plane of `d` and the gradient of its quotient."""
+        w = at.hd - at.value * at.d
+        w = w / jnp.where(norm(w) > 0, norm(w), 1)
+        hw = hvp(w)
+        slope, other = w @ at.hd, w @ hw
+        value = 0.5 * (at.value + other) - jnp.hypot(0.5 * (at.value - other), slope)
+        c, s = slope, value - at.value  # an eigenvector of [[value, slope], [slope, other]]
+        size = jnp.hypot(c, s)
+        c, s = jnp.where(size > 0, c / size, 1), jnp.where(size > 0, s / size, 0)
+        return Quotient(c * at.d + s * w, c * at.hd + s * hw, value, at.count + 1)
+
+    end = jax.lax.while_loop(lambda at: cg.left & (at.value < 0) & (at.count < REFINED), lower, start)
+    return cg._replace(d=end.d, lowest=end.value, hvps=cg.hvps + end.count)
+
+
+class Quotient(NamedTuple):
+    """A unit vector `d`, `Hd`, the Rayleigh quotient `d'Hd`, and the products taken."""
+
+    d: jax.Array
+    hd: jax.Array
+    value: Scalar
+    count: Scalar
 
 
 class SteihaugCG(Subproblem):

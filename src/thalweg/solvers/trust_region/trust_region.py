@@ -18,7 +18,7 @@ from thalweg.solvers.trust_region.subproblem import Proposal, Subproblem
 
 GOOD, POOR = 0.75, 0.25
 """Ratios above and below which the radius changes (Conn, Gould & Toint 2000, algorithm 6.1.1)."""
-CLEAR = 1e3
+CLEAR = 100
 """Roundings of the largest curvature below which a negative one may be rounding itself."""
 
 
@@ -73,6 +73,8 @@ class TrustRegion(Solver):
     max_search: int = static_field(200)
 
     def __check_init__(self):
+        if not isinstance(self.subproblem, Subproblem):
+            raise TypeError(f"TrustRegion(subproblem={self.subproblem!r}): give a Subproblem, e.g. tw.SteihaugCG().")
         check_positive(self, "radius")
         check_real(self, "max_radius", 0.0, jnp.inf, "> 0", open_low=True)
         check_real(self, "accept", 0.0, POOR, "in [0, 1/4)", open_high=True)
