@@ -114,8 +114,9 @@ def lasso(examples: int = 60, dimension: int = 20, weight: float = 0.1, seed: in
 def logistic(examples: int = 100, dimension: int = 4, weight: float = 0.1, seed: int = 0) -> Known:
     r"""Logistic regression with an L2 penalty, whose minimiser Newton's method finds to the last digit.
 
-    \(\tfrac1n\sum_i \log(1 + e^{-b_i a_i'x}) + \tfrac\lambda2\|x\|^2\) with \(b_i = \pm1\): \(\mu = \lambda\), and \(L\)
-    is \(\lambda\) and a quarter of the largest eigenvalue of \(A'A/n\).
+    \(\tfrac1n\sum_i \log(1 + e^{-b_i a_i'x}) + \tfrac\lambda2\|x\|^2\) with \(b_i = \pm1\).
+
+    \(\mu = \lambda\), and \(L\) is \(\lambda\) and a quarter of the largest eigenvalue of \(A'A/n\).
     """
     rng = np.random.default_rng(seed)
     a = rng.normal(size=(examples, dimension))
