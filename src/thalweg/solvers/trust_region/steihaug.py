@@ -18,7 +18,9 @@ Along an eigenvector of negative curvature the residual never shrinks, so one be
 random start had a smaller component there: a chance of about `1e-4 * sqrt(n)`.
 """
 REFINED = 8
-"""Steps down the quotient once it is negative."""
+"""Steps down the quotient once it is negative, at most."""
+SETTLED = 0.01
+"""Residual of an eigenvector, relative to its value, at which the value is known to about the square of this."""
 
 
 class CG(NamedTuple):
@@ -88,16 +90,20 @@ def search(key: Key, hvp: Callable[[jax.Array], jax.Array], like: jax.Array, max
     def lower(at: Quotient) -> Quotient:
         """The best direction in the plane of `d` and the gradient of its quotient."""
         w = at.hd - at.value * at.d
-        w = w / jnp.where(norm(w) > 0, norm(w), 1)
+        w = w / norm(w)
         hw = hvp(w)
         slope, other = w @ at.hd, w @ hw
         value = 0.5 * (at.value + other) - jnp.hypot(0.5 * (at.value - other), slope)
         c, s = slope, value - at.value  # an eigenvector of [[value, slope], [slope, other]]
-        size = jnp.hypot(c, s)
-        c, s = jnp.where(size > 0, c / size, 1), jnp.where(size > 0, s / size, 0)
+        c, s = c / jnp.hypot(c, s), s / jnp.hypot(c, s)
         return Quotient(c * at.d + s * w, c * at.hd + s * hw, value, at.count + 1)
 
-    end = jax.lax.while_loop(lambda at: cg.left & (at.value < 0) & (at.count < REFINED), lower, start)
+    def going(at: Quotient) -> Scalar:
+        # Beyond this the gradient is rounding, and the plane no longer one of two directions at right angles.
+        steep = norm(at.hd - at.value * at.d) > SETTLED * jnp.abs(at.value)
+        return cg.left & (at.value < 0) & steep & (at.count < REFINED)
+
+    end = jax.lax.while_loop(going, lower, start)
     return cg._replace(d=end.d, lowest=end.value, hvps=cg.hvps + end.count)
 
 
