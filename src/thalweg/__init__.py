@@ -48,6 +48,10 @@ from thalweg.solvers.descent.steepest import SteepestDescent
 from thalweg.solvers.first_order.nesterov import Nesterov
 from thalweg.solvers.first_order.sam import SAM
 from thalweg.solvers.first_order.schedule_free import ScheduleFree, ScheduleFreeSGD
+from thalweg.solvers.finite_sum.svrg import SVRG
+from thalweg.solvers.trust_region.steihaug import SteihaugCG
+from thalweg.solvers.trust_region.subproblem import Proposal, Subproblem
+from thalweg.solvers.trust_region.trust_region import TrustRegion
 
 # When to stop
 from thalweg.core.stop import Epochs, Evaluations, GradNorm, Never, Patience, Seconds, StepNorm, Steps, Stop, Target
@@ -115,10 +119,12 @@ __all__ = [
     "Phi",
     "Problem",
     "Progress",
+    "Proposal",
     "Result",
     "Rule",
     "SAM",
     "SGD",
+    "SVRG",
     "Schedule",
     "ScheduleFree",
     "ScheduleFreeSGD",
@@ -126,6 +132,7 @@ __all__ = [
     "Solver",
     "Status",
     "SteepestDescent",
+    "SteihaugCG",
     "Step",
     "StepDecay",
     "StepNorm",
@@ -133,8 +140,10 @@ __all__ = [
     "Stop",
     "Stream",
     "StrongWolfe",
+    "Subproblem",
     "Target",
     "Trace",
+    "TrustRegion",
     "ValueChange",
     "WarmupCosine",
     "change",

@@ -19,7 +19,7 @@ from thalweg.core.iterate import Carry
 from thalweg.core.objective import Latent
 from thalweg.core.oracle import PARTS, Oracle
 from thalweg.core.problem import Problem
-from thalweg.core.solver import Solver
+from thalweg.core.solver import Samples, Solver
 from thalweg.core.stop import Epochs, GradNorm, Patience, Steps, Stop, rules_of
 from thalweg.core.types import Params
 from thalweg.core.variables import check_start, short, split
@@ -102,7 +102,7 @@ def minimize(
     problem = with_model_state(problem, model_state)
     rule = default_rule(offers, x) if stop is None else stop
     check_stop(problem, offers, rule)
-    per_epoch = epoch_length(problem, batches).steps
+    per_epoch = epoch_length(problem, solver, batches).steps
     solver = resolve(solver, per_epoch, length(rule, per_epoch))
     choice = Choice(lambda: method_name(solver), reason, default_limit=stop is None)
     return report(launch(problem, solver, rule, Variables(x, frozen), options, choice), on_failure)
@@ -164,6 +164,10 @@ def check_fit(problem: Problem, offers: frozenset[Oracle], method: Solver, batch
     if fits(method, offers):
         return
     name = method_name(method)
+    if isinstance(method, Samples) and batches is not None:
+        raise ValueError(
+            f"{name} draws its own batches: write tw.{name}(..., batch_size={batches.size}), and leave batch_size=None."
+        )
     others = ", ".join(fitting(offers)) or "none in this version"
     missing = method.needs - offers
     ignored = (offers & PARTS) - method.takes - method.needs

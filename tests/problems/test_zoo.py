@@ -41,6 +41,8 @@ def test_the_constants_are_the_ends_of_the_spectrum(name):
         pytest.skip("no constant")
     curvature = np.linalg.eigvalsh(jax.hessian(known.problem.objective.value)(as_array(known.x0)))
     assert curvature[-1] == pytest.approx(known.smoothness, rel=1e3 * EPS)
+    if name == "logistic":  # its curvature falls to the penalty's far from the data's hyperplane
+        curvature = np.linalg.eigvalsh(jax.hessian(known.problem.objective.value)(as_array(1e3 * known.argmin)))
     assert curvature[0] == pytest.approx(known.convexity, rel=1e4 * EPS)
 
 

@@ -1,6 +1,7 @@
 """The claims of the registry, measured: each holds, and none is so weak that it says nothing."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -35,7 +36,7 @@ def fitted_rate(gap: np.ndarray) -> float:
 
 
 def test_every_claim_is_measured_here():
-    kinds = (tw.registry.Linear, tw.registry.Sublinear, tw.registry.Neighbourhood)
+    kinds = (tw.registry.Linear, tw.registry.Sublinear, tw.registry.Superlinear, tw.registry.Neighbourhood)
     assert sorted(name for kind in kinds for name in rows(kind)) == sorted(tw.METHODS)
 
 
@@ -93,6 +94,33 @@ def test_sublinear(name):
     assert len(gap) > 10
     assert exponent >= claim.order
     assert np.max(t**claim.order * gap) <= constant(row.example(claim.on), known)
+
+
+@pytest.mark.parametrize("name", rows(tw.registry.Superlinear))
+def test_superlinear(name):
+    """At the end every ratio is far smaller than the one before."""
+    row = tw.METHODS[name]
+    known, claim = ZOO[row.claim.on](), row.claim
+    assert claim.of == "value"
+    gap = gaps(known, row.example(claim.on), 100)
+    ratios = (gap[1:] / gap[:-1])[-3:]
+    assert np.all(ratios[1:] < 0.1 * ratios[:-1])
+    assert ratios[-1] < 1e-3
+
+
+def test_truncated_newton_steps_are_of_order_three_halves():
+    """The forcing term min(1/2, sqrt|g|): near the minimum |g_next| / |g|^(3/2) neither grows nor vanishes."""
+    a = np.logspace(0, 3, 50)
+
+    def convex(x):
+        return 0.5 * jnp.sum(jnp.asarray(a) * x**2) + jnp.sum(jnp.exp(x))
+
+    stop = tw.GradNorm(1e-12) | tw.Steps(100)
+    optimality = tw.minimize(convex, np.ones(50), tw.TrustRegion(), stop=stop).trace.optimality
+    near = optimality[optimality < 0.2]
+    assert len(near) >= 6
+    constants = near[1:] / near[:-1] ** 1.5
+    assert np.all((constants > 0.2) & (constants < 5.0))
 
 
 def test_acceleration_shows_where_gradient_descent_breaks_the_bound():

@@ -28,7 +28,7 @@ def to_config(value: Any) -> Any:
     if isinstance(value, PLAIN):
         return value
     if isinstance(value, float):
-        return value if math.isfinite(value) else {"float": repr(value)}
+        return value if math.isfinite(value) else {"float": repr(float(value))}
     if isinstance(value, (np.ndarray, np.generic, jax.Array)):
         return {"array": np.asarray(value).tolist(), "dtype": str(value.dtype)}
     if isinstance(value, (list, tuple)):

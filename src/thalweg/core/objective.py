@@ -53,9 +53,18 @@ class Objective(eqx.Module):
         """Hessian at `x` times `v`, forward over reverse: about two gradients' work, no matrix."""
         return jax.jvp(jax.grad(self.value), (x,), (v,))[1]
 
+    def hessian(self, x: Params) -> Callable[[Params], Params]:
+        """The Hessian at `x` as a function of `v`: the gradient is evaluated and linearised once, for many products."""
+        return jax.linearize(jax.grad(self.value), x)[1]
+
     def on(self, data: Any, key: Key | None = None, model_state: Any = None) -> Self:
         """The same objective on other data, with the random key and model state of one step."""
         return replace(self, data=data, key=key, model_state=model_state)
+
+    def at(self, rows: jax.Array) -> Self:
+        """The same objective on the examples with these numbers: a term, or a mini-batch, of a finite sum."""
+        part = jax.tree.map(lambda a: a.at[rows].get(mode="promise_in_bounds", wrap_negative_indices=False), self.data)
+        return self.on(part, self.key, self.model_state)
 
     @property
     def examples(self) -> int:

@@ -1,12 +1,22 @@
 """How `x_t` becomes `x_{t+1}`."""
 
 import abc
+from typing import Protocol, runtime_checkable
 
 import equinox as eqx
 
 from thalweg.core.oracle import Oracle
 from thalweg.core.problem import Problem
 from thalweg.core.types import Key, Params, State, Step
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """A solver that draws examples of a finite sum itself, from its own key."""
+
+    def examples(self, n: int) -> int:
+        """How many examples one step reads, of `n`: an epoch is as many steps as read `n`."""
+        ...
 
 
 class Solver(eqx.Module):

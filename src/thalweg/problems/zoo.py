@@ -111,6 +111,33 @@ def lasso(examples: int = 60, dimension: int = 20, weight: float = 0.1, seed: in
     return Known(problem, np.zeros(dimension), minimum, best, float(curvature[-1]), float(curvature[0]))
 
 
+def logistic(examples: int = 100, dimension: int = 4, weight: float = 0.1, seed: int = 0) -> Known:
+    r"""Logistic regression with an L2 penalty, whose minimiser Newton's method finds to the last digit.
+
+    \(\tfrac1n\sum_i \log(1 + e^{-b_i a_i'x}) + \tfrac\lambda2\|x\|^2\) with \(b_i = \pm1\).
+
+    \(\mu = \lambda\), and \(L\) is \(\lambda\) and a quarter of the largest eigenvalue of \(A'A/n\).
+    """
+    rng = np.random.default_rng(seed)
+    a = rng.normal(size=(examples, dimension))
+    b = np.where(rng.uniform(size=examples) < 1 / (1 + np.exp(-a @ rng.normal(size=dimension))), 1.0, -1.0)
+    best = np.zeros(dimension)
+    for _ in range(20):
+        wrong = 1 / (1 + np.exp(b * (a @ best)))
+        grad = weight * best - a.T @ (b * wrong) / examples
+        hessian = (a.T * (wrong * (1 - wrong))) @ a / examples + weight * np.eye(dimension)
+        best = best - np.linalg.solve(hessian, grad)
+
+    def penalised_logistic(x, batch):
+        features, sign = batch
+        return jnp.mean(jnp.logaddexp(0.0, -sign * (features @ x))) + 0.5 * weight * jnp.sum(x**2)
+
+    minimum = float(np.mean(np.logaddexp(0, -b * (a @ best))) + 0.5 * weight * best @ best)
+    smoothness = float(np.linalg.eigvalsh(a.T @ a / examples)[-1] / 4 + weight)
+    problem = Problem(penalised_logistic, (as_float(a), as_float(b)))
+    return Known(problem, np.zeros(dimension), minimum, best, smoothness, weight)
+
+
 def as_float(a: np.ndarray) -> Any:
     """In the widest float in use."""
     return jnp.asarray(a, jnp.result_type(float))
@@ -123,5 +150,6 @@ ZOO: dict[str, Callable[[], Known]] = {
     "himmelblau": himmelblau,
     "least-squares": least_squares,
     "lasso": lasso,
+    "logistic": logistic,
 }
 """Name on the command line and in the registry -> problem."""

@@ -16,7 +16,7 @@ from thalweg.core.iterate import Carry, shapes
 from thalweg.core.nonsmooth import Zero
 from thalweg.core.oracle import Oracle
 from thalweg.core.problem import Problem
-from thalweg.core.solver import Solver
+from thalweg.core.solver import Samples, Solver
 from thalweg.core.status import Status
 from thalweg.core.stop import Epochs, Never, Steps, Stop
 from thalweg.core.trace import Trace, unpack
@@ -92,7 +92,7 @@ def launch(problem: Problem, solver: Solver, stop: Stop, start: Variables, optio
         options.dispatch is None and facts.convolves and jax.default_backend() == "cpu" and lanes is None
     )
     carry = None if options.state is None else resumed(options.state, engine, stop, options.average)
-    watch = watched(problem, stop, options, carry)
+    watch = watched(problem, solver, stop, options, carry)
     extras = {"keep": options.keep, "carry": carry, "feed": feed, "recovery": Recovery(options.on_nonfinite)}
     run = Run(task, engine, start.frozen, watch, **extras)
     if lanes is not None:
@@ -116,9 +116,9 @@ def feed_of(problem: Problem, state: Any) -> Feed | None:
     return Feed(problem.stream, int(state.step) if isinstance(state, Carry) else 0)
 
 
-def watched(problem: Problem, stop: Stop, options: Options, carry: Carry | None) -> Watch:
+def watched(problem: Problem, solver: Solver, stop: Stop, options: Options, carry: Carry | None) -> Watch:
     """Who looks at the run, and when."""
-    length = epoch_length(problem, options.batches)
+    length = epoch_length(problem, solver, options.batches)
     once = problem.stream is not None and problem.stream.once
     epoch = Steps(STREAM_PERIOD) if once else Epochs(1)
     on_batches = not problem.whole or options.batches is not None
@@ -139,13 +139,15 @@ def watched(problem: Problem, stop: Stop, options: Options, carry: Carry | None)
     )
 
 
-def epoch_length(problem: Problem, batches: Batches | None) -> EpochLength:
-    """How long a pass over the data lasts."""
+def epoch_length(problem: Problem, solver: Solver, batches: Batches | None) -> EpochLength:
+    """How long a pass over the data lasts; less than a step where one step reads more examples than there are."""
     if problem.stream is not None:
         return EpochLength(problem.stream.steps_per_epoch, not problem.stream.once)
     examples = problem.objective.examples
     if batches is not None:
         return EpochLength(float(batches.steps(examples)), False)
+    if examples and isinstance(solver, Samples):
+        return EpochLength(examples / solver.examples(examples), False)
     return EpochLength(1.0 if examples else None, False)
 
 

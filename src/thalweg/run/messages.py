@@ -115,7 +115,7 @@ def advice(
     value = float(trace.value[row]) if len(trace.value) else float("nan")
     optimality = float(trace.optimality[row]) if len(trace.optimality) else float("nan")
     if status == Status.CONVERGED:
-        return (converged(trace, value),)
+        return (converged(trace, row, value),)
     if status == Status.SEARCH_FAILED:
         return (search_failed(value, optimality),)
     if status == Status.NONFINITE and lost is not None:
@@ -128,8 +128,11 @@ def advice(
     return ()
 
 
-def converged(trace: Trace, value: float) -> str:
-    """What a first-order certificate does not say."""
+def converged(trace: Trace, row: int, value: float) -> str:
+    """What a first-order certificate does not say, unless the method measured the curvature too."""
+    curvature = float(trace.extra["curvature"][row]) if "curvature" in (trace.extra or {}) else float("nan")
+    if np.isfinite(curvature):
+        return f"A random search found no negative curvature beyond rounding; the smallest met is {curvature:.3g}."
     if len(trace.value) > 1:
         return "Stationary to first order; the curvature was not checked, so a saddle is possible."
     hint = ""
