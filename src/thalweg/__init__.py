@@ -43,6 +43,9 @@ from thalweg.solvers.descent.descent import Descent, Direction
 from thalweg.solvers.descent.lbfgs import LBFGS
 from thalweg.solvers.descent.steepest import SteepestDescent
 
+from thalweg.solvers.latent.em import EM
+from thalweg.solvers.latent.gaussian_mixture import GaussianMixture, Mixture
+
 # When to stop
 from thalweg.core.stop import Epochs, Evaluations, GradNorm, Never, Patience, Seconds, StepNorm, Steps, Stop, Target
 from thalweg.core.stop import ValueChange
@@ -73,6 +76,7 @@ __all__ = [
     "Cosine",
     "Descent",
     "Direction",
+    "EM",
     "Epochs",
     "Evals",
     "Evaluation",
@@ -83,6 +87,7 @@ __all__ = [
     "FISTA",
     "FirstOrder",
     "Found",
+    "GaussianMixture",
     "GradNorm",
     "History",
     "Info",
@@ -95,6 +100,7 @@ __all__ = [
     "METHODS",
     "MinimizeError",
     "MinimizeWarning",
+    "Mixture",
     "Momentum",
     "Never",
     "Nonsmooth",

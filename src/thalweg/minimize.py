@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from thalweg.core.batches import Batches
+from thalweg.core.compiled import program
 from thalweg.core.duration import length, resolve
 from thalweg.core.fields import is_tracer
 from thalweg.core.first_order import FirstOrder
@@ -67,7 +68,8 @@ def minimize(
       variables' dtype. Required on batches, e.g. `tw.Epochs(20) | tw.Patience(5)`.
     - `keep`: `"last"`, or `"best"` for the lowest validation value, or the lowest value without validation.
     - `restarts`: this many starts in parallel; the first is `x0`, the others are normal around it with standard
-      deviation `spread * max(1, |x0|)`. The best is returned, with every lane's value.
+      deviation `spread * max(1, |x0|)`, within the bounds. Integers start alike and part by their random keys; a
+      latent-variable model draws every start. The best is returned, with every lane's value.
     - `seed`: of all randomness. `model_state`: start of a stateful loss's running statistics.
     - `state`: `result.state` of an earlier run, to continue it. Step limits count from that run's beginning; the
       best point is that of this run.
@@ -134,11 +136,17 @@ def variables(problem: Problem, x0: Any, method: Any, seed: int) -> tuple[Params
     if x0 is None:
         if not isinstance(problem.objective, Latent):
             raise TypeError("minimize(problem, x0): x0 is missing; only a latent-variable model draws its own start.")
-        x0 = problem.objective.model.init(jax.random.key(seed), problem.objective.data)
+        found, dynamic = program(drawn, problem.objective, np.uint32(seed))
+        x0 = found.call(dynamic)
     if any(is_tracer(leaf) for leaf in jax.tree.leaves((problem, x0))):
         raise TypeError(UNDER_TRANSFORM)
     integers = isinstance(method, Solver) and Oracle.GRADIENT not in method.needs
     return split(check_start(x0, integers), integers)
+
+
+def drawn(objective: Latent, seed: Any) -> Params:
+    """A random start: one program, because the many small operations of a model's `init` compile one by one."""
+    return objective.draw(jax.random.key(seed))
 
 
 def resolve_method(offers: frozenset[Oracle], x: Params, method: Any) -> tuple[Solver, str | None]:
