@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,6 +19,19 @@ COMPILED = "/jax/core/compile/backend_compile_duration"
 
 ROWS = tuple(tw.METHODS)
 """Names of the registry's rows, the parameters of the battery."""
+
+
+def needing(*oracles: tw.Oracle) -> tuple[str, ...]:
+    """The rows whose method needs one of these."""
+    return tuple(name for name, row in tw.METHODS.items() if row.solver().needs & set(oracles))
+
+
+LATENT = needing(tw.Oracle.LATENT)
+FINITE_SUM = needing(tw.Oracle.FINITE_SUM)
+ON_FUNCTIONS = tuple(name for name in ROWS if name not in LATENT)
+"""Methods that minimise any function: the battery chooses it."""
+CERTIFYING = needing(tw.Oracle.GRADIENT, tw.Oracle.LATENT)
+"""Methods that report a residual, and so can end with CONVERGED."""
 
 
 @contextlib.contextmanager
@@ -65,6 +79,47 @@ def half_square(x: Any) -> jax.Array:
 def quartic(x: Any) -> jax.Array:
     """The fourth power instead: no method is done with it in twenty steps."""
     return total(lambda leaf: weights(leaf) * (leaf - 1) ** 4 / 4, x)
+
+
+@functools.cache
+def posed(name: str, fun: Callable) -> tw.Problem:
+    """`fun` as a problem that the method takes: a mean over examples, where it needs one.
+
+    A latent-variable model has a likelihood of its own, whatever `fun` is; its variables are any tree too.
+    """
+    if name in LATENT:
+        return tw.Problem(NoisyMean(), DATA)
+    if name in FINITE_SUM:
+        return tw.Problem(lambda x, batch: (value := fun(x)) * jnp.mean(batch).astype(value.dtype), DATA)
+    return tw.Problem(fun)
+
+
+DATA = np.asarray([0.5, 1.5, 0.75, 1.25, 1.0, 1.0, 1.0])
+"""Seven examples whose mean is 1."""
+
+
+class NoisyMean(tw.LatentModel):
+    """Every example is the parameters plus a hidden and a visible noise of variance 1: EM halves the distance."""
+
+    def init(self, key, data):
+        """Anywhere."""
+        return jax.random.normal(key, (3,), data.dtype)
+
+    def log_likelihood(self, params, data):
+        """Of every entry of every leaf, added up: normal with variance 2."""
+        return sum(
+            jnp.sum(-((data.reshape(-1, 1).astype(leaf.dtype) - leaf.reshape(1, -1)) ** 2) / 4, axis=1)
+            for leaf in jax.tree.leaves(params)
+        )
+
+    def expect(self, params, data):
+        """Half of what is seen beyond the parameters is expected to be hidden noise."""
+        half = jax.tree.map(lambda leaf: leaf + 0.5 * (jnp.mean(data).astype(leaf.dtype) - leaf), params)
+        return jnp.mean(self.log_likelihood(params, data)), half
+
+    def maximize(self, statistics):
+        """The expected mean itself."""
+        return statistics
 
 
 def total(fun: Callable, x: Any) -> jax.Array:

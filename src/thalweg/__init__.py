@@ -22,6 +22,7 @@ from thalweg.core.status import Status
 from thalweg.core.trace import Trace
 from thalweg.core.variables import split
 from thalweg.run.result import MinimizeError, MinimizeWarning, Result
+from thalweg.core.average import EMA, Average
 
 # Rules and schedules
 from thalweg.core.first_order import FirstOrder
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Adam",
     "AdamW",
+    "Average",
     "Backtracking",
     "Batches",
     "Bounds",
@@ -77,6 +79,7 @@ __all__ = [
     "Descent",
     "Direction",
     "EM",
+    "EMA",
     "Epochs",
     "Evals",
     "Evaluation",

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from thalweg.core.average import Average, check_average
 from thalweg.core.batches import Batches
 from thalweg.core.compiled import program
 from thalweg.core.duration import length, resolve
@@ -44,6 +45,7 @@ def minimize(
     shuffle: bool = True,
     stop: Stop | None = None,
     keep: str = "last",
+    average: Average | None = None,
     restarts: int = 1,
     spread: float = 1.0,
     seed: int = 0,
@@ -67,6 +69,7 @@ def minimize(
     - `stop`: rules joined by `|` and `&`; default `GradNorm(sqrt(eps)) | Steps(10_000)` with the eps of the
       variables' dtype. Required on batches, e.g. `tw.Epochs(20) | tw.Patience(5)`.
     - `keep`: `"last"`, or `"best"` for the lowest validation value, or the lowest value without validation.
+    - `average`: `tw.EMA(decay)`, an average of the iterates, returned as `result.average`; the run is the same.
     - `restarts`: this many starts in parallel; the first is `x0`, the others are normal around it with standard
       deviation `spread * max(1, |x0|)`, within the bounds. Integers start alike and part by their random keys; a
       latent-variable model draws every start. The best is returned, with every lane's value.
@@ -88,7 +91,7 @@ def minimize(
     exception from a callback, a stream or a second Ctrl-C carries what was reached as its `result`.
     """
     batches = None if batch_size is None else Batches(checked_size(batch_size), last, shuffle)
-    watching = (validate_every, tuple(callbacks), chunk, dispatch, on_nonfinite)
+    watching = (validate_every, tuple(callbacks), chunk, dispatch, on_nonfinite, average)
     options = Options(batches, keep, restarts, spread, seed, state, *watching)
     check_options(options, on_failure)
     problem = problem if isinstance(problem, Problem) else Problem(problem)
@@ -279,6 +282,7 @@ def check_options(options: Options, on_failure: str) -> None:
     for name, allowed in choices.items():
         if getattr(options, name) not in allowed:
             raise ValueError(f"{name}={getattr(options, name)!r}: choose one of {', '.join(map(repr, allowed))}.")
+    check_average(options.average)
     if on_failure not in ("warn", "raise", "ignore"):
         raise ValueError(f"on_failure={on_failure!r}: choose one of 'warn', 'raise', 'ignore'.")
     for name, low, high in (("restarts", 1, None), ("chunk", 1, None), ("seed", 0, 2**32 - 1)):

@@ -8,7 +8,18 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from tests.helpers import EPS, ROWS, Counted, assert_close, assert_same, compilations, quartic, solver
+from tests.helpers import (
+    EPS,
+    ON_FUNCTIONS,
+    ROWS,
+    Counted,
+    assert_close,
+    assert_same,
+    compilations,
+    posed,
+    quartic,
+    solver,
+)
 
 STEPS = 20
 STARTS = np.stack([np.zeros(3), [0.5, -1.0, 3.0]])
@@ -19,7 +30,7 @@ CLOSE = 1e-12 if EPS < 1e-12 else 1e3 * EPS
 @functools.cache
 def reference(name: str) -> tw.Result:
     """A run whose chunks the library chooses."""
-    return tw.minimize(quartic, STARTS[1], solver(name), stop=tw.Steps(STEPS))
+    return tw.minimize(posed(name, quartic), STARTS[1], solver(name), stop=tw.Steps(STEPS))
 
 
 def assert_same_run(a: tw.Result, b: tw.Result) -> None:
@@ -32,13 +43,13 @@ def assert_same_run(a: tw.Result, b: tw.Result) -> None:
 @pytest.mark.parametrize("name", ROWS)
 def test_chunks_never_change_a_number(name):
     for chunk in (1, 7):
-        result = tw.minimize(quartic, STARTS[1], solver(name), stop=tw.Steps(STEPS), chunk=chunk)
+        result = tw.minimize(posed(name, quartic), STARTS[1], solver(name), stop=tw.Steps(STEPS), chunk=chunk)
         assert_same_run(result, reference(name))
 
 
 @pytest.mark.parametrize("name", ROWS)
 def test_single_dispatch_takes_the_same_steps(name):
-    single = tw.minimize(quartic, STARTS[1], solver(name), stop=tw.Steps(STEPS), dispatch="single")
+    single = tw.minimize(posed(name, quartic), STARTS[1], solver(name), stop=tw.Steps(STEPS), dispatch="single")
     chunked = reference(name)
     assert (single.config["dispatch"], chunked.config["dispatch"]) == ("single", "chunk")
     # Not bit for bit: outside a loop the compiler fuses the value's sum differently.
@@ -49,15 +60,15 @@ def test_single_dispatch_takes_the_same_steps(name):
 
 @pytest.mark.parametrize("name", ROWS)
 def test_two_parts_of_a_run_are_the_run(name):
-    begun = tw.minimize(quartic, STARTS[1], solver(name), stop=tw.Steps(8))
-    ended = tw.minimize(quartic, STARTS[1], solver(name), stop=tw.Steps(STEPS), state=begun.state)
+    begun = tw.minimize(posed(name, quartic), STARTS[1], solver(name), stop=tw.Steps(8))
+    ended = tw.minimize(posed(name, quartic), STARTS[1], solver(name), stop=tw.Steps(STEPS), state=begun.state)
     assert_same(ended.x, reference(name).x)
     np.testing.assert_array_equal(ended.trace.value, reference(name).trace.value[8:])
 
 
 def ten_steps(name: str, x0: jax.Array, *, batched: bool = False) -> jax.Array:
     """The point after ten steps by the pure functions."""
-    problem, method, stop = tw.Problem(quartic), solver(name), tw.Never()
+    problem, method, stop = posed(name, quartic), solver(name), tw.Never()
     carry = tw.start(problem, method, x0, stop)
     return tw.iterate(problem, method, carry, stop, jax.random.key(0), capacity=10, batched=batched)[0].state.x
 
@@ -102,19 +113,20 @@ def changed_numbers(name: str) -> tw.Solver:
     return jax.tree.map(lambda number: factor * number, solver(name))
 
 
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("name", ON_FUNCTIONS)
 def test_one_program_serves_all_runs(name):
-    loss, run = Counted(quartic), functools.partial(tw.minimize, x0=STARTS[0])
+    loss = Counted(quartic)
+    problem, run = posed(name, loss), functools.partial(tw.minimize, x0=STARTS[0])
     with compilations() as names:
-        run(loss, method=solver(name), stop=tw.GradNorm(1e-3) | tw.Steps(30))
+        run(problem, method=solver(name), stop=tw.GradNorm(1e-3) | tw.Steps(30))
     assert len(names) == 1, names
     traces = loss.traces
     with compilations() as names:
-        first = run(loss, method=solver(name), stop=tw.GradNorm(1e-3) | tw.Steps(30))
+        first = run(problem, method=solver(name), stop=tw.GradNorm(1e-3) | tw.Steps(30))
         stops = [tw.GradNorm(1e-9) | tw.Steps(31), tw.GradNorm(0) | tw.Steps(3)]
-        others = [run(loss, method=solver(name), stop=stop) for stop in stops]
-        changed = run(loss, method=changed_numbers(name), stop=tw.GradNorm(1e-3) | tw.Steps(30))
-        moved = run(loss, x0=STARTS[1], method=solver(name), stop=tw.GradNorm(1e-3) | tw.Steps(30))
+        others = [run(problem, method=solver(name), stop=stop) for stop in stops]
+        changed = run(problem, method=changed_numbers(name), stop=tw.GradNorm(1e-3) | tw.Steps(30))
+        moved = run(problem, x0=STARTS[1], method=solver(name), stop=tw.GradNorm(1e-3) | tw.Steps(30))
     assert names == []
     assert loss.traces == traces, "nothing was traced again either"
     assert others[1].steps == 3
@@ -130,7 +142,7 @@ def test_a_number_and_its_other_spellings_are_one_program(name):
     def respelled(spell):
         return jax.tree.map(spell, solver(name))
 
-    run = functools.partial(tw.minimize, quartic, STARTS[0], stop=tw.Steps(3))
+    run = functools.partial(tw.minimize, posed(name, quartic), STARTS[0], stop=tw.Steps(3))
     first = run(method=solver(name))
     with compilations() as names:
         for spell in (np.float64, np.asarray):

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from tests.helpers import ROWS, X64, assert_same, compilations, half_square, quartic, solver
+from tests.helpers import ON_FUNCTIONS, ROWS, X64, assert_same, compilations, half_square, posed, quartic, solver
+from thalweg.core.fields import replace
 
 DTYPES = [jnp.float32, jnp.bfloat16, *([jnp.float64] if X64 else [])]
 WIDE = jnp.float64 if X64 else jnp.float32
@@ -22,7 +23,7 @@ WIDE = jnp.float64 if X64 else jnp.float32
 def test_the_dtype_is_the_variables(name, dtype):
     x0 = jnp.asarray([0.25, 2.0], dtype)
     with compilations() as names:
-        result = tw.minimize(half_square, x0, solver(name), stop=tw.Steps(4), on_failure="ignore")
+        result = tw.minimize(posed(name, half_square), x0, solver(name), stop=tw.Steps(4), on_failure="ignore")
     assert (result.x.dtype, result.x.shape) == (dtype, (2,))
     assert result.value < result.trace.value[0]
     assert len([name for name in names if "flat" in name]) == 1, "a weak type would compile the chunk twice"
@@ -59,10 +60,10 @@ def loss_of_tree(tree: dict) -> jax.Array:
     return half_square((active, tree["pair"])) + (fixed - 3) ** 2
 
 
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("name", ON_FUNCTIONS)
 def test_a_mixed_tree_keeps_its_structure_and_dtypes(name):
     x0 = mixed_tree()
-    problem = tw.Problem(loss_of_tree, allow_unused=True)  # the empty array
+    problem = replace(posed(name, loss_of_tree), allow_unused=True)  # the empty array
     result = tw.minimize(problem, x0, solver(name), stop=tw.Steps(4), on_failure="ignore")
     assert jax.tree.structure(result.x) == jax.tree.structure(x0)
     (variables, frozen), (after, frozen_after) = tw.split(x0), tw.split(result.x)
@@ -74,13 +75,13 @@ def test_a_mixed_tree_keeps_its_structure_and_dtypes(name):
 @pytest.mark.parametrize("name", ROWS)
 def test_methods_states_and_points_pickle(name):
     method = solver(name)
-    begun = tw.minimize(quartic, np.zeros(2), method, stop=tw.Steps(3))
+    begun = tw.minimize(posed(name, quartic), np.zeros(2), method, stop=tw.Steps(3))
     again = pickle.loads(pickle.dumps((method, begun.state, begun.x)))
     assert eqx.tree_equal(again[0], method) is True
     assert_same(again[1], jax.tree.map(np.asarray, begun.state))
     assert_same(again[2], begun.x)
-    resumed = tw.minimize(quartic, np.zeros(2), again[0], stop=tw.Steps(6), state=again[1])
-    direct = tw.minimize(quartic, np.zeros(2), method, stop=tw.Steps(6))
+    resumed = tw.minimize(posed(name, quartic), np.zeros(2), again[0], stop=tw.Steps(6), state=again[1])
+    direct = tw.minimize(posed(name, quartic), np.zeros(2), method, stop=tw.Steps(6))
     assert_same(resumed.x, direct.x)
 
 
@@ -97,7 +98,7 @@ def test_a_method_is_rebuilt_from_json(name):
 @pytest.mark.parametrize("name", ROWS)
 def test_a_result_says_in_json_what_was_run(name):
     stop = tw.GradNorm(1e-3) | tw.Steps(5)
-    result = tw.minimize(quartic, np.zeros(2), solver(name), stop=stop, seed=4)
+    result = tw.minimize(posed(name, quartic), np.zeros(2), solver(name), stop=stop, seed=4)
     config = json.loads(json.dumps(result.config))
     assert eqx.tree_equal(tw.from_config(config["method"]), solver(name)) is True
     assert eqx.tree_equal(tw.from_config(config["stop"]), stop) is True

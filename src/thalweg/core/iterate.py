@@ -16,8 +16,9 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import jaxpr_as_fun
 
+from thalweg.core.average import Average, Averaging
 from thalweg.core.batches import Batches, examples_in
-from thalweg.core.optimality import optimality
+from thalweg.core.optimality import residual
 from thalweg.core.problem import Problem
 from thalweg.core.solver import Solver
 from thalweg.core.status import Status
@@ -35,7 +36,8 @@ class Carry(NamedTuple):
 
     `point` is where the last row was measured (`x_t`), kept only on whole data: a converged run returns the very
     point whose certificate passed, and the best point is read from it after a replay. `doubt` multiplies a proxy
-    optimality; it doubles whenever the certificate at the point itself refutes the proxy.
+    optimality; it doubles whenever the certificate at the point itself refutes the proxy. `average` is a running
+    average of the iterates, where one was asked for.
     """
 
     step: Scalar
@@ -46,6 +48,7 @@ class Carry(NamedTuple):
     host: Host
     point: Any
     doubt: Any
+    average: Any = None
 
 
 def strong(leaf: Any) -> Any:
@@ -80,12 +83,13 @@ def start(
     key: Key | None = None,
     batches: Any = None,
     host: Host | None = None,
+    average: Average | None = None,
 ) -> Carry:
     """The carry before the first step.
 
-    `x0` holds variables only (see `split`); `key` defaults to `jax.random.key(0)`; `batches` as in `iterate`. A
-    method that looks at the data to start sees as many examples as a step does, the first ones. Pure: may be jitted
-    and vmapped.
+    `x0` holds variables only (see `split`); `key` defaults to `jax.random.key(0)`; `batches` as in `iterate`;
+    `average` is kept of the iterates `x_1, x_2, ...` and read by `carry.average.read()`. A method that looks at the
+    data to start sees as many examples as a step does, the first ones. Pure: may be jitted and vmapped.
     """
     key = jax.random.key(0) if key is None else key
     x0 = jax.tree.map(jnp.asarray, x0)
@@ -100,6 +104,7 @@ def start(
         host=jax.tree.map(jnp.asarray, make_host() if host is None else host),
         point=x0 if here.whole else None,
         doubt=real(1.0) if solver.proxy else None,
+        average=None if average is None else Averaging(jax.tree.map(real, average), average.init(x0)),
     )
     return jax.tree.map(strong, carry)
 
@@ -112,8 +117,8 @@ def advance(
     state, info, seen = solver.step(here, carry.state, solver_key)
     info = info if here.whole else by_batch(info)
     point = carry.state.x if seen is None else seen.x
-    view = View(carry.step + 1, info, point, state.x, carry.host)
-    stop_state, status, info, doubt = judge(here, stop, carry, view)
+    view = View(carry.step + 1, info, carry.state.x, state.x, carry.host)
+    stop_state, status, info, doubt, looked = judge(here, stop, carry, view)
     status = jnp.where(status == Status.RUNNING.value, info.status, status)
     status = jnp.where(lost(here, info), loss_status(info.value), status).astype(jnp.int32)
     new = Carry(
@@ -123,8 +128,9 @@ def advance(
         stop=stop_state,
         status=status,
         host=carry.host,
-        point=None if carry.point is None else point,
+        point=None if carry.point is None else point if looked is None else select(looked, carry.state.x, point),
         doubt=doubt,
+        average=None if carry.average is None else carry.average.after(state.x),
     )
     return jax.tree.map(strong, new), info._replace(status=status)
 
@@ -147,21 +153,34 @@ def loss_status(value: Scalar) -> Scalar:
     return jnp.where(value == -jnp.inf, Status.DIVERGED.value, Status.NONFINITE.value)
 
 
-def judge(problem: Problem, stop: Stop, carry: Carry, view: View) -> tuple[State, Scalar, Info, Any]:
-    """The stop rule's verdict. A verdict that rests on a proxy is confirmed with the certificate at the point."""
+def judge(problem: Problem, stop: Stop, carry: Carry, view: View) -> tuple[State, Scalar, Info, Any, Any]:
+    """The stop rule's verdict. One that rests on a proxy is confirmed by a measurement at `x_t` itself.
+
+    So is the last row of a run (`host.look`): it describes the point that the user gets. Returns also the doubt, and
+    whether there was such a measurement (None for methods that measure at `x_t` anyway).
+    """
     info = view.info
     if carry.doubt is None or carry.point is None:
         state, status = stop(carry.stop, view)
-        return state, status, info, carry.doubt
+        return state, status, info, carry.doubt, None
     suspected = passes(stop, view._replace(info=info._replace(optimality=info.optimality * carry.doubt)))
-    confirmed = jax.lax.cond(suspected, lambda: optimality(problem, view.x), lambda: real(jnp.inf))
-    spent = problem.evals(value=suspected.astype(jnp.int32), gradient=suspected.astype(jnp.int32))
+    looked = suspected | (view.host.look > 0)
+    nowhere = real(info.value), real(jnp.inf)
+    value, confirmed = jax.lax.cond(looked, lambda: measured(problem, view.x), lambda: nowhere)
+    spent = problem.evals(value=looked.astype(jnp.int32), gradient=looked.astype(jnp.int32))
     evals = Evals(*(a + b for a, b in zip(info.evals, spent, strict=True)))
-    info = info._replace(optimality=jnp.where(suspected, confirmed, info.optimality), evals=evals)
+    info = info._replace(value=value, optimality=jnp.where(looked, confirmed, info.optimality), evals=evals)
     certain = view._replace(info=info._replace(optimality=confirmed))
     state, status = stop(carry.stop, certain)
     grown = jnp.minimum(2 * carry.doubt, MOST_DOUBT)
-    return state, status, info, jnp.where(suspected & ~passes(stop, certain), grown, carry.doubt)
+    return state, status, info, jnp.where(suspected & ~passes(stop, certain), grown, carry.doubt), looked
+
+
+def measured(problem: Problem, x: Params) -> tuple[Scalar, Scalar]:
+    """Value and first-order residual at `x`, with one gradient."""
+    seen = problem.objective.evaluate(x)
+    value = real(seen.value) + real(problem.nonsmooth.value(x))
+    return value, residual(problem, x, seen.grad)
 
 
 def passes(stop: Stop, view: View) -> Scalar:

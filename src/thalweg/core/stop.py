@@ -50,6 +50,11 @@ class Host(NamedTuple):
         """Steps of a pass; infinity while a stream has not told."""
         return self.numbers[5]
 
+    @property
+    def look(self) -> Scalar:
+        """1 for the step that is made only to learn what is true of the last point, else 0."""
+        return self.numbers[6]
+
 
 def make_host(
     seconds: float = 0.0,
@@ -58,14 +63,15 @@ def make_host(
     epoch: float = 0,
     since: float = 0,
     steps_per_epoch: float = 1.0,
+    look: float = 0,
 ) -> Host:
     """The host's numbers in the trace's dtype."""
-    numbers = (seconds, validation, validated, epoch, since, steps_per_epoch)
+    numbers = (seconds, validation, validated, epoch, since, steps_per_epoch, look)
     return Host(np.asarray(numbers, jnp.result_type(float)))
 
 
 class View(NamedTuple):
-    """What a stop rule sees after a step: `info` describes `x`; the step led from `x` to `x_next`.
+    """What a stop rule sees after a step, which led from `x` to `x_next`, and about which `info` reports.
 
     `step` counts completed steps.
     """

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from thalweg.core import iterate as loop
+from thalweg.core.average import Average
 from thalweg.core.batches import Batches, examples_in
 from thalweg.core.compiled import Call, Program, program
 from thalweg.core.iterate import Carry, advance, start
@@ -41,6 +42,7 @@ class Task(NamedTuple):
     """One run: everything that a compiled program is called with, besides the carry.
 
     `batches` are mini-batches of the problem's own data; None where a step sees all of them, or a stream's.
+    `average` is kept of the iterates.
     """
 
     problem: Problem
@@ -49,6 +51,7 @@ class Task(NamedTuple):
     seed: Any
     x0: Params
     batches: Batches | None = None
+    average: Average | None = None
 
 
 class Segment(NamedTuple):
@@ -106,15 +109,16 @@ class Lane(NamedTuple):
 
     def start(self, stack: Any, host: Host) -> Carry:
         """The carry before the first step."""
-        problem, solver, stop, _, _, memory = self.task
-        return start(problem, solver, self.begin(), stop, self.key, memory if stack is None else stack, host)
+        problem, solver, stop, _, _, memory, average = self.task
+        batches = memory if stack is None else stack
+        return start(problem, solver, self.begin(), stop, self.key, batches, host, average)
 
 
 def lane_chunk(
     lane: Lane, stack: Any, carry: Carry, fresh: Any, limit: Any, capacity: int, batched: bool = False
 ) -> tuple[Carry, Rows]:
     """`chunk` of one lane."""
-    problem, solver, stop, _, _, memory = lane.task
+    problem, solver, stop, _, _, memory, _ = lane.task
     batches = memory if stack is None else stack
     carry = jax.lax.cond(fresh, lambda: lane.start(stack, carry.host), lambda: carry)
     carry, rows, layout = loop.run(
@@ -165,7 +169,7 @@ def first(task: Task, lanes: Lanes | None, stack: Any, host: Host) -> Carry:
 
 def single(task: Task, carry: Carry, batch: Any, short: bool) -> tuple[Carry, Rows]:
     """One step without control flow around it; `short` says that it sees its epoch's last, shorter batch."""
-    problem, solver, stop, seed, _, memory = task
+    problem, solver, stop, seed, _, memory, _ = task
     key = jax.random.key(seed)
     if memory is not None:
         batch = memory.take(problem.objective.data, key, carry.step, short)

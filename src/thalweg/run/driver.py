@@ -163,13 +163,13 @@ class Run:
         """The carry before the first step."""
         return self.engine.advance(like._replace(carry=None, step=0), 0)[0]
 
-    def host(self) -> Host:
+    def host(self, look: float = 0) -> Host:
         """The host's numbers for the next chunk."""
         seconds, epoch, since, per_epoch = time.perf_counter() - self.began, 0, 0, self.watch.per_epoch
         if self.feed is not None:
             epoch, since, per_epoch = self.feed.epoch, self.feed.since, self.feed.pass_length()
         value, at = (np.inf, -1) if self.validator is None else (self.validator.latest, self.validator.latest_step)
-        return make_host(seconds, value, at, epoch, since, np.inf if per_epoch is None else per_epoch)
+        return make_host(seconds, value, at, epoch, since, np.inf if per_epoch is None else per_epoch, look)
 
     def position(self) -> Position:
         """Where the run stands."""
@@ -298,7 +298,7 @@ class Run:
             self.rows.append(self.last_row)
             self.last_point = self.carry.state.x
             return status
-        segment = Segment(self.task, running(self.carry), self.host(), self.step)
+        segment = Segment(self.task, running(self.carry), self.host(look=1), self.step)
         _, rows = self.engine.advance(segment, 1)
         self.layout = rows.layout
         self.rows.append(rows.data[:1])

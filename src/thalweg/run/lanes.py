@@ -37,7 +37,7 @@ def run_lanes(run: Run, engine: Engine) -> Restarts:
                 rows[lane].append(block.data[lane, : steps[lane] - before[lane]])
     carry = at.carry
     assert carry is not None
-    _, ahead = engine.advance(at._replace(carry=running(carry)), 1)
+    _, ahead = engine.advance(at._replace(carry=running(carry), host=make_host(look=1)), 1)
     lanes = [lane_of(carry, i) for i in range(n)]
     values = np.array([final_value(run.task.stop, lanes[i], rows[i], ahead, i) for i in range(n)])
     lost = np.isnan(values) | (status >= Status.NONFINITE)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from thalweg.core.average import Average
 from thalweg.core.batches import Batches
 from thalweg.core.config import to_config
 from thalweg.core.duration import length as duration
@@ -19,7 +20,7 @@ from thalweg.core.solver import Solver
 from thalweg.core.status import Status
 from thalweg.core.stop import Epochs, Never, Steps, Stop
 from thalweg.core.trace import Trace, unpack
-from thalweg.core.types import Evals, Params
+from thalweg.core.types import Evals, Params, real
 from thalweg.core.variables import short
 from thalweg.run.calendar import EpochLength, period
 from thalweg.run.callbacks import Callback, Watch, observe
@@ -55,6 +56,7 @@ class Options(NamedTuple):
     chunk: int | None = None
     dispatch: str | None = None
     on_nonfinite: str = "stop"
+    average: Average | None = None
 
 
 class Variables(NamedTuple):
@@ -75,7 +77,7 @@ class Choice(NamedTuple):
 def launch(problem: Problem, solver: Solver, stop: Stop, start: Variables, options: Options, choice: Choice) -> Result:
     """Runs and reports. An exception on the way carries what was reached as its `result`."""
     seed = np.asarray(options.seed, np.uint32)
-    task = Task(problem.training(start.frozen), solver, stop, seed, start.x, options.batches)
+    task = Task(problem.training(start.frozen), solver, stop, seed, start.x, options.batches, options.average)
     feed = feed_of(problem, options.state)
     lanes = Lanes(options.restarts, float(options.spread)) if options.restarts > 1 else None
     engine = Engine(
@@ -89,7 +91,7 @@ def launch(problem: Problem, solver: Solver, stop: Stop, start: Variables, optio
     engine.single = options.dispatch == "single" or (
         options.dispatch is None and facts.convolves and jax.default_backend() == "cpu" and lanes is None
     )
-    carry = None if options.state is None else resumed(options.state, engine, stop)
+    carry = None if options.state is None else resumed(options.state, engine, stop, options.average)
     watch = watched(problem, stop, options, carry)
     extras = {"keep": options.keep, "carry": carry, "feed": feed, "recovery": Recovery(options.on_nonfinite)}
     run = Run(task, engine, start.frozen, watch, **extras)
@@ -147,13 +149,18 @@ def epoch_length(problem: Problem, batches: Batches | None) -> EpochLength:
     return EpochLength(1.0 if examples else None, False)
 
 
-def resumed(carry: Any, engine: Engine, stop: Stop) -> Carry:
+def resumed(carry: Any, engine: Engine, stop: Stop, average: Average | None) -> Carry:
     """The state of an earlier run, ready to go on here; another stop rule starts afresh."""
     blank = engine.blank()
     if not isinstance(carry, Carry):
         raise TypeError(f"state={short(carry)} is not a run's state: pass the `state` of an earlier result.")
     if jax.tree.structure(carry.stop) != jax.tree.structure(blank.stop):
         carry = carry._replace(stop=stop.init())
+    if average is None:
+        carry = carry._replace(average=None)
+    else:  # its numbers are this run's; what it has seen is the earlier run's, or nothing if that kept none
+        seen = blank.average if carry.average is None else carry.average
+        carry = carry._replace(average=seen._replace(average=jax.tree.map(real, average)))
     mine, theirs = (jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), tree) for tree in (blank, carry))
     if mine != theirs:
         raise ValueError(
@@ -208,6 +215,7 @@ def describe(run: Run, outcome: Outcome, options: Options, choice: Choice, resta
         whole=run.whole,
         skipped=tuple(run.recovery.dropped),
         state=running(run.carry),
+        average=averaged(run),
         model_state=model_state,
         method=run.task.solver,
         reason=choice.reason,
@@ -215,6 +223,15 @@ def describe(run: Run, outcome: Outcome, options: Options, choice: Choice, resta
         restarts=restarts,
         later=Later(run.best, choice.name, lambda: configuration(run, options)),
     )
+
+
+def averaged(run: Run) -> Params:
+    """The average of the iterates, as the user's tree; None where none was asked for or no step was made."""
+    assert run.carry is not None
+    average = run.carry.average
+    if average is None or not np.asarray(average.state.count) > 0:
+        return None
+    return run.joined(average.read(run.carry.state.x))
 
 
 def lost_in(run: Run, validated: bool) -> Lost:
@@ -262,5 +279,6 @@ def configuration(run: Run, options: Options) -> dict:
         "last": None if options.batches is None else options.batches.last,
         "shuffle": None if options.batches is None else options.batches.shuffle,
         "on_nonfinite": options.on_nonfinite,
+        "average": to_config(options.average),
         "dispatch": "single" if run.engine.single else "chunk",
     }

@@ -73,6 +73,7 @@ class Result:
     - `whole`: whether every step saw the same data. On batches `value` is that of the last batch.
     - `skipped`: the steps that were dropped because their numbers were not finite.
     - `best`: the lowest point seen, `(x, value, step)`; on batches the one with the lowest validation value.
+    - `average`: the average of the iterates that `minimize(average=...)` asked for, a tree like `x`, or None.
     - `state`: pass it as `minimize(..., state=result.state)` to go on. `model_state`: of a stateful loss.
     - `method`: the solver that ran; `reason`: why, where it was not named; `config`: the run as JSON can hold it.
     - `validation`: validation values and metrics, or None. `restarts`: all lanes, or None.
@@ -95,6 +96,7 @@ class Result:
     whole: bool
     skipped: tuple[int, ...]
     state: Carry
+    average: Params
     model_state: Any
     method: Solver
     reason: str | None

@@ -1,0 +1,88 @@
+"""Averages of the iterates: observers in the loop's carry, beside the stop rule. They never change the run."""
+
+import abc
+from typing import Any, NamedTuple, Self
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from thalweg.core.fields import check_fraction, real_field
+from thalweg.core.tree import wide
+from thalweg.core.types import Params, Scalar, real
+
+
+class Mean(NamedTuple):
+    """A running mean, in at least float32, and how many points are in it."""
+
+    mean: Params
+    count: Scalar
+
+
+class Average(eqx.Module):
+    """What is remembered of `x_1, x_2, ...`, the points to which the steps led."""
+
+    @abc.abstractmethod
+    def weight(self, count: Scalar) -> Scalar:
+        """The weight in the mean of its newest point, the one of number `count` (from 1 on); 1 for the first."""
+
+    def init(self, x: Params) -> Mean:
+        """Nothing yet; of the shapes of `x`."""
+        return Mean(jax.tree.map(lambda leaf: leaf.astype(wide(leaf.dtype)), x), real(0))
+
+    def update(self, state: Mean, x: Params) -> Mean:
+        """The mean with one point more: it moves towards `x` by the newest point's weight."""
+        count = state.count + 1
+        weight = self.weight(count)
+
+        def towards(mean, leaf):
+            w = weight.astype(mean.dtype)
+            return (1 - w) * mean + w * leaf.astype(mean.dtype)
+
+        return Mean(jax.tree.map(towards, state.mean, x), count)
+
+
+class EMA(Average):
+    r"""Exponential moving average with bias correction.
+
+    \(\bar x_t = \frac{1-\beta}{1-\beta^t}\sum_{s=1}^{t} \beta^{t-s}\,x_s\), kept as
+    \(\bar x_t = \bar x_{t-1} + w_t\,(x_t - \bar x_{t-1})\) with \(w_t = (1-\beta)/(1-\beta^t)\), so that the start
+    has no part in it and nothing is corrected afterwards. It remembers about \(1/(1-\beta)\) steps.
+
+    - `decay`: \(\beta\) in [0, 1).
+
+    **References** Polyak & Juditsky 1992, doi:10.1137/0330046 (averaging); Kingma & Ba 2015, arXiv:1412.6980 (bias
+    correction).
+    """
+
+    decay: float = real_field(0.999)
+
+    def __check_init__(self):
+        check_fraction(self, "decay")
+
+    def weight(self, count: Scalar) -> Scalar:
+        """See the class. By `expm1`, because in float32 `1 - decay**count` would lose the first steps."""
+        decay = real(self.decay)
+        total = jnp.where(decay > 0, -jnp.expm1(count * jnp.log(jnp.where(decay > 0, decay, 0.5))), 1)
+        return jnp.minimum((1 - decay) / total, 1)
+
+
+class Averaging(NamedTuple):
+    """An average and what it has seen: a part of the carry."""
+
+    average: Average
+    state: Mean
+
+    def after(self, x: Params) -> Self:
+        """With one point more."""
+        return self._replace(state=self.average.update(self.state, x))
+
+    def read(self, like: Params) -> Params:
+        """The average in the dtypes of `like`."""
+        return jax.tree.map(lambda mean, leaf: mean.astype(leaf.dtype), self.state.mean, like)
+
+
+def check_average(average: Any) -> None:
+    """Refuses what is not an average."""
+    if average is not None and not isinstance(average, Average):
+        raise TypeError(f"average={average!r}: give an average of the iterates, for instance tw.EMA(0.999).")
