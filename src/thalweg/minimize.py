@@ -96,7 +96,8 @@ def minimize(
     check_options(options, on_failure)
     problem = problem if isinstance(problem, Problem) else Problem(problem)
     problem = problem if batches is None else in_batches(problem, batches)
-    x, frozen = variables(problem, x0, method, seed)
+    x0 = own_start(problem, method, batches, seed) if x0 is None else x0
+    x, frozen = variables(problem, x0, method)
     offers = problem.offers(x)
     solver, reason = resolve_method(offers, x, method)
     check_fit(problem, offers, solver, batches)
@@ -134,13 +135,18 @@ def in_batches(problem: Problem, batches: Batches) -> Problem:
     return problem.in_batches()
 
 
-def variables(problem: Problem, x0: Any, method: Any, seed: int) -> tuple[Params, Any]:
+def own_start(problem: Problem, method: Any, batches: Batches | None, seed: int) -> Params:
+    """The start that a latent-variable model draws."""
+    if not isinstance(problem.objective, Latent):
+        raise TypeError("minimize(problem, x0): x0 is missing; only a latent-variable model draws its own start.")
+    offers = problem.offers(())
+    check_fit(problem, offers, resolve_method(offers, (), method)[0], batches)
+    found, dynamic = program(drawn, problem.objective, np.uint32(seed))
+    return found.call(dynamic)
+
+
+def variables(problem: Problem, x0: Any, method: Any) -> tuple[Params, Any]:
     """The variables and what is held fixed."""
-    if x0 is None:
-        if not isinstance(problem.objective, Latent):
-            raise TypeError("minimize(problem, x0): x0 is missing; only a latent-variable model draws its own start.")
-        found, dynamic = program(drawn, problem.objective, np.uint32(seed))
-        x0 = found.call(dynamic)
     if any(is_tracer(leaf) for leaf in jax.tree.leaves((problem, x0))):
         raise TypeError(UNDER_TRANSFORM)
     integers = isinstance(method, Solver) and Oracle.GRADIENT not in method.needs

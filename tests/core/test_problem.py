@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from tests.helpers import EPS, half_square
+from tests.helpers import EPS, NoisyMean, half_square
 from thalweg.core.objective import takes_key
 from thalweg.core.oracle import PARTS
 

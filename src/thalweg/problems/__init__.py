@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from thalweg.problems.digits import Job, digits
-from thalweg.problems.zoo import ZOO, Known, beale, himmelblau, lasso, least_squares, quadratic, rosenbrock
+from thalweg.problems.zoo import ZOO, Known, beale, himmelblau, lasso, least_squares, mixture, quadratic, rosenbrock
 
 JOBS: dict[str, Callable[[], Any]] = {"digits": digits, **ZOO}
 """Name on the command line -> what it runs: anything with `problem` and `x0`."""
@@ -19,6 +19,7 @@ __all__ = [
     "himmelblau",
     "lasso",
     "least_squares",
+    "mixture",
     "quadratic",
     "rosenbrock",
 ]

@@ -8,6 +8,7 @@ import numpy as np
 
 from thalweg.core.problem import Problem
 from thalweg.nonsmooth.norms import L1
+from thalweg.solvers.latent.gaussian_mixture import GaussianMixture, Mixture
 
 
 class Known(NamedTuple):
@@ -111,6 +112,30 @@ def lasso(examples: int = 60, dimension: int = 20, weight: float = 0.1, seed: in
     return Known(problem, np.zeros(dimension), minimum, best, float(curvature[-1]), float(curvature[0]))
 
 
+def mixture(examples: int = 60, seed: int = 0) -> Known:
+    r"""Two overlapping normal clouds in the plane; the minimum by a thousand steps of EM in NumPy.
+
+    Mean negative log-likelihood of \(\sum_k \pi_k\,N(x; m_k, C_k)\); the local minimum that lies next to the start.
+    """
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(examples, 2)) * [1.0, 0.6] + np.where(rng.random((examples, 1)) < 0.4, [3.0, 1.0], [0.0, 0.0])
+    weights, means, covariances = start = (
+        np.full(2, 0.5),
+        np.array([[-1.0, 0.0], [4.0, 0.0]]),
+        np.stack([np.eye(2)] * 2),
+    )
+    for _ in range(1000):
+        d = x - means[:, None]
+        root = np.sqrt(np.linalg.det(2 * np.pi * covariances))
+        joint = (weights / root)[:, None] * np.exp(-np.sum(d @ np.linalg.inv(covariances) * d, 2) / 2)
+        r = joint / joint.sum(0)
+        weights, means = r.mean(1), r @ x / r.sum(1, keepdims=True)
+        d = x - means[:, None]
+        covariances = np.swapaxes(d, 1, 2) @ (r[:, :, None] * d) / r.sum(1)[:, None, None]
+    problem = Problem(GaussianMixture(2, regularization=0.0), as_float(x))
+    return Known(problem, Mixture(*start), float(-np.mean(np.log(joint.sum(0)))))
+
+
 def as_float(a: np.ndarray) -> Any:
     """In the widest float in use."""
     return jnp.asarray(a, jnp.result_type(float))
@@ -123,5 +148,6 @@ ZOO: dict[str, Callable[[], Known]] = {
     "himmelblau": himmelblau,
     "least-squares": least_squares,
     "lasso": lasso,
+    "mixture": mixture,
 }
 """Name on the command line and in the registry -> problem."""

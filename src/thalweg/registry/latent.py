@@ -11,7 +11,7 @@ ROWS = (
         example=lambda problem: EM(),
         solves=("mixture",),
         # The square of the largest fraction of missing information there.
-        claim=Linear(rate=0.9, of="value", on="mixture"),
+        claim=Linear(rate=0.75, of="value", on="mixture"),
         cost="1 pass over the data",
         memory="the model's statistics",
         twin="tests.twins.em",

@@ -1,5 +1,6 @@
 """Mixtures of normal distributions, for EM."""
 
+import math
 from typing import Any, NamedTuple
 
 import jax
@@ -142,11 +143,15 @@ class GaussianMixture(LatentModel):
 
     def regularised(self, covariances: jax.Array) -> jax.Array:
         """The diagonal raised, so that a Cholesky factor exists."""
-        return on_diagonal(covariances, lambda v: v * (1 + slack(covariances)) + jnp.asarray(self.regularization, v.dtype))
+        return on_diagonal(
+            covariances, lambda v: v * (1 + slack(covariances)) + jnp.asarray(self.regularization, v.dtype)
+        )
 
     def plain(self, covariances: jax.Array) -> jax.Array:
         """The inverse of `regularised`."""
-        return on_diagonal(covariances, lambda v: (v - jnp.asarray(self.regularization, v.dtype)) / (1 + slack(covariances)))
+        return on_diagonal(
+            covariances, lambda v: (v - jnp.asarray(self.regularization, v.dtype)) / (1 + slack(covariances))
+        )
 
     def examples(self, data: Any) -> jax.Array:
         """The data as a matrix; one sentence where they are none, or too few."""
@@ -199,7 +204,7 @@ def whiten(params: Mixture) -> Whitening:
     inverse = jax.scipy.linalg.solve_triangular(factors, identity, lower=True)
     maps = jnp.concatenate([inverse, -inverse @ (means - centre)[:, :, None]], 2)
     log_root = jnp.sum(jnp.log(jnp.diagonal(factors, axis1=1, axis2=2)), 1)
-    return Whitening(centre, factors, maps, jnp.log(weights) - log_root - d * np.log(2 * np.pi) / 2)
+    return Whitening(centre, factors, maps, jnp.log(weights) - log_root - d * math.log(2 * math.pi) / 2)
 
 
 def augmented(x: jax.Array, white: Whitening) -> jax.Array:
