@@ -39,6 +39,8 @@ from thalweg.core.solver import Solver
 from thalweg.line_search.backtracking import Backtracking
 from thalweg.line_search.protocol import Found, LineSearch, Phi
 from thalweg.line_search.strong_wolfe import StrongWolfe
+from thalweg.solvers.blackbox.annealing import SimulatedAnnealing
+from thalweg.solvers.blackbox.moves import BitFlip, GaussianMove, Move, TwoOpt
 from thalweg.solvers.composite.fista import FISTA
 from thalweg.solvers.descent.descent import Descent, Direction
 from thalweg.solvers.descent.lbfgs import LBFGS
@@ -72,6 +74,7 @@ __all__ = [
     "Average",
     "Backtracking",
     "Batches",
+    "BitFlip",
     "Bounds",
     "Carry",
     "Constant",
@@ -91,6 +94,7 @@ __all__ = [
     "FirstOrder",
     "Found",
     "GaussianMixture",
+    "GaussianMove",
     "GradNorm",
     "History",
     "Info",
@@ -105,6 +109,7 @@ __all__ = [
     "MinimizeWarning",
     "Mixture",
     "Momentum",
+    "Move",
     "Never",
     "Nonsmooth",
     "Objective",
@@ -118,6 +123,7 @@ __all__ = [
     "SGD",
     "Schedule",
     "Seconds",
+    "SimulatedAnnealing",
     "Solver",
     "Status",
     "SteepestDescent",
@@ -130,6 +136,7 @@ __all__ = [
     "StrongWolfe",
     "Target",
     "Trace",
+    "TwoOpt",
     "ValueChange",
     "WarmupCosine",
     "change",

@@ -123,7 +123,7 @@ def climb(components: int, x: jax.Array, start: tw.Mixture, regularization: floa
     scale=st.sampled_from([1e-2, 1.0, 30.0]),
 )
 def test_the_likelihood_falls_by_no_more_than_regularization_allows(seed, k, regularization, scale):
-    """With u = variance / regularization a step loses at most (log(1 + 1/u) - 1/(1 + u)) / 2 a direction, for u >= 1."""
+    """With u = variance / regularization at most (log(1 + 1/u) - 1/(1 + u)) / 2 a direction is lost, for u >= 1."""
     x = scale * np.random.default_rng(seed).normal(size=(8, 2))
     start = begin(x, k, seed)
     start = start._replace(covariances=start.covariances + regularization * np.eye(2))

@@ -119,11 +119,8 @@ def mixture(examples: int = 60, seed: int = 0) -> Known:
     """
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(examples, 2)) * [1.0, 0.6] + np.where(rng.random((examples, 1)) < 0.4, [3.0, 1.0], [0.0, 0.0])
-    weights, means, covariances = start = (
-        np.full(2, 0.5),
-        np.array([[-1.0, 0.0], [4.0, 0.0]]),
-        np.stack([np.eye(2)] * 2),
-    )
+    start = Mixture(np.full(2, 0.5), np.array([[-1.0, 0.0], [4.0, 0.0]]), np.stack([np.eye(2)] * 2))
+    weights, means, covariances = start
     for _ in range(1000):
         d = x - means[:, None]
         root = np.sqrt(np.linalg.det(2 * np.pi * covariances))
@@ -133,7 +130,7 @@ def mixture(examples: int = 60, seed: int = 0) -> Known:
         d = x - means[:, None]
         covariances = np.swapaxes(d, 1, 2) @ (r[:, :, None] * d) / r.sum(1)[:, None, None]
     problem = Problem(GaussianMixture(2, regularization=0.0), as_float(x))
-    return Known(problem, Mixture(*start), float(-np.mean(np.log(joint.sum(0)))))
+    return Known(problem, start, float(-np.mean(np.log(joint.sum(0)))))
 
 
 def as_float(a: np.ndarray) -> Any:

@@ -21,15 +21,15 @@ INFLATION = 10
 class Mixture(NamedTuple):
     """The parameters: weights `(K,)` that sum to 1, means `(K, d)`, covariances `(K, d, d)`."""
 
-    weights: jax.Array
-    means: jax.Array
-    covariances: jax.Array
+    weights: Any
+    means: Any
+    covariances: Any
 
 
 class Whitening(NamedTuple):
-    """A mixture prepared for evaluation: \\(|L_k^{-1}(x - m_k)|^2\\) is the quadratic form of component k.
+    r"""A mixture prepared for evaluation: \(|L_k^{-1}(x - m_k)|^2\) is the quadratic form of component k.
 
-    - `factors`: \\(L_k\\), lower triangular. `maps`: \\([L_k^{-1}, -L_k^{-1}(m_k - c)]\\), `(K, d, d + 1)`, for
+    - `factors`: \(L_k\), lower triangular. `maps`: \([L_k^{-1}, -L_k^{-1}(m_k - c)]\), `(K, d, d + 1)`, for
       examples about the common `centre` c with a 1 appended.
     - `offsets`: log weight and log normalising constant.
     """
@@ -143,15 +143,13 @@ class GaussianMixture(LatentModel):
 
     def regularised(self, covariances: jax.Array) -> jax.Array:
         """The diagonal raised, so that a Cholesky factor exists."""
-        return on_diagonal(
-            covariances, lambda v: v * (1 + slack(covariances)) + jnp.asarray(self.regularization, v.dtype)
-        )
+        added = jnp.asarray(self.regularization, covariances.dtype)
+        return on_diagonal(covariances, lambda v: v * (1 + slack(v)) + added)
 
     def plain(self, covariances: jax.Array) -> jax.Array:
         """The inverse of `regularised`."""
-        return on_diagonal(
-            covariances, lambda v: (v - jnp.asarray(self.regularization, v.dtype)) / (1 + slack(covariances))
-        )
+        added = jnp.asarray(self.regularization, covariances.dtype)
+        return on_diagonal(covariances, lambda v: (v - added) / (1 + slack(v)))
 
     def examples(self, data: Any) -> jax.Array:
         """The data as a matrix; one sentence where they are none, or too few."""
