@@ -73,7 +73,8 @@ def minimize(
     - `batch_size`: examples a step; None for all of them, or for a stream, which brings its own batches. An epoch
       sees every example once; `last`: `"keep"` or `"drop"` its short last batch; `shuffle`: a new order each epoch.
     - `stop`: rules joined by `|` and `&`; default `GradNorm(sqrt(eps)) | Steps(10_000)` with the eps of the
-      variables' dtype, `Steps(1000)` for a method that measures no residual. Required on batches, e.g. `tw.Epochs(20) | tw.Patience(5)`.
+      variables' dtype, `Steps(1000)` for a method without a residual. Required on batches, e.g.
+      `tw.Epochs(20) | tw.Patience(5)`.
     - `keep`: `"last"`, or `"best"` for the lowest validation value, or the lowest value without validation.
     - `average`: `tw.EMA(decay)`, an average of the iterates, returned as `result.average`; the run is the same.
     - `restarts`: this many starts in parallel; the first is `x0`, the others are normal around it with standard

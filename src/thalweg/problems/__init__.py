@@ -4,7 +4,20 @@ from collections.abc import Callable
 from typing import Any
 
 from thalweg.problems.digits import Job, digits
-from thalweg.problems.zoo import ZOO, Known, beale, himmelblau, lasso, least_squares, mixture, quadratic, rosenbrock
+from thalweg.problems.zoo import (
+    ZOO,
+    Known,
+    beale,
+    himmelblau,
+    lasso,
+    least_squares,
+    mixture,
+    partition,
+    quadratic,
+    rastrigin,
+    rosenbrock,
+    tour,
+)
 
 JOBS: dict[str, Callable[[], Any]] = {"digits": digits, **ZOO}
 """Name on the command line -> what it runs: anything with `problem` and `x0`."""
@@ -20,6 +33,9 @@ __all__ = [
     "lasso",
     "least_squares",
     "mixture",
+    "partition",
     "quadratic",
+    "rastrigin",
     "rosenbrock",
+    "tour",
 ]

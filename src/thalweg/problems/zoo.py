@@ -1,19 +1,25 @@
 """Problems with what is known of them: minimum, minimiser, smoothness, curvature."""
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
+from thalweg.core.bounds import Bounds
 from thalweg.core.problem import Problem
 from thalweg.nonsmooth.norms import L1
+from thalweg.schedules import Exponential
+from thalweg.solvers.blackbox.annealing import SimulatedAnnealing
+from thalweg.solvers.blackbox.moves import BitFlip, Move, TwoOpt
 from thalweg.solvers.latent.gaussian_mixture import GaussianMixture, Mixture
 
 
 class Known(NamedTuple):
     """A problem, a standard start, and what is known.
 
+    `method`: one that fits, where the structure alone does not suggest it.
     `minimum` is the lowest value, `argmin` a point that reaches it (None where only the value is known), `smoothness`
     and `convexity` the constants L and mu of the smooth part (NaN where there is none or it is not known).
     """
@@ -24,6 +30,7 @@ class Known(NamedTuple):
     argmin: Any = None
     smoothness: float = float("nan")
     convexity: float = float("nan")
+    method: Any = None
 
 
 def quadratic(dimension: int = 10, condition: float = 100.0) -> Known:
@@ -133,6 +140,68 @@ def mixture(examples: int = 60, seed: int = 0) -> Known:
     return Known(problem, start, float(-np.mean(np.log(joint.sum(0)))))
 
 
+def rastrigin(dimension: int = 2) -> Known:
+    r"""A bowl full of dents: a local minimum at about every point of whole numbers.
+
+    \(10 n + \sum_i x_i^2 - 10\cos 2\pi x_i\), minimum 0 at 0, on the box of side 10.24.
+    """
+
+    def dents(x):
+        return 10.0 * x.size + jnp.sum(x**2 - 10.0 * jnp.cos(2 * math.pi * x))
+
+    box = Bounds(-5.12, 5.12)
+    return Known(Problem(dents, bounds=box), np.resize([3.1, -2.9], dimension), 0.0, np.zeros(dimension))
+
+
+def tour(cities: int = 12, seed: int = 0) -> Known:
+    """The shortest round trip through random cities in the unit square; the minimum by dynamic programming.
+
+    The variable is the order of the visits, a permutation.
+    """
+    places = np.random.default_rng(seed).random((cities, 2))
+    where = as_float(places)
+
+    def round_trip(order):
+        path = where[order]
+        return jnp.sum(jnp.sqrt(jnp.sum((path - jnp.roll(path, 1, axis=0)) ** 2, axis=1)))
+
+    return Known(Problem(round_trip), np.arange(cities), shortest(places), method=anneal(TwoOpt()))
+
+
+def shortest(places: np.ndarray) -> float:
+    """The length of the shortest tour (Held & Karp 1962): from the last city over every set of the others."""
+    apart = np.linalg.norm(places[:, None] - places, axis=2)
+    n = len(places) - 1
+    length = np.full((2**n, n), np.inf)  # from city n through the set, ending at one of its members
+    for visited in range(1, 2**n):
+        for last in range(n):
+            before = visited ^ (1 << last)
+            if visited >> last & 1:
+                length[visited, last] = np.min(length[before] + apart[:n, last]) if before else apart[n, last]
+    return float(np.min(length[-1] + apart[:n, n]))
+
+
+def partition(count: int = 14, seed: int = 0) -> Known:
+    """Whole numbers in two heaps of the most equal sums, as bits; the minimum by trying all.
+
+    The value is the difference of the heaps.
+    """
+    weights = np.random.default_rng(seed).integers(100, 1000, count)
+    sides = 1 - 2 * (np.arange(2**count)[:, None] >> np.arange(count) & 1)
+    numbers = as_float(weights)
+
+    def difference(bits):
+        return jnp.abs(jnp.sum(jnp.where(bits, numbers, -numbers)))
+
+    least = float(np.abs(sides @ weights).min())
+    return Known(Problem(difference), np.zeros(count, bool), least, method=anneal(BitFlip(2), 300.0))
+
+
+def anneal(move: Move, start: float = 1.0) -> SimulatedAnnealing:
+    """Cooling to a thousandth over the run."""
+    return SimulatedAnnealing(move, Exponential(start, 1e-3, None))
+
+
 def as_float(a: np.ndarray) -> Any:
     """In the widest float in use."""
     return jnp.asarray(a, jnp.result_type(float))
@@ -146,5 +215,8 @@ ZOO: dict[str, Callable[[], Known]] = {
     "least-squares": least_squares,
     "lasso": lasso,
     "mixture": mixture,
+    "rastrigin": rastrigin,
+    "tour": tour,
+    "partition": partition,
 }
 """Name on the command line and in the registry -> problem."""

@@ -112,8 +112,8 @@ class SimulatedAnnealing(Solver):
             climb = value - walk.here_value
             accepted = (climb <= 0) | (climb < temperature * threshold)
             here, here_value = select(accepted, (there, value), (walk.here, walk.here_value))
-            best = select(value < walk.best_value, (there, value), (walk.best, walk.best_value))
-            return Walk(here, here_value, *best, walk.accepted + accepted.astype(jnp.int32)), None
+            best, best_value = select(value < walk.best_value, (there, value), (walk.best, walk.best_value))
+            return Walk(here, here_value, best, best_value, walk.accepted + accepted.astype(jnp.int32)), None
 
         start = Walk(state.walker, state.walker_value, state.x, state.value, jnp.asarray(0, jnp.int32))
         walk, _ = jax.lax.scan(propose, start, (drawn, thresholds))
@@ -137,5 +137,5 @@ class SimulatedAnnealing(Solver):
         A climb below an exponential variate is as likely as a uniform number below `exp(-climb)`.
         """
         moves, thresholds = jax.random.split(key)
-        drawn = jax.vmap(lambda k: self.move.draw(k, x))(jax.random.split(moves, self.proposals))
+        drawn = self.move.draw(moves, x, self.proposals)
         return drawn, jax.random.exponential(thresholds, (self.proposals,), jnp.result_type(float))
