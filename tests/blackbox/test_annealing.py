@@ -126,8 +126,8 @@ def test_a_run_in_two_parts_saves_and_repeats_bit_for_bit():
 # Moves.
 
 
-@settings(max_examples=30)
-@given(seed=st.integers(0, 2**31), n=st.integers(2, 12), dtype=st.sampled_from(["int8", "int32", "uint16", "float32"]))
+@settings(max_examples=15)
+@given(seed=st.integers(0, 2**31), n=st.sampled_from([2, 3, 9]), dtype=st.sampled_from(["int8", "uint16", "float32"]))
 def test_a_permutation_stays_one(seed, n, dtype):
     move, x = tw.TwoOpt(), jnp.arange(n).astype(dtype)
     drawn = move.draw(jax.random.key(seed), x, 20)
@@ -137,8 +137,12 @@ def test_a_permutation_stays_one(seed, n, dtype):
     assert not np.any(np.all(np.asarray(moved) == np.asarray(x), axis=1)), "two different places: something moves"
 
 
-@settings(max_examples=30)
-@given(seed=st.integers(0, 2**31), count=st.integers(1, 4), dtype=st.sampled_from(["bool", "int8", "int32", "float32"]))
+@settings(max_examples=15)
+@given(
+    seed=st.integers(0, 2**31),
+    count=st.sampled_from([1, 3]),
+    dtype=st.sampled_from(["bool", "int8", "int32", "float32"]),
+)
 def test_bits_stay_bits_and_exactly_so_many_change(seed, count, dtype):
     move = tw.BitFlip(count)
     x = jnp.asarray(np.random.default_rng(seed).integers(0, 2, (2, 3))).astype(dtype)

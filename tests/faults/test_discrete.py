@@ -13,7 +13,7 @@ WALK = tw.SimulatedAnnealing(tw.GaussianMove(0.1), 1.0, 5)
 
 def bits_on(x):
     """How many bits are on."""
-    return jnp.sum(jnp.where(x != 0, 1.0, 0.0))
+    return jnp.sum(jnp.where(x.astype(bool), 1.0, 0.0))
 
 
 @pytest.mark.parametrize("dtype", [bool, np.int8, np.uint8, np.int32, np.int64, np.float32])
@@ -57,7 +57,7 @@ def test_every_dtype_of_bits_is_kept(dtype):
             ),
             "as long as the run",
         ),
-        (lambda: tw.SimulatedAnnealing(tw.BitFlip), "move=.*tw.Move"),
+        (lambda: tw.SimulatedAnnealing(tw.BitFlip, 1.0), "move=.*tw.Move"),
         (lambda: tw.SimulatedAnnealing(tw.BitFlip(), -1.0), "temperature=-1.0"),
         (lambda: tw.SimulatedAnnealing(tw.BitFlip(), float("nan")), "temperature=nan"),
         (lambda: tw.SimulatedAnnealing(tw.BitFlip(), 1.0, 0), "proposals=0"),

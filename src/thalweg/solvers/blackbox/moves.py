@@ -120,7 +120,7 @@ class BitFlip(Move):
         def flip(leaf):
             place = jnp.arange(leaf.size, dtype=jnp.int32).reshape(leaf.shape)
             chosen = (place[..., None] == drawn).any(-1)
-            return jnp.where(chosen, (leaf == 0).astype(leaf.dtype), leaf)
+            return jnp.where(chosen, (~leaf.astype(bool)).astype(leaf.dtype), leaf)
 
         return jax.tree.map(flip, x)
 
