@@ -41,6 +41,8 @@ from thalweg.core.solver import Solver
 from thalweg.line_search.backtracking import Backtracking
 from thalweg.line_search.protocol import Found, LineSearch, Phi
 from thalweg.line_search.strong_wolfe import StrongWolfe
+from thalweg.solvers.blackbox.annealing import SimulatedAnnealing
+from thalweg.solvers.blackbox.moves import BitFlip, GaussianMove, Move, TwoOpt
 from thalweg.solvers.composite.fista import FISTA
 from thalweg.solvers.descent.descent import Descent, Direction
 from thalweg.solvers.descent.lbfgs import LBFGS
@@ -52,6 +54,9 @@ from thalweg.solvers.finite_sum.svrg import SVRG
 from thalweg.solvers.trust_region.steihaug import SteihaugCG
 from thalweg.solvers.trust_region.subproblem import Proposal, Subproblem
 from thalweg.solvers.trust_region.trust_region import TrustRegion
+
+from thalweg.solvers.latent.em import EM
+from thalweg.solvers.latent.gaussian_mixture import GaussianMixture, Mixture
 
 # When to stop
 from thalweg.core.stop import Epochs, Evaluations, GradNorm, Never, Patience, Seconds, StepNorm, Steps, Stop, Target
@@ -78,12 +83,14 @@ __all__ = [
     "Average",
     "Backtracking",
     "Batches",
+    "BitFlip",
     "Bounds",
     "Carry",
     "Constant",
     "Cosine",
     "Descent",
     "Direction",
+    "EM",
     "EMA",
     "Epochs",
     "Evals",
@@ -96,6 +103,8 @@ __all__ = [
     "FirstOrder",
     "Found",
     "Freeze",
+    "GaussianMixture",
+    "GaussianMove",
     "GradNorm",
     "History",
     "Info",
@@ -108,8 +117,10 @@ __all__ = [
     "METHODS",
     "MinimizeError",
     "MinimizeWarning",
+    "Mixture",
     "Momentum",
     "Nesterov",
+    "Move",
     "Never",
     "Nonsmooth",
     "Objective",
@@ -129,6 +140,7 @@ __all__ = [
     "ScheduleFree",
     "ScheduleFreeSGD",
     "Seconds",
+    "SimulatedAnnealing",
     "Solver",
     "Status",
     "SteepestDescent",
@@ -144,6 +156,7 @@ __all__ = [
     "Target",
     "Trace",
     "TrustRegion",
+    "TwoOpt",
     "ValueChange",
     "WarmupCosine",
     "change",

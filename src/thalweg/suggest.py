@@ -13,11 +13,13 @@ from thalweg.registry import fitting
 from thalweg.rules.adam import Adam
 from thalweg.solvers.composite.fista import FISTA
 from thalweg.solvers.descent.lbfgs import LBFGS
+from thalweg.solvers.latent.em import EM
 
 LARGE = 10_000_000
 """Beyond this many variables the pairs of L-BFGS are shortened."""
 
 SMOOTH, SMOOTH_LARGE, PROXIMAL, STOCHASTIC = LBFGS(), LBFGS(memory=5), FISTA(), FirstOrder(Adam())
+HIDDEN = EM()
 
 
 class Suggestion(NamedTuple):
@@ -40,6 +42,13 @@ def choose(offers: frozenset[Oracle], n: int) -> Suggestion:
     if offers & {Oracle.EQUALITY, Oracle.INEQUALITY, Oracle.INTEGERS} and not fitting(offers):
         names = ", ".join(sorted(part.value for part in offers & PARTS))
         raise ValueError(f"No method here solves a problem with {names}; `thalweg methods` shows what each one takes.")
+    if Oracle.INTEGERS in offers:
+        raise ValueError(
+            "Integer variables need a method with a move of your choice, e.g. tw.SimulatedAnnealing(tw.TwoOpt(), "
+            "temperature=tw.Exponential(10.0, 1e-3, None)) on a permutation, tw.BitFlip() on bits."
+        )
+    if Oracle.LATENT in offers:
+        return Suggestion(HIDDEN, "EM: a model with hidden variables, whose parameters its own steps keep in place")
     if offers & {Oracle.NONSMOOTH, Oracle.BOUNDS}:
         return Suggestion(PROXIMAL, "FISTA: the nonsmooth part or the bounds have a prox, which it takes")
     if Oracle.WHOLE not in offers:

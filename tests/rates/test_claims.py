@@ -36,7 +36,8 @@ def fitted_rate(gap: np.ndarray) -> float:
 
 
 def test_every_claim_is_measured_here():
-    kinds = (tw.registry.Linear, tw.registry.Sublinear, tw.registry.Superlinear, tw.registry.Neighbourhood)
+    names = ("Linear", "Sublinear", "Superlinear", "Neighbourhood", "Reaches")
+    kinds = [getattr(tw.registry, name) for name in names]
     assert sorted(name for kind in kinds for name in rows(kind)) == sorted(tw.METHODS)
 
 
@@ -144,6 +145,21 @@ def test_neighbourhood(name):
         radii.append(np.abs(xs[round(claim.after / rate) :] - known.argmin).max() / rate)
     assert max(radii) <= claim.radius
     assert max(radii) >= claim.radius / SHARP, "the claim is too weak"
+
+
+@pytest.mark.parametrize("name", rows(tw.registry.Reaches))
+def test_reaches(name):
+    row = tw.METHODS[name]
+    known, claim = ZOO[row.claim.on](), row.claim
+
+    def found(steps: int) -> float:
+        """The fraction of 64 runs that end at the minimum."""
+        method = row.solver(claim.on)
+        values = tw.minimize(known.problem, known.x0, method, stop=tw.Steps(steps), restarts=64).restarts.values
+        return np.mean(values <= known.minimum * (1 + 1e-12))
+
+    assert found(claim.steps) >= claim.probability
+    assert found(max(claim.steps // int(SHARP), 1)) < claim.probability, "the claim is too weak"
 
 
 @pytest.mark.parametrize("fraction", [0.1, 0.4])

@@ -12,7 +12,8 @@ from tests.helpers import X64, iterates, numbers
 from thalweg.problems import ZOO
 
 STEPS = 10
-EXAMPLES = {f"{name}-{p}": (name, p, row.example(p)) for name, row in tw.METHODS.items() for p in row.solves}
+DESCENDING = {name: row for name, row in tw.METHODS.items() if tw.Oracle.GRADIENT in row.solver().needs}
+EXAMPLES = {f"{name}-{p}": (name, p, row.example(p)) for name, row in DESCENDING.items() for p in row.solves}
 OTHERS = {
     "sgd-beyond": ("sgd", "quadratic", tw.SGD(1.9)),
     "momentum-steps": ("momentum", "rosenbrock", tw.Momentum(1e-3, 0.8, "steps")),

@@ -36,6 +36,10 @@ PARTS = frozenset(
         Oracle.KEY,
         Oracle.MODEL_STATE,
         Oracle.INTEGERS,
+        Oracle.LATENT,
     }
 )
-"""The members that a method must take or need; to pass over one in silence would solve another problem."""
+"""The members that a method must take or need; to pass over one in silence would solve another problem.
+
+A latent-variable model is one of them: only its own steps keep its parameters where they belong.
+"""
