@@ -10,6 +10,7 @@ from thalweg.core.objective import LatentModel, LeastSquares, Objective
 from thalweg.core.problem import Problem
 from thalweg.core.nonsmooth import Nonsmooth
 from thalweg.nonsmooth.norms import L1
+from thalweg.nonsmooth.sets import L2Ball, Simplex
 from thalweg.core.oracle import Oracle
 from thalweg.core.stream import Stream
 
@@ -39,6 +40,7 @@ from thalweg.line_search.backtracking import Backtracking
 from thalweg.line_search.protocol import Found, LineSearch, Phi
 from thalweg.line_search.strong_wolfe import StrongWolfe
 from thalweg.solvers.composite.fista import FISTA
+from thalweg.solvers.constrained.projected_gradient import ProjectedGradient
 from thalweg.solvers.descent.descent import Descent, Direction
 from thalweg.solvers.descent.lbfgs import LBFGS
 from thalweg.solvers.descent.steepest import SteepestDescent
@@ -87,6 +89,7 @@ __all__ = [
     "History",
     "Info",
     "L1",
+    "L2Ball",
     "LBFGS",
     "LatentModel",
     "LeastSquares",
@@ -104,11 +107,13 @@ __all__ = [
     "Phi",
     "Problem",
     "Progress",
+    "ProjectedGradient",
     "Result",
     "Rule",
     "SGD",
     "Schedule",
     "Seconds",
+    "Simplex",
     "Solver",
     "Status",
     "SteepestDescent",

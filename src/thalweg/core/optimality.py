@@ -18,7 +18,7 @@ def residual(problem: Problem, x: Params, grad: Params) -> Scalar:
     parts = problem.parts(x)
     if parts & {Oracle.EQUALITY, Oracle.INEQUALITY}:
         raise NotImplementedError("A first-order residual with equality or inequality constraints needs multipliers.")
-    if not parts & {Oracle.NONSMOOTH, Oracle.BOUNDS}:
+    if not parts & {Oracle.NONSMOOTH, Oracle.SET, Oracle.BOUNDS}:
         return real(max_abs(grad))
     step = problem.prox(subtract(x, grad), jnp.ones(()))
     return real(max_abs(jax.tree.map(jnp.subtract, x, step)))
