@@ -40,6 +40,7 @@ from thalweg.line_search.backtracking import Backtracking
 from thalweg.line_search.protocol import Found, LineSearch, Phi
 from thalweg.line_search.strong_wolfe import StrongWolfe
 from thalweg.solvers.composite.fista import FISTA
+from thalweg.solvers.constrained.augmented_lagrangian import AugmentedLagrangian
 from thalweg.solvers.constrained.projected_gradient import ProjectedGradient
 from thalweg.solvers.descent.descent import Descent, Direction
 from thalweg.solvers.descent.lbfgs import LBFGS
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Adam",
     "AdamW",
+    "AugmentedLagrangian",
     "Backtracking",
     "Batches",
     "Bounds",
