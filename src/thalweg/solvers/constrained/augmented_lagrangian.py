@@ -12,11 +12,13 @@ from thalweg.core.oracle import Oracle
 from thalweg.core.problem import Problem
 from thalweg.core.solver import Solver
 from thalweg.core.status import Status
-from thalweg.core.tree import axpy, common_dtype, dot, max_abs, ravel, subtract, unravel
+from thalweg.core.tree import axpy, common_dtype, dot, max_abs, ravel, select, subtract, unravel
 from thalweg.core.types import Evals, Evaluation, Info, Key, Params, Scalar, Step, make_info, real
 from thalweg.solvers.constrained.augmented import Terms, augmented, constraints, estimates, violation
+from thalweg.solvers.descent.descent import DescentState
 from thalweg.solvers.descent.lbfgs import LBFGS
 
+RUNNING = Status.RUNNING.value
 MOST_MULTIPLIER = 1e12
 """Multipliers are kept below this: where they run away, no finite ones exist and the penalty must do the work."""
 HARD = 1e4
@@ -25,6 +27,8 @@ HARDLY = 0.5
 """A violation that is still this fraction of what it was is not tending to zero."""
 FLAT = 1e-3
 """The fraction of the squared violation that the steepest move of the size of `x` must promise to be worth trying."""
+ASIDE = 1e-6
+"""A ray whose points are this far from feasible, relative to their size, is one along which the problem falls."""
 PATIENCE = 2
 """Subproblems in a row whose first step fails before the run ends."""
 
@@ -157,21 +161,29 @@ class AugmentedLagrangian(Solver):
         ended = (info.optimality <= outer.residual) | (steps >= self.inner_steps) | (info.status != RUNNING)
         after = self.update(outer, seen.aux, info)
         after = jax.tree.map(lambda a, b: jnp.where(ended, a, b), after, outer._replace(steps=steps))
-        new = jax.lax.cond(ended, lambda: self.restart(problem, after, inner), lambda: inner)
+        runaway = info.status == Status.DIVERGED.value
+        base = select(runaway, state.inner, inner)
+        new = jax.lax.cond(ended, lambda: self.restart(problem, after, base), lambda: inner)
         passed = violation(outer.shift, outer.penalty, *seen.aux[1:]) <= outer.target
         withstands = ended & ~passed & (outer.penalty >= HARD * self.penalty)
         withstands = withstands & (after.violation >= HARDLY * outer.violation)
         infeasible = jax.lax.cond(withstands, lambda: self.immovable(problem, seen), lambda: jnp.asarray(False))
-        fallen = (info.status == Status.DIVERGED.value) & (passed | (after.penalty == outer.penalty))
+        there = inner.seen.aux if remembers(inner) else seen.aux
+        off = violation(outer.shift, outer.penalty, *there[1:])
+        along = off <= jnp.maximum(outer.target, ASIDE * real(max_abs(inner.x)))  # the ray hardly leaves the feasible
+        fallen = runaway & (along | (after.penalty == outer.penalty))
         status = jnp.where(after.failures >= PATIENCE, Status.SEARCH_FAILED.value, RUNNING)
         status = jnp.where(fallen, Status.DIVERGED.value, status)
         status = jnp.where(infeasible, Status.INFEASIBLE.value, status)
         return self.report(problem, AugmentedState(new, after, state.multipliers), seen, (outer, info, status))
 
     def update(self, outer: Outer, terms: Terms, info: Info) -> Outer:
-        """The next subproblem: better multipliers where the violation fell enough, else a larger penalty."""
+        """The next subproblem: better multipliers where the violation fell enough, else a larger penalty.
+
+        A subproblem that is unbounded below needs the larger penalty too.
+        """
         worst = violation(outer.shift, outer.penalty, *terms[1:])
-        good = worst <= outer.target
+        good = (worst <= outer.target) & (info.status != Status.DIVERGED.value)
         most = jnp.finfo(terms.equality.dtype).eps ** -0.75
         grown = jnp.minimum(self.growth * outer.penalty, jnp.maximum(most, outer.penalty))
         least = real(1 / most)
@@ -191,11 +203,15 @@ class AugmentedLagrangian(Solver):
         )
 
     def restart(self, problem: Problem, outer: Outer, inner: Any) -> Any:
-        """The inner method at the start of a subproblem; what its state knows of the smooth part is not asked again."""
-        remembers = {"seen", "unreported"} <= set(getattr(inner, "_fields", ()))
-        known = inner.seen.aux.smooth if remembers else None
-        new = self.inner.init(self.sub(problem, outer, known), inner.x)
-        new = new._replace(unreported=jnp.zeros_like(inner.unreported)) if remembers else new
+        """The inner method at the start of a subproblem; what it knows of the smooth part is not asked again.
+
+        A line-search method keeps its memory: multipliers bend the curvature little, and a search that fails forgets.
+        """
+        sub = self.sub(problem, outer, inner.seen.aux.smooth if remembers(inner) else None)
+        if isinstance(inner, DescentState):
+            return inner._replace(seen=sub.objective.evaluate(inner.x), unreported=jnp.zeros_like(inner.unreported))
+        new = self.inner.init(sub, inner.x)
+        new = new._replace(unreported=jnp.zeros_like(inner.unreported)) if remembers(inner) else new
         return jax.tree.map(lambda a, b: a.astype(b.dtype), new, inner)
 
     def immovable(self, problem: Problem, seen: Evaluation) -> Scalar:
@@ -203,8 +219,8 @@ class AugmentedLagrangian(Solver):
         (h, c), back = jax.vjp(lambda x: constraints(problem, x, self.walls(problem)), seen.x)
         over = jnp.maximum(c, 0)
         slope = back((h, over))[0]
-        inside = problem if not self.walls(problem) else None
-        moved = axpy(-1.0, slope, seen.x) if inside is None else inside.project(axpy(-1.0, slope, seen.x))
+        moved = axpy(-1.0, slope, seen.x)
+        moved = moved if self.walls(problem) else problem.project(moved)
         reach = jnp.maximum(real(max_abs(seen.x)), 1.0)
         promised = reach * real(jnp.sum(jnp.abs(ravel(subtract(moved, seen.x)))))
         return promised <= FLAT * (real(dot(h, h)) + real(dot(over, over)))
@@ -237,7 +253,9 @@ class AugmentedLagrangian(Solver):
         return Step(state._replace(multipliers=mine), reported, smooth)
 
 
-RUNNING = Status.RUNNING.value
+def remembers(inner: Any) -> bool:
+    """Whether an inner state holds the evaluation at its `x`, and counts those that it has not reported."""
+    return {"seen", "unreported"} <= set(getattr(inner, "_fields", ()))
 
 
 def free_of_terms(shift: Multipliers) -> bool:
