@@ -55,6 +55,10 @@ from thalweg.run.callbacks import Event, Every
 from thalweg.run.history import History
 from thalweg.run.progress import Progress
 
+# What is true at a point
+from thalweg.core.kkt import Multipliers
+from thalweg.landscape.kkt import KKT, kkt
+
 # To write a method
 from thalweg.core.types import Evals, Evaluation, Info, Step, make_info
 
@@ -90,6 +94,7 @@ __all__ = [
     "GradNorm",
     "History",
     "Info",
+    "KKT",
     "L1",
     "L2Ball",
     "LBFGS",
@@ -101,6 +106,7 @@ __all__ = [
     "MinimizeError",
     "MinimizeWarning",
     "Momentum",
+    "Multipliers",
     "Never",
     "Nonsmooth",
     "Objective",
@@ -133,6 +139,7 @@ __all__ = [
     "change",
     "from_config",
     "iterate",
+    "kkt",
     "losses",
     "make_info",
     "matrices",
