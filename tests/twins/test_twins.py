@@ -27,6 +27,22 @@ OTHERS = {
     "lbfgs-full-ring": ("lbfgs", "rosenbrock", tw.LBFGS(3)),
     "lbfgs-zoom": ("lbfgs", "beale", tw.LBFGS(2, tw.StrongWolfe(slope=1e-2, curvature=0.05))),
     "lbfgs-given-up": ("lbfgs", "rosenbrock", tw.LBFGS(2, tw.StrongWolfe(curvature=0.01, max_trials=2))),
+    "projected-gradient-numbers": (
+        "projected-gradient",
+        "box-quadratic",
+        tw.ProjectedGradient(2, 0.3, max_step=3.0, search=tw.Backtracking(0.3, 0.6)),
+    ),
+    "projected-gradient-monotone": ("projected-gradient", "rosenbrock", tw.ProjectedGradient(1)),
+    "augmented-lagrangian-numbers": (
+        "augmented-lagrangian",
+        "hs35",
+        tw.AugmentedLagrangian(tw.LBFGS(3), penalty=2.0, growth=4.0, inner_steps=2),
+    ),
+    "augmented-lagrangian-bounds": (
+        "augmented-lagrangian",
+        "box-quadratic",
+        tw.AugmentedLagrangian(penalty=1.5, inner_steps=3),
+    ),
     "fista-numbers": ("fista", "lasso", tw.FISTA(8.0, decrease=0.7, growth=1.5)),
 }
 CASES = EXAMPLES | OTHERS
@@ -45,6 +61,23 @@ def oracles(problem: tw.Problem):
     return value_and_grad, lambda x, s: np.asarray(problem.prox(x, jax.numpy.asarray(s)))
 
 
+def constraint_oracle(problem: tw.Problem):
+    """`(h, c, J_h, J_c)` in NumPy, finite bounds among `c`."""
+    both = jax.jit(lambda x: (problem.equalities(x), problem.inequalities(x)))
+    slopes = jax.jit(jax.jacobian(lambda x: (problem.equalities(x), problem.inequalities(x))))
+
+    def constraints(x):
+        (h, c), (jh, jc), eye = both(x), slopes(x), np.eye(x.size)
+        if problem.bounds is None:
+            return tuple(np.asarray(part) for part in (h, c, jh, jc))
+        low, high = (np.broadcast_to(side, x.shape) for side in (problem.bounds.lower, problem.bounds.upper))
+        below, above = np.isfinite(low), np.isfinite(high)
+        c = np.concatenate([c, (low - x)[below], (x - high)[above]])
+        return np.asarray(h), c, np.asarray(jh), np.concatenate([jc, -eye[below], eye[above]])
+
+    return constraints
+
+
 @pytest.mark.parametrize(("name", "problem", "method"), CASES.values(), ids=CASES)
 def test_ten_steps_beside_the_twin(name, problem, method):
     row, known = tw.METHODS[name], ZOO[problem]()
@@ -53,6 +86,8 @@ def test_ten_steps_beside_the_twin(name, problem, method):
     hyper = numbers(method)
     if "prox" in inspect.signature(twin.run).parameters:
         hyper["prox"] = prox
+    if "constraints" in inspect.signature(twin.run).parameters:
+        hyper["constraints"] = constraint_oracle(known.problem)
     x0 = np.asarray(known.x0, float) + 0.25  # off the symmetric starts, so that no two entries share a path
     expected = twin.run(value_and_grad, x0, STEPS, **hyper)
     solver = tw.FirstOrder(method) if isinstance(method, tw.Rule) else method

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from thalweg.core.fields import check_positive, fail, is_tracer, real_field
+from thalweg.core.fields import check_positive, fail, is_tracer, number, real_field
 from thalweg.core.nonsmooth import Nonsmooth, distance
 from thalweg.core.tree import axpy, norm, ravel, subtract, unravel
 from thalweg.core.types import Params, Scalar
@@ -69,9 +69,7 @@ class L2Ball(Nonsmooth):
     """
 
     radius: Any = real_field(1.0)
-    center: Any = eqx.field(
-        default=0.0, converter=lambda c: jax.tree.map(lambda v: float(v) if isinstance(v, int) else v, c)
-    )
+    center: Any = eqx.field(default=0.0, converter=lambda c: jax.tree.map(number, c))
 
     def __check_init__(self):
         check_positive(self, "radius")
@@ -120,6 +118,12 @@ class L2Ball(Nonsmooth):
             )
         center = jax.tree.map(lambda _: self.center, x) if one else self.center
         for p, c in zip(jax.tree.leaves(x), jax.tree.leaves(center), strict=True):
-            if np.shape(c) not in (p.shape, ()) and np.broadcast_shapes(np.shape(c), p.shape) != p.shape:
+            if not broadcasts(np.shape(c), p.shape):
                 raise ValueError(f"L2Ball: a center of shape {np.shape(c)} does not fit x of shape {p.shape}.")
         return jax.tree.map(lambda p, c: jnp.broadcast_to(jnp.asarray(c).astype(p.dtype), p.shape), x, center)
+
+
+def broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
+    """Whether an array of one shape serves for another."""
+    pairs = zip(reversed(shape), reversed(to), strict=False)
+    return len(shape) <= len(to) and all(a in (1, b) for a, b in pairs)

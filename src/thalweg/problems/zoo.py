@@ -100,7 +100,7 @@ def lasso(examples: int = 60, dimension: int = 20, weight: float = 0.1, seed: in
     return Known(problem, np.zeros(dimension), minimum, best, float(curvature[-1]), float(curvature[0]))
 
 
-def box_quadratic(dimension: int = 10, condition: float = 100.0, seed: int = 0) -> Known:
+def box_quadratic(dimension: int = 30, condition: float = 100.0, seed: int = 0) -> Known:
     r"""A tilted bowl in a box, its lowest point on a face.
 
     \(\tfrac12 x'Ax - b'x\) with \(0 \le x \le 1\). Built backwards: a third of the entries of \(x^*\) lie at each
@@ -124,7 +124,7 @@ def simplex_least_squares(examples: int = 60, dimension: int = 12, seed: int = 0
     is chosen so that the gradient is least, and the same, on the support.
     """
     rng = np.random.default_rng(seed)
-    a = rng.normal(size=(examples, dimension))
+    a = rng.normal(size=(examples, dimension)) * np.logspace(-0.5, 0, dimension)
     support = np.arange(dimension) < dimension // 3
     best = np.where(support, rng.dirichlet(np.ones(dimension)), 0.0)
     best = best / best.sum()
@@ -143,7 +143,7 @@ def simplex_least_squares(examples: int = 60, dimension: int = 12, seed: int = 0
     return Known(problem, start, minimum, best, float(curvature[-1]), float(curvature[0]))
 
 
-def equality_quadratic(dimension: int = 10, equations: int = 3, condition: float = 100.0, seed: int = 0) -> Known:
+def equality_quadratic(dimension: int = 10, equations: int = 3, condition: float = 10.0, seed: int = 0) -> Known:
     r"""A tilted bowl on an affine subspace, solved by one linear system.
 
     \(\tfrac12 x'Ax - b'x\) with \(Cx = d\): its KKT system is linear.

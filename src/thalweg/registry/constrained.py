@@ -11,7 +11,8 @@ ROWS = (
         family="constrained",
         example=lambda problem: ProjectedGradient(),
         solves=("quadratic", "least-squares", "box-quadratic", "simplex-least-squares"),
-        claim=Linear(rate=0.5, of="value", on="box-quadratic"),
+        # Measured, 0.26; no useful bound is known for these steps. A fixed step keeps (1 - mu / L)^2 = 0.98.
+        claim=Linear(rate=0.4, of="value", on="box-quadratic"),
         cost="1 gradient, 1 value and 1 projection a trial step, 2 projections",
         memory="2n",
         twin="tests.twins.projected_gradient",
@@ -24,7 +25,8 @@ ROWS = (
         family="constrained",
         example=lambda problem: AugmentedLagrangian(),
         solves=("quadratic", "equality-quadratic", "hs6", "hs7", "hs21", "hs28", "hs35", "hs48", "hs71"),
-        claim=Linear(rate=0.93, of="x", on="equality-quadratic"),
+        # Measured, 0.88 in the mean over the subproblems: a step of L-BFGS, and now and then better multipliers.
+        claim=Linear(rate=0.9, of="x", on="equality-quadratic"),
         cost="a step of the inner method, 1 pass of the constraints and back a trial step",
         memory="2n beside the inner method, 1 multiplier a constraint",
         twin="tests.twins.augmented_lagrangian",
