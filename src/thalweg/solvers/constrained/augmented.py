@@ -69,7 +69,7 @@ class Augmented(Objective):
     def total(self, value: Scalar, h: jax.Array, c: jax.Array) -> Scalar:
         """The sum."""
         rho, mu = jnp.asarray(self.penalty).astype(c.dtype), self.shift.inequality
-        wall = jnp.where(mu + rho * c > 0, (mu + 0.5 * rho * c) * c, -0.5 * mu**2 / rho)
+        wall = jnp.where(mu + rho * c <= 0, -0.5 * mu**2 / rho, (mu + 0.5 * rho * c) * c)  # so that NaN stays NaN
         pair = dot(self.shift.equality, h) + 0.5 * jnp.asarray(self.penalty).astype(h.dtype) * dot(h, h)
         dtype = common_dtype((value, h, c))
         return value.astype(dtype) + pair.astype(dtype) + jnp.sum(wall).astype(dtype)
