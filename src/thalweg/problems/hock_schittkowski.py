@@ -76,9 +76,10 @@ def hs28() -> Known:
 
 
 def hs35() -> Known:
-    r"""HS 35 (Beale): a quadratic with one inequality and \(x \ge 0\).
+    r"""HS 35 (Beale): a quadratic with one inequality and bounds.
 
-    Minimum 1/9 at (4/3, 7/9, 4/9), where \(x_1+x_2+2x_3 \le 3\) is active.
+    \(9 - 8x_1 - 6x_2 - 4x_3 + 2x_1^2 + 2x_2^2 + x_3^2 + 2x_1x_2 + 2x_1x_3\) with
+    \(x_1+x_2+2x_3 \le 3\), \(x \ge 0\); minimum 1/9 at (4/3, 7/9, 4/9), where the first is active.
     """
 
     def beale_quadratic(x):

@@ -184,7 +184,7 @@ class AugmentedLagrangian(Solver):
         """
         worst = violation(outer.shift, outer.penalty, *terms[1:])
         good = (worst <= outer.target) & (info.status != Status.DIVERGED.value)
-        most = jnp.finfo(terms.equality.dtype).eps ** -0.75
+        most = float(jnp.finfo(terms.equality.dtype).eps) ** -0.75
         grown = jnp.minimum(self.growth * outer.penalty, jnp.maximum(most, outer.penalty))
         least = real(1 / most)
         better = jax.tree.map(
