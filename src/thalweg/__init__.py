@@ -10,6 +10,7 @@ from thalweg.core.objective import LatentModel, LeastSquares, Objective
 from thalweg.core.problem import Problem
 from thalweg.core.nonsmooth import Nonsmooth
 from thalweg.nonsmooth.norms import L1
+from thalweg.nonsmooth.sets import L2Ball, Simplex
 from thalweg.core.oracle import Oracle
 from thalweg.core.stream import Stream
 
@@ -44,6 +45,8 @@ from thalweg.line_search.strong_wolfe import StrongWolfe
 from thalweg.solvers.blackbox.annealing import SimulatedAnnealing
 from thalweg.solvers.blackbox.moves import BitFlip, GaussianMove, Move, TwoOpt
 from thalweg.solvers.composite.fista import FISTA
+from thalweg.solvers.constrained.augmented_lagrangian import AugmentedLagrangian
+from thalweg.solvers.constrained.projected_gradient import ProjectedGradient
 from thalweg.solvers.descent.descent import Descent, Direction
 from thalweg.solvers.descent.lbfgs import LBFGS
 from thalweg.solvers.descent.steepest import SteepestDescent
@@ -67,6 +70,10 @@ from thalweg.run.callbacks import Event, Every
 from thalweg.run.history import History
 from thalweg.run.progress import Progress
 
+# What is true at a point
+from thalweg.core.kkt import Multipliers
+from thalweg.landscape.kkt import KKT, kkt
+
 # To write a method
 from thalweg.core.types import Evals, Evaluation, Info, Step, make_info
 
@@ -81,6 +88,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Average",
+    "AugmentedLagrangian",
     "Backtracking",
     "Batches",
     "BitFlip",
@@ -108,7 +116,9 @@ __all__ = [
     "GradNorm",
     "History",
     "Info",
+    "KKT",
     "L1",
+    "L2Ball",
     "LBFGS",
     "LatentModel",
     "LeastSquares",
@@ -121,6 +131,7 @@ __all__ = [
     "Momentum",
     "Nesterov",
     "Move",
+    "Multipliers",
     "Never",
     "Nonsmooth",
     "Objective",
@@ -131,6 +142,7 @@ __all__ = [
     "Problem",
     "Progress",
     "Proposal",
+    "ProjectedGradient",
     "Result",
     "Rule",
     "SAM",
@@ -141,6 +153,7 @@ __all__ = [
     "ScheduleFreeSGD",
     "Seconds",
     "SimulatedAnnealing",
+    "Simplex",
     "Solver",
     "Status",
     "SteepestDescent",
@@ -162,6 +175,7 @@ __all__ = [
     "change",
     "from_config",
     "iterate",
+    "kkt",
     "losses",
     "make_info",
     "matrices",

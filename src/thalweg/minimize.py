@@ -215,8 +215,9 @@ def changes(offers: frozenset[Oracle], batches: Batches | None) -> str:
 
 def describe(problem: Problem, part: Oracle) -> str:
     """A part as the user wrote it."""
-    value = getattr(problem, part.value, None)
-    return part.value if value is None or part not in PARTS else f"{part.value}={short(value)}"
+    name = Oracle.NONSMOOTH.value if part is Oracle.SET else part.value
+    value = getattr(problem, name, None)
+    return name if value is None or part not in PARTS else f"{name}={short(value)}"
 
 
 def method_name(method: Solver) -> str:

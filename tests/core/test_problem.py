@@ -41,6 +41,7 @@ OFFERS = {
     "residuals": (tw.Problem(tw.LeastSquares(lambda x: x)), SMOOTH | {Oracle.WHOLE, Oracle.RESIDUALS}),
     "latent": (tw.Problem(NoisyMean(), X), {Oracle.VALUE, Oracle.WHOLE, Oracle.FINITE_SUM, Oracle.LATENT}),
     "nonsmooth": (tw.Problem(half_square, nonsmooth=tw.L1(1.0)), SMOOTH | {Oracle.WHOLE, Oracle.NONSMOOTH}),
+    "set": (tw.Problem(half_square, nonsmooth=tw.Simplex()), SMOOTH | {Oracle.WHOLE, Oracle.SET}),
     "bounds": (tw.Problem(half_square, bounds=tw.Bounds(0.0)), SMOOTH | {Oracle.WHOLE, Oracle.BOUNDS}),
     "equality": (tw.Problem(half_square, equality=jnp.sum), SMOOTH | {Oracle.WHOLE, Oracle.EQUALITY}),
     "inequality": (tw.Problem(half_square, inequality=jnp.sum), SMOOTH | {Oracle.WHOLE, Oracle.INEQUALITY}),
@@ -74,8 +75,10 @@ def test_what_methods_say_is_what_fits():
     assert fitting["function"] >= rules | {"lbfgs", "fista"}
     assert fitting["latent"] == {"em"}
     assert fitting["key"] == fitting["stateful"] == fitting["a batch"] == rules
-    assert fitting["nonsmooth"] == fitting["bounds"] == {"fista"}
-    assert fitting["equality"] == fitting["inequality"] == set()
+    assert fitting["nonsmooth"] == {"fista"}
+    assert fitting["set"] == {"fista", "projected-gradient"}
+    assert fitting["bounds"] == {"fista", "projected-gradient", "augmented-lagrangian"}
+    assert fitting["equality"] == fitting["inequality"] == {"augmented-lagrangian"}
 
 
 def test_value_adds_the_nonsmooth_part_and_the_prox_composes_with_the_bounds():

@@ -5,6 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
+from thalweg.core.kkt import estimated_residual, stationarity
 from thalweg.core.objective import Latent
 from thalweg.core.oracle import Oracle
 from thalweg.core.problem import Problem
@@ -16,15 +17,12 @@ def residual(problem: Problem, x: Params, grad: Params) -> Scalar:
     r"""First-order residual from a gradient already at hand.
 
     \(\|\nabla f(x)\|_\infty\) for a smooth problem; with a nonsmooth part or bounds the prox-gradient residual
-    \(\|x - \operatorname{prox}_{h}(x - \nabla f(x))\|_\infty\), which is zero exactly at stationary points.
+    \(\|x - \operatorname{prox}_{h}(x - \nabla f(x))\|_\infty\), which is zero exactly at stationary points; with
+    equality or inequality constraints the residual of the KKT system, with estimated multipliers.
     """
-    parts = problem.parts(x)
-    if parts & {Oracle.EQUALITY, Oracle.INEQUALITY}:
-        raise NotImplementedError("A first-order residual with equality or inequality constraints needs multipliers.")
-    if not parts & {Oracle.NONSMOOTH, Oracle.BOUNDS}:
-        return real(max_abs(grad))
-    step = problem.prox(subtract(x, grad), jnp.ones(()))
-    return real(max_abs(jax.tree.map(jnp.subtract, x, step)))
+    if problem.parts(x) & {Oracle.EQUALITY, Oracle.INEQUALITY}:
+        return estimated_residual(problem, x, grad)
+    return stationarity(problem, x, grad)
 
 
 def displacement(x: Params, after: Params) -> Scalar:

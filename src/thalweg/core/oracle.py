@@ -17,6 +17,7 @@ class Oracle(enum.Enum):
     WHOLE = "the same function at every step"
     # What must not be ignored.
     NONSMOOTH = "nonsmooth"
+    SET = "a set"
     BOUNDS = "bounds"
     EQUALITY = "equality"
     INEQUALITY = "inequality"
@@ -29,6 +30,7 @@ class Oracle(enum.Enum):
 PARTS = frozenset(
     {
         Oracle.NONSMOOTH,
+        Oracle.SET,
         Oracle.BOUNDS,
         Oracle.EQUALITY,
         Oracle.INEQUALITY,

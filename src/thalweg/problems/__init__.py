@@ -4,10 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 from thalweg.problems.digits import Job, digits
+from thalweg.problems.hock_schittkowski import hs6, hs7, hs21, hs28, hs35, hs48, hs71
+from thalweg.problems.known import Known
 from thalweg.problems.zoo import (
     ZOO,
-    Known,
     beale,
+    box_quadratic,
+    equality_quadratic,
     himmelblau,
     lasso,
     least_squares,
@@ -17,6 +20,7 @@ from thalweg.problems.zoo import (
     quadratic,
     rastrigin,
     rosenbrock,
+    simplex_least_squares,
     tour,
 )
 
@@ -29,8 +33,17 @@ __all__ = [
     "Job",
     "Known",
     "beale",
+    "box_quadratic",
     "digits",
+    "equality_quadratic",
     "himmelblau",
+    "hs6",
+    "hs7",
+    "hs21",
+    "hs28",
+    "hs35",
+    "hs48",
+    "hs71",
     "lasso",
     "least_squares",
     "logistic",
@@ -39,5 +52,6 @@ __all__ = [
     "quadratic",
     "rastrigin",
     "rosenbrock",
+    "simplex_least_squares",
     "tour",
 ]
