@@ -71,7 +71,7 @@ def test_what_methods_say_is_what_fits():
         kind: {name for name, row in tw.METHODS.items() if fits(row.solver(), problem)}
         for kind, (problem, _) in OFFERS.items()
     }
-    rules = {name for name, row in tw.METHODS.items() if isinstance(row.example(""), tw.Rule)}
+    rules = {name for name, row in tw.METHODS.items() if row.family in ("rules", "first order")}
     assert fitting["function"] >= rules | {"lbfgs", "fista"}
     assert fitting["latent"] == {"em"}
     assert fitting["key"] == fitting["stateful"] == fitting["a batch"] == rules
