@@ -152,6 +152,8 @@ def solver(name: str, problem: str = "") -> tw.Solver:
 
 def numbers(module: eqx.Module) -> dict[str, Any]:
     """Every hyperparameter by its field's name, those of nested modules included."""
+    if isinstance(module, tw.Partition):
+        return numbers(module.rules[0])
     out = {}
     for field in dataclasses.fields(module):
         value = getattr(module, field.name)

@@ -29,8 +29,10 @@ from thalweg.core.first_order import FirstOrder
 from thalweg.core.rule import Rule
 from thalweg.rules.adam import Adam
 from thalweg.rules.adamw import AdamW
+from thalweg.rules.freeze import Freeze
 from thalweg.rules.masks import matrices
 from thalweg.rules.momentum import Momentum
+from thalweg.rules.partition import Partition
 from thalweg.rules.sgd import SGD
 from thalweg.schedules import Constant, Cosine, Exponential, Linear, Schedule, StepDecay, WarmupCosine
 
@@ -44,6 +46,9 @@ from thalweg.solvers.descent.descent import Descent, Direction
 from thalweg.solvers.descent.lbfgs import LBFGS
 from thalweg.solvers.descent.steepest import SteepestDescent
 from thalweg.solvers.finite_sum.svrg import SVRG
+from thalweg.solvers.first_order.nesterov import Nesterov
+from thalweg.solvers.first_order.sam import SAM
+from thalweg.solvers.first_order.schedule_free import ScheduleFree, ScheduleFreeSGD
 from thalweg.solvers.trust_region.steihaug import SteihaugCG
 from thalweg.solvers.trust_region.subproblem import Proposal, Subproblem
 from thalweg.solvers.trust_region.trust_region import TrustRegion
@@ -90,6 +95,7 @@ __all__ = [
     "FISTA",
     "FirstOrder",
     "Found",
+    "Freeze",
     "GradNorm",
     "History",
     "Info",
@@ -103,10 +109,12 @@ __all__ = [
     "MinimizeError",
     "MinimizeWarning",
     "Momentum",
+    "Nesterov",
     "Never",
     "Nonsmooth",
     "Objective",
     "Oracle",
+    "Partition",
     "Patience",
     "Phi",
     "Problem",
@@ -114,9 +122,12 @@ __all__ = [
     "Proposal",
     "Result",
     "Rule",
+    "SAM",
     "SGD",
     "SVRG",
     "Schedule",
+    "ScheduleFree",
+    "ScheduleFreeSGD",
     "Seconds",
     "Solver",
     "Status",

@@ -14,12 +14,11 @@ from thalweg.core.average import Average, check_average
 from thalweg.core.batches import Batches
 from thalweg.core.duration import length, resolve
 from thalweg.core.fields import is_tracer
-from thalweg.core.first_order import FirstOrder
+from thalweg.core.first_order import FirstOrder, as_solver
 from thalweg.core.iterate import Carry
 from thalweg.core.objective import Latent
 from thalweg.core.oracle import PARTS, Oracle
 from thalweg.core.problem import Problem
-from thalweg.core.rule import OptaxRule, Rule, is_optax
 from thalweg.core.solver import Samples, Solver
 from thalweg.core.stop import Epochs, GradNorm, Patience, Steps, Stop, rules_of
 from thalweg.core.types import Params
@@ -148,10 +147,7 @@ def resolve_method(offers: frozenset[Oracle], x: Params, method: Any) -> tuple[S
     """The solver that the user meant, and the reason where the choice was ours."""
     if method is None:
         return choose(offers, sum(leaf.size for leaf in jax.tree.leaves(x)))
-    if is_optax(method):
-        method = OptaxRule(method)
-    if isinstance(method, Rule):
-        return FirstOrder(method), None
+    method = as_solver(method)
     if isinstance(method, Solver):
         return method, None
     if isinstance(method, str):
@@ -206,7 +202,7 @@ def method_name(method: Solver) -> str:
     for row in METHODS.values():
         if kind(row.solver()) == kind(method):
             return row.make.__name__
-    return kind(method)[-1].__name__
+    return type(method.rule if isinstance(method, FirstOrder) else method).__name__
 
 
 def kind(method: Solver) -> tuple[type, ...]:

@@ -1,4 +1,4 @@
-"""Methods from the command line: `--method lbfgs --set memory=20 --set search.c1=1e-3`."""
+"""Methods from the command line: `--method lbfgs --set memory=20 --set search.slope=1e-3`, `--set rule=adam`."""
 
 import dataclasses
 import inspect
@@ -8,6 +8,8 @@ from typing import Any
 import equinox as eqx
 
 from thalweg.core.duration import Duration, WholeRun
+from thalweg.core.rule import Rule
+from thalweg.core.solver import Solver
 from thalweg.core.stop import Epochs
 from thalweg.registry import METHODS, Method
 from thalweg.schedules import Schedule
@@ -55,6 +57,8 @@ def configure(row: Method, problem: str, settings: dict[str, Any]) -> Any:
     if problem in row.solves:
         return adjust(row.example(problem), settings, row.name)
     parameters = inspect.signature(row.make).parameters
+    if any(has_parts(getattr(row.example(problem), name, None)) for name in parameters):
+        return adjust(row.example(problem), settings, row.name)
     missing = [n for n, p in parameters.items() if p.default is inspect.Parameter.empty and n not in settings]
     if missing:
         example = getattr(row.example(problem), missing[0], "VALUE")
@@ -64,9 +68,14 @@ def configure(row: Method, problem: str, settings: dict[str, Any]) -> Any:
     return adjust(row.make(**own), rest, row.name, offered=tuple(parameters))
 
 
+def has_parts(value: Any) -> bool:
+    """Whether a field holds rules or solvers: those of the example serve until they are replaced."""
+    return isinstance(value, (Rule, Solver)) or (isinstance(value, tuple) and any(map(has_parts, value)))
+
+
 def adjust(method: Any, settings: dict[str, Any], name: str, offered: tuple[str, ...] = ()) -> Any:
     """`method` with hyperparameters replaced, wherever they stand inside it; every part checks its own again."""
-    for key, value in settings.items():
+    for key, value in sorted(settings.items(), key=lambda item: not isinstance(item[1], str)):  # names, then numbers
         paths = dict.fromkeys(hyperparameters(method))
         found = [path for path in paths if path == key] or [path for path in paths if path.endswith("." + key)]
         if len(found) > 1:
@@ -80,16 +89,38 @@ def adjust(method: Any, settings: dict[str, Any], name: str, offered: tuple[str,
 
 def hyperparameters(module: Any, prefix: str = "") -> Iterator[str]:
     """The dotted name of every field that a number or a word can be given to, outer ones first."""
-    fields = [(field.name, getattr(module, field.name)) for field in dataclasses.fields(module) if field.init]
+    fields = parts_of(module)
+    words = (*PLAIN, Rule, Solver)
     yield from (
-        prefix + name for name, value in fields if not isinstance(value, eqx.Module) or isinstance(value, PLAIN)
+        prefix + name
+        for name, value in fields
+        if (not isinstance(value, eqx.Module) or isinstance(value, words)) and not (has_parts(value) and is_many(value))
     )
     for name, value in fields:
-        if isinstance(value, eqx.Module):
+        if isinstance(value, eqx.Module) or is_many(value):
             yield from hyperparameters(value, f"{prefix}{name}.")
 
 
+def is_many(value: Any) -> bool:
+    """Whether a field holds several rules or solvers."""
+    return isinstance(value, tuple) and has_parts(value)
+
+
+def parts_of(module: Any) -> list[tuple[str, Any]]:
+    """Name and value of every field; of a tuple, number and value of every entry."""
+    if isinstance(module, tuple):
+        return [(str(i), value) for i, value in enumerate(module)]
+    return [(field.name, getattr(module, field.name)) for field in dataclasses.fields(module) if field.init]
+
+
 def replace(module: Any, path: list[str], value: Any) -> Any:
-    """A copy with the field at `path` replaced."""
+    """A copy with the field at `path` replaced; a word in place of a rule or solver is a method's name."""
     head, *rest = path
-    return dataclasses.replace(module, **{head: replace(getattr(module, head), rest, value) if rest else value})
+    before = dict(parts_of(module))[head]
+    if rest:
+        value = replace(before, rest, value)
+    elif isinstance(before, (Rule, Solver)):
+        value = find_method(str(value)).example("")
+    if isinstance(module, tuple):
+        return tuple(value if str(i) == head else entry for i, entry in enumerate(module))
+    return dataclasses.replace(module, **{head: value})

@@ -15,8 +15,12 @@ START = np.zeros(3)
 
 
 def stop_for(name: str) -> tw.Stop | None:
-    """Where a method ends in a neighbourhood no gradient tends to zero; all others end by the default rule."""
-    return tw.Steps(2000) if isinstance(tw.METHODS[name].claim, tw.registry.Neighbourhood) else None
+    """Where a method ends in a neighbourhood no gradient tends to zero, and a sum of 1/t comes slowly to any residual.
+
+    All others end by the default rule.
+    """
+    kinds = (tw.registry.Neighbourhood, tw.registry.Sublinear)
+    return tw.GradNorm(EPS**0.5) | tw.Steps(2000) if isinstance(tw.METHODS[name].claim, kinds) else None
 
 
 def slack(known) -> tuple[float, float]:

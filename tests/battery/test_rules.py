@@ -12,7 +12,7 @@ import pytest
 from flax import nnx
 
 import thalweg as tw
-from tests.helpers import EPS, X64, assert_close, iterates, quartic
+from tests.helpers import EPS, X64, assert_close, iterates, numbers, quartic
 from thalweg.core.rule import OptaxRule
 
 RULES = {name: row.example("") for name, row in tw.METHODS.items() if isinstance(row.example(""), tw.Rule)}
@@ -24,6 +24,10 @@ NAMESAKES = {
         rule.learning_rate, rule.b1, rule.b2, rule.eps, weight_decay=rule.weight_decay, mask=rule.mask
     ),
 }
+NAMESAKES["partition"] = lambda rule: optax.partition(
+    {pattern: NAMESAKES["sgd"](inner) for pattern, inner in zip(rule.patterns, rule.rules, strict=True)},
+    lambda params: jax.tree.map(lambda leaf: rule.patterns[0], params),
+)
 STEPS = 20
 CLOSE = 1e-12 if X64 else 5e-6
 START = np.asarray([0.5, -1.0, 3.0], float if X64 else np.float32)
@@ -76,7 +80,7 @@ def test_the_namesake_runs_in_minimize(name):
     ours = tw.minimize(quartic, START, rule, stop=stop)
     theirs = tw.minimize(quartic, START, NAMESAKES[name](rule), stop=stop)
     assert_close(ours.x, theirs.x, CLOSE)
-    assert np.all(ours.trace.step_size == rule.learning_rate)
+    assert np.all(ours.trace.step_size == numbers(rule)["learning_rate"])
     assert np.all(np.isnan(theirs.trace.step_size)), "Optax keeps its rate in a closure"
 
 
@@ -149,10 +153,17 @@ def test_for_a_part_of_the_tree(name):
     np.testing.assert_array_equal(result.x["b"], START)
 
 
+def with_rate(rule: tw.Rule, rate) -> tw.Rule:
+    """The same rule at another rate."""
+    if isinstance(rule, tw.Partition):
+        return tw.Partition(rule.patterns, tuple(with_rate(inner, rate) for inner in rule.rules))
+    return dataclasses.replace(rule, learning_rate=rate)
+
+
 @by_rule
 def test_a_schedule_is_followed(name):
     schedule = tw.WarmupCosine(peak=0.1, warmup=5, steps=15, final=0.1)
-    rule = dataclasses.replace(RULES[name], learning_rate=schedule)
+    rule = with_rate(RULES[name], schedule)
     assert_close(by_us(rule, START), by_optax(NAMESAKES[name](rule), START), CLOSE)
     result = tw.minimize(quartic, START, rule, stop=tw.Steps(STEPS))
     np.testing.assert_allclose(result.trace.step_size, [float(schedule(t)) for t in range(STEPS + 1)], rtol=4 * EPS)

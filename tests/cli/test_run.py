@@ -107,6 +107,18 @@ def test_what_is_typed_goes_before_what_the_configuration_says(thalweg):
     assert len(rows("b")) == 8
 
 
+def test_a_method_inside_a_method_is_named_and_its_numbers_are_reached(thalweg):
+    words = ("run", "least-squares", "--stop", "steps:5", "--set", "learning_rate=0.05")
+    thalweg(*words, "--method", "sam", "--set", "inner=adam", "--set", "rho=0.01", "--out", "a")
+    method = read_config(Path("a"))["method"]
+    assert (method["type"], method["rho"], method["inner"]["rule"]["type"]) == ("SAM", 0.01, "Adam")
+    assert method["inner"]["rule"]["learning_rate"] == 0.05
+    thalweg(*words, "--method", "partition", "--set", "rules.0=momentum", "--out", "b")
+    method = read_config(Path("b"))["method"]
+    assert (method["patterns"], method["rules"][0]["type"]) == (["**"], "Momentum")
+    assert method["rules"][0]["learning_rate"] == 0.05
+
+
 def test_a_folder_that_exists_gets_a_number_and_an_empty_one_is_used(tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()

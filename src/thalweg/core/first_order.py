@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from thalweg.core.optimality import residual
 from thalweg.core.oracle import Oracle
 from thalweg.core.problem import Problem
-from thalweg.core.rule import Rule
+from thalweg.core.rule import OptaxRule, Rule, is_optax
 from thalweg.core.solver import Solver
 from thalweg.core.tree import add
 from thalweg.core.types import Key, Params, Step, make_info
@@ -67,3 +67,14 @@ class FirstOrder(Solver):
             aux=seen.aux,
         )
         return Step(FirstOrderState(add(x, update), rule), info, seen)
+
+
+def as_solver(method: Any) -> Any:
+    """A rule, or an Optax transformation, as the solver around it; anything else as it is."""
+    method = OptaxRule(method) if is_optax(method) else method
+    return FirstOrder(method) if isinstance(method, Rule) else method
+
+
+def solver_field() -> Any:
+    """A dataclass field for the method inside a method: a solver, or a rule."""
+    return eqx.field(converter=as_solver)

@@ -40,6 +40,10 @@ class Rule(eqx.Module):
         return optax.GradientTransformationExtraArgs(self.init, self.update)  # pyright: ignore[reportArgumentType]
 
 
+SCHEDULE_FREE = "ScheduleFreeState"
+"""The state of Optax's form of Schedule-Free, in which `x` would not be the point that the method reports."""
+
+
 class OptaxRule(Rule):
     """An Optax transformation as a rule. Extra arguments reach it if it can take them."""
 
@@ -47,7 +51,14 @@ class OptaxRule(Rule):
 
     def init(self, params: Params) -> State:
         """Optax's `init`."""
-        return self.transformation.init(params)
+        state = self.transformation.init(params)
+        for node in jax.tree.leaves(state, is_leaf=lambda node: type(node).__name__ == SCHEDULE_FREE):
+            if type(node).__name__ == SCHEDULE_FREE:
+                raise TypeError(
+                    "Optax's schedule_free updates the point of the gradient and hides the point to report: use "
+                    "tw.ScheduleFree(rule) or tw.ScheduleFreeSGD(learning_rate) instead."
+                )
+        return state
 
     def update(self, grads: Params, state: State, params: Params | None = None, **extra: Any) -> tuple[Params, State]:
         """Optax's `update`. Its line searches refuse arguments beyond those that Optax itself names."""

@@ -36,7 +36,18 @@ def max_abs(tree: Params) -> Scalar:
 
 
 def norm(tree: Params) -> Scalar:
-    """Euclidean norm over all leaves, without overflow or underflow of the squares."""
+    """Euclidean norm over all leaves, without overflow or underflow of the squares.
+
+    One pass over memory; three more only where the squares did overflow or underflow.
+    """
+    squares = dot(tree, tree)
+    limits = jnp.finfo(squares.dtype)
+    safe = (squares > limits.tiny / limits.eps) & jnp.isfinite(squares)
+    return jax.lax.cond(safe, lambda: jnp.sqrt(squares), lambda: scaled_norm(tree))
+
+
+def scaled_norm(tree: Params) -> Scalar:
+    """The norm with every entry divided by the largest first."""
     peak = max_abs(tree)
     scale = jnp.where((peak > 0) & jnp.isfinite(peak), peak, jnp.ones_like(peak))
     unit = jax.tree.map(lambda leaf: leaf.astype(peak.dtype) / scale, tree)

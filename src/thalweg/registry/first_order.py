@@ -1,10 +1,14 @@
 """Rules."""
 
-from thalweg.registry.method import Linear, Method, Neighbourhood
+from thalweg.registry.method import Linear, Method, Neighbourhood, Sublinear
 from thalweg.rules.adam import Adam
 from thalweg.rules.adamw import AdamW
 from thalweg.rules.momentum import Momentum
+from thalweg.rules.partition import Partition
 from thalweg.rules.sgd import SGD
+from thalweg.solvers.first_order.nesterov import Nesterov
+from thalweg.solvers.first_order.sam import SAM
+from thalweg.solvers.first_order.schedule_free import ScheduleFreeSGD
 
 RATES = {"quadratic": 1.0, "least-squares": 0.4}
 """About 1/L on the problems where SGD is measured."""
@@ -14,6 +18,9 @@ POLYAK = (4 / 1.1**2, (0.9 / 1.1) ** 2)
 
 MOMENTA = {"quadratic": POLYAK, "rosenbrock": (1e-3, 0.9), "least-squares": (0.4, 0.5)}
 """Rate and beta where Momentum is measured."""
+
+AHEAD = MOMENTA | {"quadratic": (1.0, (10 - 1) / (10 + 1))}
+"""The same for Nesterov's method: 1/L and (sqrt(kappa) - 1) / (sqrt(kappa) + 1) on the quadratic."""
 
 ROWS = (
     Method(
@@ -72,5 +79,62 @@ ROWS = (
         twin="tests.twins.adamw",
         reference="Loshchilov & Hutter 2019, arXiv:1711.05101",
         year=2019,
+    ),
+    Method(
+        name="partition",
+        make=Partition,
+        family="rules",
+        example=lambda problem: Partition({"**": SGD(RATES.get(problem, 0.1))}),
+        solves=("quadratic", "least-squares"),
+        # One group of gradient descent: its rate.
+        claim=Linear(rate=(1 - 1 / 100) ** 2, of="value", on="quadratic"),
+        cost="1 gradient",
+        memory="that of its rules",
+        twin="tests.twins.sgd",
+        reference="You, Gitman & Ginsburg 2017, arXiv:1708.03888 (a rate for each layer)",
+        year=2017,
+    ),
+    Method(
+        name="nesterov",
+        make=Nesterov,
+        family="first order",
+        example=lambda problem: Nesterov(Momentum(*AHEAD.get(problem, (0.02, 0.8)))),
+        solves=("quadratic", "rosenbrock", "least-squares"),
+        # For the slowest entry the two roots meet at 1 - 1 / sqrt(kappa), hence the power of t; the value is a square.
+        claim=Linear(rate=(1 - 1 / 10) ** 2, of="value", on="quadratic", power=2),
+        cost="1 gradient",
+        memory="n",
+        twin="tests.twins.nesterov",
+        reference="Nesterov 1983, Soviet Math. Dokl. 27; Sutskever et al. 2013",
+        year=1983,
+    ),
+    Method(
+        name="sam",
+        make=SAM,
+        family="first order",
+        # So small a radius that the neighbourhood of the minimum is smaller than the tests' tolerance.
+        example=lambda problem: SAM(SGD(RATES.get(problem, 0.1)), rho=1e-3),
+        solves=("least-squares",),
+        # The oscillation rho eta a / (2 - eta a) for the largest curvature a; 1 / 0.4 steps shrink the rest by e.
+        claim=Neighbourhood(radius=2e-3, of="x", on="least-squares", after=60.0),
+        cost="2 gradients",
+        memory="that of its rule",
+        twin="tests.twins.sam",
+        reference="Foret, Kleiner, Mobahi & Neyshabur 2021, arXiv:2010.01412",
+        year=2021,
+    ),
+    Method(
+        name="schedule-free-sgd",
+        make=ScheduleFreeSGD,
+        family="first order",
+        example=lambda problem: ScheduleFreeSGD(RATES.get(problem, 0.1)),
+        solves=("least-squares",),
+        # The fast iterate converges linearly, so its average falls like 1 / t, and the value there like the square.
+        claim=Sublinear(order=2, of="value", on="least-squares"),
+        cost="1 gradient",
+        memory="n",
+        twin="tests.twins.schedule_free_sgd",
+        reference="Defazio et al. 2024, arXiv:2405.15682",
+        year=2024,
     ),
 )

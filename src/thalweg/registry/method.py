@@ -35,12 +35,13 @@ class Superlinear(NamedTuple):
 class Neighbourhood(NamedTuple):
     """With a constant rate eta the largest entry of `of - of*` stays below `radius * eta` on the zoo problem `on`.
 
-    From step 8 / eta on: about eight times as long as the way from the start takes at eta a step.
+    From step `after / eta` on: eight times as long as the way of length 1 takes at eta a step, unless said otherwise.
     """
 
     radius: float
     of: str
     on: str
+    after: float = 8.0
 
 
 def in_words(claim: Any) -> str:

@@ -1,0 +1,74 @@
+"""Nesterov's method with the gradient at the point that looks ahead."""
+
+import jax.numpy as jnp
+
+from thalweg.core.first_order import FirstOrderState
+from thalweg.core.optimality import residual
+from thalweg.core.oracle import Oracle
+from thalweg.core.problem import Problem
+from thalweg.core.rule import Rule
+from thalweg.core.solver import Solver
+from thalweg.core.tree import add, zeros_like
+from thalweg.core.types import Key, Params, Step, make_info
+
+
+class Nesterov(Solver):
+    r"""A rule whose gradient is taken where its memory alone would lead.
+
+    \[ y_t = x_t + \mathrm{rule}(0), \qquad x_{t+1} = x_t + \mathrm{rule}(\nabla f(y_t)). \]
+
+    With `tw.Momentum` this is \(y_t = x_t - \eta\beta m_{t-1}\), \(m_t = \beta m_{t-1} + \nabla f(y_t)\),
+    \(x_{t+1} = x_t - \eta m_t\): Nesterov's accelerated gradient. `Momentum(..., nesterov=True)` runs through the
+    points \(y_t\) of the same sequence. A rule without memory looks nowhere ahead.
+
+    - `rule`: a `Rule` with memory, for instance `tw.Momentum(learning_rate, beta)`.
+
+    The trace describes \(y_t\), where the gradient was taken; the result is \(x_t\).
+
+    **Needs** a gradient. **Takes** batches, random keys and model state.
+    **Guarantee** With `Momentum(1 / L, beta)` on an \(L\)-smooth \(\mu\)-strongly convex quadratic,
+    \(\kappa = L/\mu\) and \(\beta = \tfrac{\sqrt\kappa-1}{\sqrt\kappa+1}\), the value falls like
+    \(t^2(1 - 1/\sqrt\kappa)^{2t}\).
+    **References** Nesterov 1983 (Soviet Math. Dokl. 27); Sutskever et al. 2013,
+    proceedings.mlr.press/v28/sutskever13.html; Nesterov 2018, doi:10.1007/978-3-319-91578-4, section 2.2.
+    """
+
+    rule: Rule
+
+    @property
+    def needs(self) -> frozenset[Oracle]:
+        """A gradient."""
+        return frozenset({Oracle.GRADIENT})
+
+    @property
+    def takes(self) -> frozenset[Oracle]:
+        """It carries no value from step to step."""
+        return frozenset({Oracle.BATCHES, Oracle.KEY, Oracle.MODEL_STATE})
+
+    @property
+    def proxy(self) -> bool:
+        """The gradient is taken ahead of `x_t`."""
+        return True
+
+    def init(self, problem: Problem, x: Params) -> FirstOrderState:
+        """The rule's own initial state."""
+        return FirstOrderState(x, self.rule.init(x))
+
+    def step(self, problem: Problem, state: FirstOrderState, key: Key) -> Step:
+        """Look ahead, take the gradient there, go."""
+        x, objective = state.x, problem.objective
+        drift, _ = self.rule.update(
+            zeros_like(x), state.rule, x, value=jnp.zeros(()), grad=zeros_like(x), value_fn=objective.value, key=key
+        )
+        seen = objective.evaluate(add(x, drift))
+        update, rule = self.rule.update(
+            seen.grad, state.rule, x, value=seen.value, grad=seen.grad, value_fn=objective.value, key=key
+        )
+        info = make_info(
+            seen.value,
+            residual(problem, seen.x, seen.grad) if problem.whole else jnp.nan,
+            step_size=self.rule.rate(state.rule),
+            evals=problem.evals(value=1, gradient=1),
+            aux=seen.aux,
+        )
+        return Step(FirstOrderState(add(x, update), rule), info, seen)

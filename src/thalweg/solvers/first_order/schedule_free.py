@@ -1,0 +1,122 @@
+"""Schedule-Free learning: averaging in place of a schedule."""
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+
+from thalweg.core.fields import check_fraction, check_nonnegative, real_field
+from thalweg.core.optimality import residual
+from thalweg.core.oracle import Oracle
+from thalweg.core.problem import Problem
+from thalweg.core.rule import Rule
+from thalweg.core.solver import Solver
+from thalweg.core.tree import add, combine
+from thalweg.core.types import Key, Params, Scalar, ScalarLike, Step, make_info, real
+from thalweg.rules.sgd import SGD
+
+
+class ScheduleFreeState(NamedTuple):
+    """The average `x`, the fast iterate `z`, the rule's state, the sum of the weights and the largest rate so far."""
+
+    x: Params
+    z: Params
+    rule: Any
+    total: Scalar
+    largest: Scalar
+
+
+class ScheduleFree(Solver):
+    r"""A rule on a fast iterate \(z\), gradients between it and the average, and the average as the result.
+
+    \[ y_t = (1-\beta)\,z_t + \beta\,x_t, \quad z_{t+1} = z_t + \mathrm{rule}(\nabla f(y_t)), \quad
+       x_{t+1} = (1-c_{t+1})\,x_t + c_{t+1}\,z_{t+1}, \quad c_{t+1} = \frac{w_t}{\sum_{s\le t} w_s}, \]
+
+    with \(w_t = (\max_{s\le t}\eta_s)^p\): no schedule needs to know when the run ends, except a warm-up.
+
+    - `rule`: any `Rule`; give Adam-like rules no momentum of their own (`b1=0`), \(\beta\) takes its place.
+    - `beta`: \(\beta\) in [0, 1), how near the average the gradient is taken. 0 is Polyak-Ruppert averaging.
+    - `power`: \(p\) >= 0. With a constant rate all weights are equal, whatever it is.
+
+    The reported point is the average \(x_t\); the trace describes \(y_t\), where the gradient was taken. The loop knows
+    the difference, so there is no mode to switch, and running statistics are those of the gradient's point.
+
+    **Needs** a gradient. **Takes** batches, random keys and model state.
+    **Guarantee** For convex functions \(f(x_T) - f^* \le DG/\sqrt T\) with \(\eta = D/(G\sqrt T)\), gradients bounded
+    by \(G\) and \(\|x_0 - x^*\| \le D\). Without noise the average of a sequence that converges linearly falls like
+    \(1/T\), and the value of a smooth function there like \(1/T^2\).
+    **References** Defazio et al. 2024, arXiv:2405.15682.
+    """
+
+    rule: Rule
+    beta: float = real_field(0.9)
+    power: float = real_field(2.0)
+
+    def __check_init__(self):
+        check_fraction(self, "beta")
+        check_nonnegative(self, "power")
+
+    @property
+    def needs(self) -> frozenset[Oracle]:
+        """A gradient."""
+        return frozenset({Oracle.GRADIENT})
+
+    @property
+    def takes(self) -> frozenset[Oracle]:
+        """It carries no value from step to step."""
+        return frozenset({Oracle.BATCHES, Oracle.KEY, Oracle.MODEL_STATE})
+
+    @property
+    def proxy(self) -> bool:
+        """The gradient is taken between `z_t` and `x_t`."""
+        return True
+
+    def init(self, problem: Problem, x: Params) -> ScheduleFreeState:
+        """All sequences start at `x`."""
+        return ScheduleFreeState(x, x, self.rule.init(x), real(0), real(0))
+
+    def step(self, problem: Problem, state: ScheduleFreeState, key: Key) -> Step:
+        """One gradient, one update of `z`, one of the average."""
+        x, z, objective = state.x, state.z, problem.objective
+        seen = objective.evaluate(between(z, x, self.beta))
+        update, rule = self.rule.update(
+            seen.grad, state.rule, seen.x, value=seen.value, grad=seen.grad, value_fn=objective.value, key=key
+        )
+        z = add(z, update)
+        rate = self.rule.rate(state.rule)
+        largest = jnp.maximum(state.largest, jnp.where(jnp.isnan(rate), 1.0, rate))  # a rule may not know its rate
+        weight = largest**self.power
+        total = state.total + weight
+        x = between(x, z, jnp.where(total > 0, weight / jnp.where(total > 0, total, 1), 0))
+        info = make_info(
+            seen.value,
+            residual(problem, seen.x, seen.grad) if problem.whole else jnp.nan,
+            step_size=rate,
+            evals=problem.evals(value=1, gradient=1),
+            aux=seen.aux,
+        )
+        return Step(ScheduleFreeState(x, z, rule, total, largest), info, seen)
+
+
+def between(a: Params, b: Params, share: ScalarLike) -> Params:
+    """`(1 - share) a + share b`, in the dtypes of `a`."""
+
+    def mixed(p, q):
+        s = jnp.asarray(share).astype(p.dtype)
+        return (1 - s) * p + s * q
+
+    return combine(mixed, a, b)
+
+
+def ScheduleFreeSGD(learning_rate: Any, beta: float = 0.9, power: float = 2.0) -> ScheduleFree:
+    r"""Schedule-Free SGD: gradient descent on a fast iterate, its average as the result.
+
+    \[ y_t = (1-\beta)\,z_t + \beta\,x_t, \quad z_{t+1} = z_t - \eta_t\nabla f(y_t), \quad
+       x_{t+1} = (1-c_{t+1})\,x_t + c_{t+1}\,z_{t+1}. \]
+
+    - `learning_rate`: \(\eta\) >= 0, or a schedule that only warms up. `beta`, `power`: see `ScheduleFree`.
+
+    **Needs** a gradient. **Takes** batches, random keys and model state.
+    **Guarantee** That of `ScheduleFree`.
+    **References** Defazio et al. 2024, arXiv:2405.15682.
+    """
+    return ScheduleFree(SGD(learning_rate), beta, power)
