@@ -109,7 +109,7 @@ def test_a_finished_lane_holds_still(name):
 
 def changed_numbers(name: str) -> tw.Solver:
     """The method with every number changed, so much that it shows."""
-    factor = 0.01 if name in ("lbfgs", "trust-region") else 0.9  # a first step inside the region hides the radius
+    factor = {"lbfgs": 0.01, "trust-region": 0.5}.get(name, 0.9)
     return jax.tree.map(lambda number: factor * number, solver(name))
 
 
