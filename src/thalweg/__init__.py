@@ -10,6 +10,7 @@ from thalweg.core.objective import LatentModel, LeastSquares, Objective
 from thalweg.core.problem import Problem
 from thalweg.core.nonsmooth import Nonsmooth
 from thalweg.nonsmooth.norms import L1
+from thalweg.nonsmooth.sets import L2Ball, Simplex
 from thalweg.core.oracle import Oracle
 from thalweg.core.stream import Stream
 
@@ -41,7 +42,11 @@ from thalweg.core.solver import Solver
 from thalweg.line_search.backtracking import Backtracking
 from thalweg.line_search.protocol import Found, LineSearch, Phi
 from thalweg.line_search.strong_wolfe import StrongWolfe
+from thalweg.solvers.blackbox.annealing import SimulatedAnnealing
+from thalweg.solvers.blackbox.moves import BitFlip, GaussianMove, Move, TwoOpt
 from thalweg.solvers.composite.fista import FISTA
+from thalweg.solvers.constrained.augmented_lagrangian import AugmentedLagrangian
+from thalweg.solvers.constrained.projected_gradient import ProjectedGradient
 from thalweg.solvers.descent.descent import Descent, Direction
 from thalweg.solvers.descent.lbfgs import LBFGS
 from thalweg.solvers.descent.steepest import SteepestDescent
@@ -52,6 +57,8 @@ from thalweg.solvers.first_order.schedule_free import ScheduleFree, ScheduleFree
 from thalweg.solvers.trust_region.steihaug import SteihaugCG
 from thalweg.solvers.trust_region.subproblem import Proposal, Subproblem
 from thalweg.solvers.trust_region.trust_region import TrustRegion
+from thalweg.solvers.latent.em import EM
+from thalweg.solvers.latent.gaussian_mixture import GaussianMixture, Mixture
 
 # When to stop
 from thalweg.core.stop import Epochs, Evaluations, GradNorm, Never, Patience, Seconds, StepNorm, Steps, Stop, Target
@@ -61,6 +68,10 @@ from thalweg.core.stop import ValueChange
 from thalweg.run.callbacks import Event, Every
 from thalweg.run.history import History
 from thalweg.run.progress import Progress
+
+# What is true at a point
+from thalweg.core.kkt import Multipliers
+from thalweg.landscape.kkt import KKT, kkt
 
 # To write a method
 from thalweg.core.types import Evals, Evaluation, Info, Step, make_info
@@ -76,14 +87,17 @@ __all__ = [
     "Adam",
     "AdamW",
     "Average",
+    "AugmentedLagrangian",
     "Backtracking",
     "Batches",
+    "BitFlip",
     "Bounds",
     "Carry",
     "Constant",
     "Cosine",
     "Descent",
     "Direction",
+    "EM",
     "EMA",
     "Epochs",
     "Evals",
@@ -96,10 +110,14 @@ __all__ = [
     "FirstOrder",
     "Found",
     "Freeze",
+    "GaussianMixture",
+    "GaussianMove",
     "GradNorm",
     "History",
     "Info",
+    "KKT",
     "L1",
+    "L2Ball",
     "LBFGS",
     "LatentModel",
     "LeastSquares",
@@ -108,8 +126,11 @@ __all__ = [
     "METHODS",
     "MinimizeError",
     "MinimizeWarning",
+    "Mixture",
     "Momentum",
     "Nesterov",
+    "Move",
+    "Multipliers",
     "Never",
     "Nonsmooth",
     "Objective",
@@ -120,6 +141,7 @@ __all__ = [
     "Problem",
     "Progress",
     "Proposal",
+    "ProjectedGradient",
     "Result",
     "Rule",
     "SAM",
@@ -129,6 +151,8 @@ __all__ = [
     "ScheduleFree",
     "ScheduleFreeSGD",
     "Seconds",
+    "SimulatedAnnealing",
+    "Simplex",
     "Solver",
     "Status",
     "SteepestDescent",
@@ -144,11 +168,13 @@ __all__ = [
     "Target",
     "Trace",
     "TrustRegion",
+    "TwoOpt",
     "ValueChange",
     "WarmupCosine",
     "change",
     "from_config",
     "iterate",
+    "kkt",
     "losses",
     "make_info",
     "matrices",

@@ -12,6 +12,7 @@ import numpy as np
 
 from thalweg.core.average import Average, check_average
 from thalweg.core.batches import Batches
+from thalweg.core.compiled import program
 from thalweg.core.duration import length, resolve
 from thalweg.core.fields import is_tracer
 from thalweg.core.first_order import FirstOrder, as_solver
@@ -20,7 +21,7 @@ from thalweg.core.objective import Latent
 from thalweg.core.oracle import PARTS, Oracle
 from thalweg.core.problem import Problem
 from thalweg.core.solver import Samples, Solver
-from thalweg.core.stop import Epochs, GradNorm, Patience, Steps, Stop, rules_of
+from thalweg.core.stop import Epochs, GradNorm, Patience, StepNorm, Steps, Stop, rules_of
 from thalweg.core.types import Params
 from thalweg.core.variables import check_start, short, split
 from thalweg.registry import METHODS, fits, fitting
@@ -31,6 +32,11 @@ from thalweg.run.result import MinimizeError, MinimizeWarning, Result
 from thalweg.suggest import choose
 
 DEFAULT_STEPS = 10_000
+"""The limit beside the gradient test; to reach it is a failure."""
+WALK = Steps(1000)
+"""How long a method runs that measures no residual; to reach it is what was asked for."""
+MEASURABLE = frozenset({Oracle.GRADIENT, Oracle.RESIDUALS, Oracle.LATENT})
+"""A method that needs one of these reports a first-order residual."""
 
 
 def minimize(
@@ -59,17 +65,20 @@ def minimize(
     """Minimise a problem from `x0`.
 
     - `problem`: a `Problem`, or a plain function of `x`.
-    - `x0`: any tree; its floating-point arrays are the variables, every other leaf is held fixed. Outside the bounds it
-      is moved to the nearest point within. None for a latent-variable model, which draws its own start.
+    - `x0`: any tree; its floating-point arrays are the variables (of a method without gradients, integers and booleans
+      too), every other leaf is held fixed. Outside the bounds it is moved to the nearest point within. None for a
+      latent-variable model, which draws its own start.
     - `method`: a rule, a solver, an Optax transformation; None chooses one and says why.
     - `batch_size`: examples a step; None for all of them, or for a stream, which brings its own batches. An epoch
       sees every example once; `last`: `"keep"` or `"drop"` its short last batch; `shuffle`: a new order each epoch.
     - `stop`: rules joined by `|` and `&`; default `GradNorm(sqrt(eps)) | Steps(10_000)` with the eps of the
-      variables' dtype. Required on batches, e.g. `tw.Epochs(20) | tw.Patience(5)`.
+      variables' dtype, `Steps(1000)` for a method without a residual. Required on batches, e.g.
+      `tw.Epochs(20) | tw.Patience(5)`.
     - `keep`: `"last"`, or `"best"` for the lowest validation value, or the lowest value without validation.
     - `average`: `tw.EMA(decay)`, an average of the iterates, returned as `result.average`; the run is the same.
     - `restarts`: this many starts in parallel; the first is `x0`, the others are normal around it with standard
-      deviation `spread * max(1, |x0|)`. The best is returned, with every lane's value.
+      deviation `spread * max(1, |x0|)`, within the bounds. Integers start alike and part by their random keys; a
+      latent-variable model draws every start. The best is returned, with every lane's value.
     - `seed`: of all randomness. `model_state`: start of a stateful loss's running statistics.
     - `state`: `result.state` of an earlier run, to continue it. Step limits count from that run's beginning; the
       best point is that of this run.
@@ -93,18 +102,20 @@ def minimize(
     check_options(options, on_failure)
     problem = problem if isinstance(problem, Problem) else Problem(problem)
     problem = problem if batches is None else in_batches(problem, batches)
-    x, frozen = variables(problem, x0, method, seed)
+    x0 = own_start(problem, method, batches, seed) if x0 is None else x0
+    x, frozen = variables(problem, x0, method)
     offers = problem.offers(x)
     solver, reason = resolve_method(offers, x, method)
     check_fit(problem, offers, solver, batches)
     check_together(problem, x, offers, options)
     x = x if problem.bounds is None else problem.bounds.start(x)
     problem = with_model_state(problem, model_state)
-    rule = default_rule(offers, x) if stop is None else stop
+    rule = default_rule(offers, x, solver) if stop is None else stop
     check_stop(problem, offers, rule)
+    check_measured(rule, solver, offers)
     per_epoch = epoch_length(problem, solver, batches).steps
     solver = resolve(solver, per_epoch, length(rule, per_epoch))
-    choice = Choice(lambda: method_name(solver), reason, default_limit=stop is None)
+    choice = Choice(lambda: method_name(solver), reason, default_limit=stop is None and rule is not WALK)
     return report(launch(problem, solver, rule, Variables(x, frozen), options, choice), on_failure)
 
 
@@ -131,16 +142,27 @@ def in_batches(problem: Problem, batches: Batches) -> Problem:
     return problem.in_batches()
 
 
-def variables(problem: Problem, x0: Any, method: Any, seed: int) -> tuple[Params, Any]:
+def own_start(problem: Problem, method: Any, batches: Batches | None, seed: int) -> Params:
+    """The start that a latent-variable model draws."""
+    if not isinstance(problem.objective, Latent):
+        raise TypeError("minimize(problem, x0): x0 is missing; only a latent-variable model draws its own start.")
+    offers = problem.offers(())
+    check_fit(problem, offers, resolve_method(offers, (), method)[0], batches)
+    found, dynamic = program(drawn, problem.objective, np.uint32(seed))
+    return found.call(dynamic)
+
+
+def variables(problem: Problem, x0: Any, method: Any) -> tuple[Params, Any]:
     """The variables and what is held fixed."""
-    if x0 is None:
-        if not isinstance(problem.objective, Latent):
-            raise TypeError("minimize(problem, x0): x0 is missing; only a latent-variable model draws its own start.")
-        x0 = problem.objective.model.init(jax.random.key(seed), problem.objective.data)
     if any(is_tracer(leaf) for leaf in jax.tree.leaves((problem, x0))):
         raise TypeError(UNDER_TRANSFORM)
     integers = isinstance(method, Solver) and Oracle.GRADIENT not in method.needs
     return split(check_start(x0, integers), integers)
+
+
+def drawn(objective: Latent, seed: Any) -> Params:
+    """A random start: one program, because the many small operations of a model's `init` compile one by one."""
+    return objective.draw(jax.random.key(seed))
 
 
 def resolve_method(offers: frozenset[Oracle], x: Params, method: Any) -> tuple[Solver, str | None]:
@@ -193,8 +215,9 @@ def changes(offers: frozenset[Oracle], batches: Batches | None) -> str:
 
 def describe(problem: Problem, part: Oracle) -> str:
     """A part as the user wrote it."""
-    value = getattr(problem, part.value, None)
-    return part.value if value is None or part not in PARTS else f"{part.value}={short(value)}"
+    name = Oracle.NONSMOOTH.value if part is Oracle.SET else part.value
+    value = getattr(problem, name, None)
+    return name if value is None or part not in PARTS else f"{name}={short(value)}"
 
 
 def method_name(method: Solver) -> str:
@@ -222,13 +245,18 @@ def with_model_state(problem: Problem, model_state: Any) -> Problem:
     return problem.on(problem.objective.data, None, model_state)
 
 
-def default_rule(offers: frozenset[Oracle], x: Params) -> Stop:
-    """Converged to the square root of the precision of the variables (of the narrowest), or 10 000 steps."""
+def default_rule(offers: frozenset[Oracle], x: Params, solver: Solver) -> Stop:
+    """Converged to the square root of the precision of the variables (of the narrowest), or 10 000 steps.
+
+    A method that measures no residual makes 1000 steps.
+    """
     if Oracle.WHOLE not in offers:
         raise ValueError(
             "stop=None: where the function changes from step to step there is no gradient test; say how long, e.g. "
             f"stop={'tw.Epochs(10)' if Oracle.BATCHES in offers else 'tw.Steps(1000)'}."
         )
+    if not solver.needs & MEASURABLE:
+        return WALK
     return default_stop(frozenset(leaf.dtype for leaf in jax.tree.leaves(x)), jnp.result_type(float))
 
 
@@ -257,6 +285,16 @@ def check_stop(problem: Problem, offers: frozenset[Oracle], stop: Any) -> None:
             raise ValueError(f"{rule!r} needs data to know how long an epoch is: use tw.Steps(n).")
         if isinstance(rule, Patience) and problem.validation is None:
             raise ValueError(f"{rule!r} counts validations: pass Problem(..., validation=(X, y)).")
+
+
+def check_measured(stop: Stop, solver: Solver, offers: frozenset[Oracle]) -> None:
+    """Refuses tests of what the method does not measure, or the variables do not have."""
+    for rule in rules_of(stop):
+        if isinstance(rule, GradNorm) and not solver.needs & MEASURABLE:
+            name = method_name(solver)
+            raise ValueError(f"{rule!r} never fires: {name} measures no residual; use tw.Steps(n) or tw.Target(value).")
+        if isinstance(rule, StepNorm) and Oracle.INTEGERS in offers:
+            raise ValueError(f"{rule!r} measures continuous steps, and x0 holds integers; use tw.Steps(n).")
 
 
 def unmeasured(problem: Problem) -> bool:

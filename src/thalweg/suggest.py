@@ -9,15 +9,22 @@ from thalweg.core.oracle import PARTS, Oracle
 from thalweg.core.problem import Problem
 from thalweg.core.solver import Solver
 from thalweg.core.types import Params
-from thalweg.registry import fitting
+from thalweg.registry import fits, fitting
 from thalweg.rules.adam import Adam
 from thalweg.solvers.composite.fista import FISTA
+from thalweg.solvers.constrained.augmented_lagrangian import AugmentedLagrangian
+from thalweg.solvers.constrained.projected_gradient import ProjectedGradient
 from thalweg.solvers.descent.lbfgs import LBFGS
+from thalweg.solvers.latent.em import EM
 
+CONSTRAINTS = frozenset({Oracle.EQUALITY, Oracle.INEQUALITY})
 LARGE = 10_000_000
 """Beyond this many variables the pairs of L-BFGS are shortened."""
 
 SMOOTH, SMOOTH_LARGE, PROXIMAL, STOCHASTIC = LBFGS(), LBFGS(memory=5), FISTA(), FirstOrder(Adam())
+HIDDEN = EM()
+PROJECTED = ProjectedGradient()
+MULTIPLIERS = tuple(AugmentedLagrangian(inner) for inner in (SMOOTH, PROJECTED, PROXIMAL))
 
 
 class Suggestion(NamedTuple):
@@ -37,12 +44,36 @@ def suggest(problem: Problem, x: Params) -> Suggestion:
 
 def choose(offers: frozenset[Oracle], n: int) -> Suggestion:
     """`suggest` for a problem with these `offers` and `n` variables."""
-    if offers & {Oracle.EQUALITY, Oracle.INEQUALITY, Oracle.INTEGERS} and not fitting(offers):
+    if offers & {Oracle.EQUALITY, Oracle.INEQUALITY, Oracle.INTEGERS} and not solvable(offers):
         names = ", ".join(sorted(part.value for part in offers & PARTS))
         raise ValueError(f"No method here solves a problem with {names}; `thalweg methods` shows what each one takes.")
-    if offers & {Oracle.NONSMOOTH, Oracle.BOUNDS}:
-        return Suggestion(PROXIMAL, "FISTA: the nonsmooth part or the bounds have a prox, which it takes")
+    if Oracle.INTEGERS in offers:
+        raise ValueError(
+            "Integer variables need a method with a move of your choice, e.g. tw.SimulatedAnnealing(tw.TwoOpt(), "
+            "temperature=tw.Exponential(10.0, 1e-3, None)) on a permutation, tw.BitFlip() on bits."
+        )
+    if Oracle.LATENT in offers:
+        return Suggestion(HIDDEN, "EM: a model with hidden variables, whose parameters its own steps keep in place")
+    if offers & {Oracle.EQUALITY, Oracle.INEQUALITY}:
+        return constrained(offers)
+    if Oracle.NONSMOOTH in offers:
+        return Suggestion(PROXIMAL, "FISTA: the nonsmooth part has a prox, which it takes")
+    if offers & {Oracle.SET, Oracle.BOUNDS}:
+        part = "set" if Oracle.SET in offers else "bounds"
+        return Suggestion(PROJECTED, f"ProjectedGradient: it stays within the {part} by projecting")
     if Oracle.WHOLE not in offers:
         return Suggestion(STOCHASTIC, "Adam: the loss changes from step to step, and its scale is not known")
     method = SMOOTH if n <= LARGE else SMOOTH_LARGE
     return Suggestion(method, f"L-BFGS: smooth, the same function at every step, {n} variable{'' if n == 1 else 's'}")
+
+
+def solvable(offers: frozenset[Oracle]) -> bool:
+    """Whether some method takes all parts."""
+    return bool(fitting(offers)) or any(fits(method, offers) for method in MULTIPLIERS)
+
+
+def constrained(offers: frozenset[Oracle]) -> Suggestion:
+    """The method of multipliers around the first inner method that takes the other parts."""
+    method = next(method for method in MULTIPLIERS if fits(method, offers))
+    names = " and ".join(sorted(part.value for part in offers & CONSTRAINTS))
+    return Suggestion(method, f"AugmentedLagrangian: {names} constraints become terms of an objective without them")

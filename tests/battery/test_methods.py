@@ -27,6 +27,8 @@ def slack(known) -> tuple[float, float]:
     """How far from the minimum a residual of sqrt(eps) can leave the value and the point."""
     curvature = 0.1 if math.isnan(known.convexity) else known.convexity
     n = len(known.x0)
+    if known.problem.equality is not None or known.problem.inequality is not None:
+        return 100 * math.sqrt(EPS), math.sqrt(n * EPS) / curvature  # a violation changes the value in first order
     return n * EPS / curvature, math.sqrt(n * EPS) / curvature
 
 

@@ -58,8 +58,10 @@ class TwoCoins(tw.LatentModel):
     def expect(self, params, data):
         heads = data[:, None]
         log_p, log_q = jax.nn.log_sigmoid(params["heads"]), jax.nn.log_sigmoid(-params["heads"])
-        weight = jax.nn.softmax(heads * log_p + (10 - heads) * log_q, axis=1)
-        return jnp.mean(weight * heads, 0), jnp.mean(weight, 0)
+        joint = heads * log_p + (10 - heads) * log_q
+        weight = jax.nn.softmax(joint, axis=1)
+        log_likelihood = jnp.mean(jax.nn.logsumexp(joint, axis=1)) - jnp.log(2.0)
+        return log_likelihood, (jnp.mean(weight * heads, 0), jnp.mean(weight, 0))
 
     def maximize(self, statistics):
         heads, weight = statistics
@@ -85,7 +87,7 @@ def test_an_em_step_never_lowers_the_likelihood():
     model, params, data = TwoCoins(), {"heads": real([-0.1, 0.2])}, tosses()
     before = model.log_likelihood(params, data).sum()
     for _ in range(5):
-        params = model.maximize(model.expect(params, data))
+        params = model.maximize(model.expect(params, data)[1])
         after = model.log_likelihood(params, data).sum()
         assert after >= before - 1e-6
         before = after

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from tests.helpers import EPS, half_square
+from tests.helpers import EPS, NoisyMean, half_square
 from thalweg.core.objective import takes_key
 from thalweg.core.oracle import PARTS
 
@@ -39,7 +39,9 @@ OFFERS = {
     "key": (tw.Problem(noisy), SMOOTH | {Oracle.KEY}),
     "stateful": (tw.Problem(stateful, DATA, stateful=True), SMOOTH | {Oracle.FINITE_SUM, Oracle.MODEL_STATE}),
     "residuals": (tw.Problem(tw.LeastSquares(lambda x: x)), SMOOTH | {Oracle.WHOLE, Oracle.RESIDUALS}),
+    "latent": (tw.Problem(NoisyMean(), X), {Oracle.VALUE, Oracle.WHOLE, Oracle.FINITE_SUM, Oracle.LATENT}),
     "nonsmooth": (tw.Problem(half_square, nonsmooth=tw.L1(1.0)), SMOOTH | {Oracle.WHOLE, Oracle.NONSMOOTH}),
+    "set": (tw.Problem(half_square, nonsmooth=tw.Simplex()), SMOOTH | {Oracle.WHOLE, Oracle.SET}),
     "bounds": (tw.Problem(half_square, bounds=tw.Bounds(0.0)), SMOOTH | {Oracle.WHOLE, Oracle.BOUNDS}),
     "equality": (tw.Problem(half_square, equality=jnp.sum), SMOOTH | {Oracle.WHOLE, Oracle.EQUALITY}),
     "inequality": (tw.Problem(half_square, inequality=jnp.sum), SMOOTH | {Oracle.WHOLE, Oracle.INEQUALITY}),
@@ -70,10 +72,13 @@ def test_what_methods_say_is_what_fits():
         for kind, (problem, _) in OFFERS.items()
     }
     rules = {name for name, row in tw.METHODS.items() if isinstance(row.example(""), tw.Rule)}
-    assert fitting["function"] == set(tw.METHODS)
+    assert fitting["function"] >= rules | {"lbfgs", "fista"}
+    assert fitting["latent"] == {"em"}
     assert fitting["key"] == fitting["stateful"] == fitting["a batch"] == rules
-    assert fitting["nonsmooth"] == fitting["bounds"] == {"fista"}
-    assert fitting["equality"] == fitting["inequality"] == set()
+    assert fitting["nonsmooth"] == {"fista"}
+    assert fitting["set"] == {"fista", "projected-gradient"}
+    assert fitting["bounds"] == {"fista", "projected-gradient", "augmented-lagrangian"}
+    assert fitting["equality"] == fitting["inequality"] == {"augmented-lagrangian"}
 
 
 def test_value_adds_the_nonsmooth_part_and_the_prox_composes_with_the_bounds():

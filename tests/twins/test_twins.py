@@ -12,7 +12,8 @@ from tests.helpers import X64, iterates, numbers
 from thalweg.problems import ZOO
 
 STEPS = 10
-EXAMPLES = {f"{name}-{p}": (name, p, row.example(p)) for name, row in tw.METHODS.items() for p in row.solves}
+DESCENDING = {name: row for name, row in tw.METHODS.items() if tw.Oracle.GRADIENT in row.solver().needs}
+EXAMPLES = {f"{name}-{p}": (name, p, row.example(p)) for name, row in DESCENDING.items() for p in row.solves}
 OTHERS = {
     "sgd-beyond": ("sgd", "quadratic", tw.SGD(1.9)),
     "momentum-steps": ("momentum", "rosenbrock", tw.Momentum(1e-3, 0.8, "steps")),
@@ -37,6 +38,22 @@ OTHERS = {
     ),
     "svrg-ragged-batches": ("svrg", "lasso", tw.SVRG(0.02, batch_size=7)),
     "svrg-inner-steps": ("svrg", "logistic", tw.SVRG(0.1, batch_size=3, inner_steps=5)),
+    "projected-gradient-numbers": (
+        "projected-gradient",
+        "box-quadratic",
+        tw.ProjectedGradient(2, 0.3, max_step=3.0, search=tw.Backtracking(0.3, 0.6)),
+    ),
+    "projected-gradient-monotone": ("projected-gradient", "rosenbrock", tw.ProjectedGradient(1)),
+    "augmented-lagrangian-numbers": (
+        "augmented-lagrangian",
+        "hs35",
+        tw.AugmentedLagrangian(tw.LBFGS(3), penalty=2.0, growth=4.0, inner_steps=2),
+    ),
+    "augmented-lagrangian-bounds": (
+        "augmented-lagrangian",
+        "box-quadratic",
+        tw.AugmentedLagrangian(penalty=1.5, inner_steps=3),
+    ),
     "fista-numbers": ("fista", "lasso", tw.FISTA(8.0, decrease=0.7, growth=1.5)),
 }
 CASES = EXAMPLES | OTHERS
@@ -69,7 +86,25 @@ def oracles(problem: tw.Problem, solver: tw.Solver):
         "draws": draws,
         "prox": lambda x, s: np.asarray(problem.prox(x, jax.numpy.asarray(s))),
         "hvp": lambda x, v: np.asarray(product(x, v)),
+        "constraints": constraint_oracle(problem),
     }
+
+
+def constraint_oracle(problem: tw.Problem):
+    """`(h, c, J_h, J_c)` in NumPy, finite bounds among `c`."""
+    both = jax.jit(lambda x: (problem.equalities(x), problem.inequalities(x)))
+    slopes = jax.jit(jax.jacobian(lambda x: (problem.equalities(x), problem.inequalities(x))))
+
+    def constraints(x):
+        (h, c), (jh, jc), eye = both(x), slopes(x), np.eye(x.size)
+        if problem.bounds is None:
+            return tuple(np.asarray(part) for part in (h, c, jh, jc))
+        low, high = (np.broadcast_to(side, x.shape) for side in (problem.bounds.lower, problem.bounds.upper))
+        below, above = np.isfinite(low), np.isfinite(high)
+        c = np.concatenate([c, (low - x)[below], (x - high)[above]])
+        return np.asarray(h), c, np.asarray(jh), np.concatenate([jc, -eye[below], eye[above]])
+
+    return constraints
 
 
 @pytest.mark.parametrize(("name", "problem", "method"), CASES.values(), ids=CASES)

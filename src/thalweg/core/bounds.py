@@ -1,5 +1,6 @@
 """Box constraints."""
 
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -67,14 +68,37 @@ class Bounds(eqx.Module):
 
     def project(self, x: Params) -> Params:
         """The nearest point within the bounds."""
-        lower, upper = (match(limit, x) for limit in (self.lower, self.upper))
-        return jax.tree.map(
-            lambda p, lo, hi: jnp.clip(p, jnp.asarray(lo, p.dtype), jnp.asarray(hi, p.dtype)), x, lower, upper
-        )
+        return self.each(x, lambda p, lo, hi: jnp.clip(p, lo, hi))
+
+    def reflect(self, x: Params) -> Params:
+        """The mirror image within the bounds of a point outside: a symmetric random step stays one."""
+
+        def mirrored(p, lo, hi):
+            p = jnp.where(p < lo, 2 * lo - p, p)
+            return jnp.clip(jnp.where(p > hi, 2 * hi - p, p), lo, hi)
+
+        return self.each(x, mirrored)
 
     def violation(self, x: Params) -> Scalar:
         """The largest distance of an entry from its interval."""
-        return max_abs(jax.tree.map(jnp.subtract, x, self.project(x)))
+        return max_abs(jax.tree.map(lambda p, q: continuous(p) - continuous(q), x, self.project(x)))
+
+    def each(self, x: Params, change: Callable) -> Params:
+        """`change(leaf, lower, upper)` of every leaf; integers go through floats, so that a side may be open."""
+        lower, upper = (match(limit, x) for limit in (self.lower, self.upper))
+
+        def one(p, lo, hi):
+            wide = continuous(p)
+            low, high = jnp.asarray(lo, wide.dtype), jnp.asarray(hi, wide.dtype)
+            low, high = (low, high) if wide is p else (jnp.ceil(low), jnp.floor(high))
+            return change(wide, low, high).astype(p.dtype)
+
+        return jax.tree.map(one, x, lower, upper)
+
+
+def continuous(leaf: jax.Array) -> jax.Array:
+    """A floating-point array as it is; integers and booleans as floats."""
+    return leaf if jnp.issubdtype(leaf.dtype, jnp.inexact) else leaf.astype(jnp.result_type(float))
 
 
 def paired(lower: list, upper: list) -> list[tuple]:

@@ -3,15 +3,21 @@
 import abc
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 
-from thalweg.core.types import Params, Scalar
+from thalweg.core.tree import max_abs, subtract
+from thalweg.core.types import Params, Scalar, ScalarLike
+
+ROUNDING = 10
+"""A projected point that is this many roundings outside its set counts as inside: no arithmetic puts it nearer."""
 
 
 class Nonsmooth(eqx.Module):
     r"""A convex function \(h\) with a known proximal operator. A set is \(h = 0\) inside and \(\infty\) outside.
 
-    `separable`: \(h\) is a sum over single entries, so that its prox and a box compose exactly.
+    - `separable`: \(h\) is a sum over single entries, so that its prox and a box compose exactly.
+    - `is_set`: \(h\) is a set, and its prox the projection, whatever the step size.
     """
 
     @property
@@ -19,9 +25,18 @@ class Nonsmooth(eqx.Module):
     def separable(self) -> bool:
         """Whether `h` is a sum over single entries."""
 
+    @property
+    @abc.abstractmethod
+    def is_set(self) -> bool:
+        """Whether `h` is a set, on which `prox` projects."""
+
     @abc.abstractmethod
     def value(self, x: Params) -> Scalar:
-        """`h(x)`; a set returns 0 and reports the distance as infeasibility."""
+        """`h(x)`; a set returns 0 and reports the distance as its violation."""
+
+    @abc.abstractmethod
+    def violation(self, x: Params) -> ScalarLike:
+        """The largest entry of the way from `x` to the nearest point where `h` is finite; 0 for a penalty."""
 
     @abc.abstractmethod
     def prox(self, x: Params, step_size: Scalar) -> Params:
@@ -36,9 +51,18 @@ class Zero(Nonsmooth):
         """Yes."""
         return True
 
+    @property
+    def is_set(self) -> bool:
+        """No: there is nothing to project on."""
+        return False
+
     def value(self, x: Params) -> Scalar:
         """0."""
         return jnp.zeros(())
+
+    def violation(self, x: Params) -> ScalarLike:
+        """0."""
+        return 0.0
 
     def prox(self, x: Params, step_size: Scalar) -> Params:
         """`x`."""
@@ -46,3 +70,10 @@ class Zero(Nonsmooth):
 
 
 ZERO = Zero()
+
+
+def distance(x: Params, nearest: Params) -> Scalar:
+    """The largest entry of `x - nearest`, 0 where it is the rounding of numbers of that size in that dtype."""
+    gap, size = max_abs(subtract(x, nearest)), max_abs(nearest)
+    eps = max((float(jnp.finfo(leaf.dtype).eps) for leaf in jax.tree.leaves(x)), default=0.0)
+    return jnp.where(gap <= ROUNDING * eps * size, jnp.zeros_like(gap), gap)

@@ -17,7 +17,7 @@ from thalweg.core.fields import replace
 from thalweg.core.oracle import Oracle
 from thalweg.core.tree import dot
 from thalweg.core.types import Evaluation, Key, Params, Scalar
-from thalweg.core.variables import is_array, is_inexact, rejoin
+from thalweg.core.variables import is_array, is_inexact, rejoin, split
 
 SMOOTH = frozenset({Oracle.VALUE, Oracle.GRADIENT, Oracle.HVP})
 """What every differentiable function offers."""
@@ -184,7 +184,10 @@ class LeastSquares(Objective):
 
 
 class LatentModel(eqx.Module):
-    """A model with hidden variables, as EM needs it. `value` of its objective is the mean negative log-likelihood."""
+    """A model with hidden variables, as EM needs it.
+
+    Its parameters may live on any set (a simplex, a cone of matrices) that `init` and `maximize` keep them in.
+    """
 
     @abc.abstractmethod
     def init(self, key: Key, data: Any) -> Params:
@@ -195,8 +198,8 @@ class LatentModel(eqx.Module):
         """Log-likelihood of every example, shape `(n,)`."""
 
     @abc.abstractmethod
-    def expect(self, params: Params, data: Any) -> Any:
-        """E step: the expected sufficient statistics, as means over the examples."""
+    def expect(self, params: Params, data: Any) -> tuple[Scalar, Any]:
+        """E step: the mean log-likelihood at `params`, and the expected sufficient statistics, in one pass."""
 
     @abc.abstractmethod
     def maximize(self, statistics: Any) -> Params:
@@ -204,7 +207,11 @@ class LatentModel(eqx.Module):
 
 
 class Latent(Objective):
-    """Mean negative log-likelihood of a latent-variable model on data."""
+    """Mean negative log-likelihood of a latent-variable model on data.
+
+    It offers no gradient, because a gradient step would leave the set on which the parameters live. For a model with
+    free parameters write the loss out: `tw.Problem(lambda p, X: -jnp.mean(model.log_likelihood(p, X)), X)`.
+    """
 
     model: LatentModel
     data: Any = None
@@ -215,7 +222,7 @@ class Latent(Objective):
     @property
     def offers(self) -> frozenset[Oracle]:
         """See `Oracle`."""
-        return SMOOTH | {Oracle.FINITE_SUM, Oracle.LATENT}
+        return frozenset({Oracle.VALUE, Oracle.FINITE_SUM, Oracle.LATENT})
 
     def value(self, x: Params) -> Scalar:
         """`-mean_i log p(data_i; x)`."""
@@ -224,6 +231,16 @@ class Latent(Objective):
     def evaluate(self, x: Params) -> Evaluation:
         """Value and gradient at `x`."""
         return evaluate_call(lambda x: (self.value(x), (None, None)), x)
+
+    def draw(self, key: Key) -> Params:
+        """The variables of a random start."""
+        return split(self.model.init(key, self.data))[0]
+
+    def improve(self, x: Params) -> tuple[Scalar, Params]:
+        """The value at `x`, and the point to which one E and one M step lead; one pass over the data."""
+        log_likelihood, statistics = self.model.expect(rejoin(x, self.frozen), self.data)
+        after = split(self.model.maximize(statistics))[0]
+        return -log_likelihood, jax.tree.map(lambda new, old: new.astype(old.dtype), after, x)
 
 
 def name_of(fun: Callable) -> str:

@@ -17,6 +17,7 @@ class Oracle(enum.Enum):
     WHOLE = "the same function at every step"
     # What must not be ignored.
     NONSMOOTH = "nonsmooth"
+    SET = "a set"
     BOUNDS = "bounds"
     EQUALITY = "equality"
     INEQUALITY = "inequality"
@@ -29,6 +30,7 @@ class Oracle(enum.Enum):
 PARTS = frozenset(
     {
         Oracle.NONSMOOTH,
+        Oracle.SET,
         Oracle.BOUNDS,
         Oracle.EQUALITY,
         Oracle.INEQUALITY,
@@ -36,6 +38,10 @@ PARTS = frozenset(
         Oracle.KEY,
         Oracle.MODEL_STATE,
         Oracle.INTEGERS,
+        Oracle.LATENT,
     }
 )
-"""The members that a method must take or need; to pass over one in silence would solve another problem."""
+"""The members that a method must take or need; to pass over one in silence would solve another problem.
+
+A latent-variable model is one of them: only its own steps keep its parameters where they belong.
+"""

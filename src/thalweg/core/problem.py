@@ -11,14 +11,15 @@ import numpy as np
 from jax.tree_util import tree_leaves_with_path
 
 from thalweg.core.bounds import Bounds
+from thalweg.core.constraints import stacked
 from thalweg.core.fields import is_tracer, replace
 from thalweg.core.nonsmooth import ZERO, Nonsmooth, Zero
 from thalweg.core.objective import Function, Latent, LatentModel, LeastSquares, Objective, takes_key
 from thalweg.core.oracle import PARTS, Oracle
 from thalweg.core.stream import Stream, is_streamable
 from thalweg.core.tree import max_abs
-from thalweg.core.types import Evals, Key, Params, Scalar, ScalarLike
-from thalweg.core.variables import hold, is_array, is_inexact, is_numeric, leaf_name
+from thalweg.core.types import Evals, Key, Params, Scalar, ScalarLike, real
+from thalweg.core.variables import hold, is_array, is_inexact, is_numeric, leaf_name, rejoin
 
 
 class Problem(eqx.Module):
@@ -32,9 +33,10 @@ class Problem(eqx.Module):
     - `metrics`: `metrics(params, batch) -> dict` of scalars, measured on `validation`; `validation_loss`: in
       place of the loss there. Without it the loss itself is measured, with `key=None` if it takes a key. Both are
       means over a batch. Of a stateful problem both take the model state as a third argument.
-    - `nonsmooth`: a `Nonsmooth`, e.g. `tw.L1(1e-2)`. `bounds`: `tw.Bounds(lower, upper)`.
-    - `equality`, `inequality`: functions of `x` that return arrays, with `h(x) = 0` and `c(x) <= 0`. SciPy's
-      inequality constraints are `>= 0`: change the sign.
+    - `nonsmooth`: a `Nonsmooth`: a penalty, e.g. `tw.L1(1e-2)`, or a set, e.g. `tw.Simplex()`. `bounds`:
+      `tw.Bounds(lower, upper)`.
+    - `equality`, `inequality`: functions of the same tree as the loss that return an array, or a tree of arrays, with
+      `h(x) = 0` and `c(x) <= 0`. SciPy's inequality constraints are `>= 0`: change the sign.
     - `stateful`: `loss(params, model_state, batch) -> (value, model_state)`. `has_aux`: the loss returns
       `(value, aux)` with a dict of scalars for the trace.
     - `allow_unused`: accept parameters on which the loss does not depend. `allow_nan`: accept NaN and infinity in
@@ -92,7 +94,8 @@ class Problem(eqx.Module):
         floating = all(is_inexact(leaf) for leaf in jax.tree.leaves(x))
         parts = (
             None if self.whole else Oracle.BATCHES,
-            Oracle.NONSMOOTH if not isinstance(self.nonsmooth, Zero) else None,
+            Oracle.SET if self.nonsmooth.is_set else None,
+            Oracle.NONSMOOTH if not isinstance(self.nonsmooth, Zero) and not self.nonsmooth.is_set else None,
             Oracle.BOUNDS if self.bounds is not None else None,
             Oracle.EQUALITY if self.equality is not None else None,
             Oracle.INEQUALITY if self.inequality is not None else None,
@@ -113,20 +116,34 @@ class Problem(eqx.Module):
         x = self.nonsmooth.prox(x, step_size)
         return x if self.bounds is None else self.bounds.project(x)
 
+    def project(self, x: Params) -> Params:
+        """The nearest point within the bounds or the set; equality and inequality constraints are left alone."""
+        x = self.nonsmooth.prox(x, jnp.ones(())) if self.nonsmooth.is_set else x
+        return x if self.bounds is None else self.bounds.project(x)
+
+    def equalities(self, x: Params) -> jax.Array:
+        """`h` at the variables `x`, rejoined with what is held fixed, as one vector; empty where there is none."""
+        return stacked("equality", self.equality, rejoin(x, self.objective.frozen))
+
+    def inequalities(self, x: Params) -> jax.Array:
+        """`c` in the same form."""
+        return stacked("inequality", self.inequality, rejoin(x, self.objective.frozen))
+
     @property
     def constrained(self) -> bool:
         """Whether a point can be infeasible."""
-        return any(part is not None for part in (self.bounds, self.equality, self.inequality))
+        parts = (self.bounds, self.equality, self.inequality)
+        return self.nonsmooth.is_set or any(part is not None for part in parts)
 
     def infeasibility(self, x: Params) -> ScalarLike:
-        """The largest violation of a bound or constraint at `x`; the plain number 0 where there is none."""
+        """The largest violation of a bound, set or constraint at `x`; the plain number 0 where there is none."""
         if not self.constrained:
             return 0.0
         worst = [self.bounds.violation(x)] if self.bounds is not None else []
-        worst += [max_abs(self.equality(x))] if self.equality is not None else []
-        if self.inequality is not None:
-            worst += [max_abs(jax.tree.map(lambda c: c.clip(min=0), self.inequality(x)))]
-        return functools.reduce(jnp.maximum, worst)
+        worst += [self.nonsmooth.violation(x)] if self.nonsmooth.is_set else []
+        worst += [max_abs(self.equalities(x))] if self.equality is not None else []
+        worst += [max_abs(self.inequalities(x).clip(min=0))] if self.inequality is not None else []
+        return functools.reduce(jnp.maximum, map(real, worst))
 
     def evals(
         self, *, value: ScalarLike = 0, gradient: ScalarLike = 0, hvp: ScalarLike = 0, prox: ScalarLike = 0

@@ -25,6 +25,11 @@ def is_numeric(dtype: Any) -> bool:
     return dtype == np.bool_ or jax.numpy.issubdtype(dtype, np.number)
 
 
+def is_number_array(leaf: Any) -> bool:
+    """An array of numbers or booleans."""
+    return is_array(leaf) and is_numeric(leaf.dtype)
+
+
 class HeldNumber(eqx.Module):
     """A number of the user's tree that is part of the program: the width of a window, the slope of an activation."""
 
@@ -58,11 +63,11 @@ def rejoin(x: Params, frozen: Any) -> Params:
 
 
 def split(tree: Params, integers: bool = False) -> tuple[Params, Any]:
-    """`(variables, frozen)`: floating-point arrays (every array if `integers`) and the rest, None elsewhere.
+    """`(variables, frozen)`: floating-point arrays (all arrays of numbers if `integers`) and the rest, None elsewhere.
 
     `frozen` is None where nothing is held fixed.
     """
-    chosen = is_array if integers else is_inexact
+    chosen = is_number_array if integers else is_inexact
     leaves, treedef = jax.tree.flatten(tree)
     keep = [chosen(leaf) for leaf in leaves]
     if all(keep):
@@ -91,9 +96,14 @@ def check_start(x0: Any, integers: bool = False) -> Params:
         if is_inexact(leaf):
             found = True
             check_leaf(name, leaf)
-        found |= integers and is_array(leaf)
+        found |= integers and is_number_array(leaf)
     if not found:
-        raise TypeError(f"x0={short(x0)} holds no floating-point array to optimise: write jnp.asarray(x0, float).")
+        cure = "write jnp.asarray(x0, float)"
+        if any(is_number_array(leaf) for leaf in jax.tree.leaves(x0)):
+            cure += ", or give integers and bits to a method without gradients, e.g. tw.SimulatedAnnealing"
+        raise TypeError(
+            f"x0={short(x0)} holds no {'array' if integers else 'floating-point array'} to optimise: {cure}."
+        )
     return x0
 
 

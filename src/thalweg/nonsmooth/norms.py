@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from thalweg.core.fields import check_nonnegative, real_field
 from thalweg.core.nonsmooth import Nonsmooth
 from thalweg.core.tree import common_dtype, wide
-from thalweg.core.types import Params, Scalar
+from thalweg.core.types import Params, Scalar, ScalarLike
 
 
 class L1(Nonsmooth):
@@ -30,6 +30,15 @@ class L1(Nonsmooth):
     def separable(self) -> bool:
         """Yes."""
         return True
+
+    @property
+    def is_set(self) -> bool:
+        """No, a penalty."""
+        return False
+
+    def violation(self, x: Params) -> ScalarLike:
+        """0: it is finite everywhere."""
+        return 0.0
 
     def value(self, x: Params) -> Scalar:
         """`weight` times the sum of absolute values."""

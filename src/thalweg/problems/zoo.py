@@ -1,28 +1,22 @@
 """Problems with what is known of them: minimum, minimiser, smoothness, curvature."""
 
+import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
+from thalweg.core.bounds import Bounds
 from thalweg.core.problem import Problem
 from thalweg.nonsmooth.norms import L1
-
-
-class Known(NamedTuple):
-    """A problem, a standard start, and what is known.
-
-    `minimum` is the lowest value, `argmin` a point that reaches it (None where only the value is known), `smoothness`
-    and `convexity` the constants L and mu of the smooth part (NaN where there is none or it is not known).
-    """
-
-    problem: Problem
-    x0: Any
-    minimum: float
-    argmin: Any = None
-    smoothness: float = float("nan")
-    convexity: float = float("nan")
+from thalweg.nonsmooth.sets import Simplex
+from thalweg.problems.hock_schittkowski import hs6, hs7, hs21, hs28, hs35, hs48, hs71
+from thalweg.problems.known import Known
+from thalweg.schedules import Exponential
+from thalweg.solvers.blackbox.annealing import SimulatedAnnealing
+from thalweg.solvers.blackbox.moves import BitFlip, Move, TwoOpt
+from thalweg.solvers.latent.gaussian_mixture import GaussianMixture, Mixture
 
 
 def quadratic(dimension: int = 10, condition: float = 100.0) -> Known:
@@ -138,6 +132,170 @@ def logistic(examples: int = 100, dimension: int = 4, weight: float = 0.1, seed:
     return Known(problem, np.zeros(dimension), minimum, best, smoothness, weight)
 
 
+def mixture(examples: int = 60, seed: int = 0) -> Known:
+    r"""Two overlapping normal clouds in the plane; the minimum by a thousand steps of EM in NumPy.
+
+    Mean negative log-likelihood of \(\sum_k \pi_k\,N(x; m_k, C_k)\); the local minimum that lies next to the start.
+    """
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(examples, 2)) * [1.0, 0.6] + np.where(rng.random((examples, 1)) < 0.4, [3.0, 1.0], [0.0, 0.0])
+    start = Mixture(np.full(2, 0.5), np.array([[-1.0, 0.0], [4.0, 0.0]]), np.stack([np.eye(2)] * 2))
+    weights, means, covariances = start
+    for _ in range(1000):
+        d = x - means[:, None]
+        root = np.sqrt(np.linalg.det(2 * np.pi * covariances))
+        joint = (weights / root)[:, None] * np.exp(-np.sum(d @ np.linalg.inv(covariances) * d, 2) / 2)
+        r = joint / joint.sum(0)
+        weights, means = r.mean(1), r @ x / r.sum(1, keepdims=True)
+        d = x - means[:, None]
+        covariances = np.swapaxes(d, 1, 2) @ (r[:, :, None] * d) / r.sum(1)[:, None, None]
+    problem = Problem(GaussianMixture(2, regularization=0.0), as_float(x))
+    return Known(problem, start, float(-np.mean(np.log(joint.sum(0)))))
+
+
+def rastrigin(dimension: int = 2) -> Known:
+    r"""A bowl full of dents: a local minimum at about every point of whole numbers.
+
+    \(10 n + \sum_i x_i^2 - 10\cos 2\pi x_i\), minimum 0 at 0, on the box of side 10.24.
+    """
+
+    def dents(x):
+        return 10.0 * x.size + jnp.sum(x**2 - 10.0 * jnp.cos(2 * math.pi * x))
+
+    box = Bounds(-5.12, 5.12)
+    return Known(Problem(dents, bounds=box), np.resize([3.1, -2.9], dimension), 0.0, np.zeros(dimension))
+
+
+def tour(cities: int = 12, seed: int = 0) -> Known:
+    """The shortest round trip through random cities in the unit square; the minimum by dynamic programming.
+
+    The variable is the order of the visits, a permutation.
+    """
+    places = np.random.default_rng(seed).random((cities, 2))
+    where = as_float(places)
+
+    def round_trip(order):
+        path = where[order]
+        return jnp.sum(jnp.sqrt(jnp.sum((path - jnp.roll(path, 1, axis=0)) ** 2, axis=1)))
+
+    return Known(Problem(round_trip), np.arange(cities), shortest(places), method=anneal(TwoOpt()))
+
+
+def shortest(places: np.ndarray) -> float:
+    """The length of the shortest tour (Held & Karp 1962): from the last city over every set of the others."""
+    apart = np.linalg.norm(places[:, None] - places, axis=2)
+    n = len(places) - 1
+    length = np.full((2**n, n), np.inf)  # from city n through the set, ending at one of its members
+    for visited in range(1, 2**n):
+        for last in range(n):
+            before = visited ^ (1 << last)
+            if visited >> last & 1:
+                length[visited, last] = np.min(length[before] + apart[:n, last]) if before else apart[n, last]
+    return float(np.min(length[-1] + apart[:n, n]))
+
+
+def partition(count: int = 14, seed: int = 0) -> Known:
+    """Whole numbers in two heaps of the most equal sums, as bits; the minimum by trying all.
+
+    The value is the difference of the heaps.
+    """
+    weights = np.random.default_rng(seed).integers(100, 1000, count)
+    sides = 1 - 2 * (np.arange(2**count)[:, None] >> np.arange(count) & 1)
+    numbers = as_float(weights)
+
+    def difference(bits):
+        return jnp.abs(jnp.sum(jnp.where(bits, numbers, -numbers)))
+
+    least = float(np.abs(sides @ weights).min())
+    return Known(Problem(difference), np.zeros(count, bool), least, method=anneal(BitFlip(2), 300.0))
+
+
+def anneal(move: Move, start: float = 1.0) -> SimulatedAnnealing:
+    """Cooling to a thousandth over the run."""
+    return SimulatedAnnealing(move, Exponential(start, 1e-3, None))
+
+
+def box_quadratic(dimension: int = 30, condition: float = 100.0, seed: int = 0) -> Known:
+    r"""A tilted bowl in a box, its lowest point on a face.
+
+    \(\tfrac12 x'Ax - b'x\) with \(0 \le x \le 1\). Built backwards: a third of the entries of \(x^*\) lie at each
+    limit, and \(b = Ax^* - g\) with a gradient \(g\) that points out of the box there and is 0 elsewhere.
+    """
+    rng = np.random.default_rng(seed)
+    a = np.asarray(bowl(rng, dimension, condition))
+    place = np.arange(dimension) % 3
+    best = np.where(place == 0, 0.0, np.where(place == 1, 1.0, rng.uniform(0.2, 0.8, dimension)))
+    gradient = np.where(place == 0, 1.0, np.where(place == 1, -1.0, 0.0)) * rng.uniform(0.1, 1.0, dimension)
+    b = a @ best - gradient
+    minimum = float(0.5 * best @ a @ best - b @ best)
+    problem = Problem(half_form(a, b), bounds=Bounds(0.0, 1.0))
+    return Known(problem, np.full(dimension, 0.5), minimum, best, 1.0, 1 / condition)
+
+
+def simplex_least_squares(examples: int = 60, dimension: int = 12, seed: int = 0) -> Known:
+    r"""Linear regression on the probability simplex, whose minimiser is known exactly.
+
+    \(\tfrac1{2n}\|Ax-b\|^2\) with \(x \ge 0\), \(\sum_i x_i = 1\). Built backwards: for a sparse \(x^*\) the residual
+    is chosen so that the gradient is least, and the same, on the support.
+    """
+    rng = np.random.default_rng(seed)
+    a = rng.normal(size=(examples, dimension)) * np.logspace(-0.5, 0, dimension)
+    support = np.arange(dimension) < dimension // 3
+    best = np.where(support, rng.dirichlet(np.ones(dimension)), 0.0)
+    best = best / best.sum()
+    gradient = np.where(support, 0.3, 0.3 + rng.uniform(0.05, 0.5, dimension))
+    residual = a @ np.linalg.solve(a.T @ a, examples * gradient)
+    b = a @ best - residual
+    curvature = np.linalg.eigvalsh(a.T @ a / examples)
+
+    def half_mean_square(x, batch):
+        features, target = batch
+        return 0.5 * jnp.mean((features @ x - target) ** 2)
+
+    minimum = float(0.5 * np.mean(residual**2))
+    problem = Problem(half_mean_square, (as_float(a), as_float(b)), nonsmooth=Simplex())
+    start = np.eye(dimension)[-1]
+    return Known(problem, start, minimum, best, float(curvature[-1]), float(curvature[0]))
+
+
+def equality_quadratic(dimension: int = 10, equations: int = 3, condition: float = 10.0, seed: int = 0) -> Known:
+    r"""A tilted bowl on an affine subspace, solved by one linear system.
+
+    \(\tfrac12 x'Ax - b'x\) with \(Cx = d\): its KKT system is linear.
+    """
+    rng = np.random.default_rng(seed)
+    a, c = np.asarray(bowl(rng, dimension, condition)), rng.normal(size=(equations, dimension))
+    b, d = rng.normal(size=dimension), rng.normal(size=equations)
+    system = np.block([[a, c.T], [c, np.zeros((equations, equations))]])
+    best = np.linalg.solve(system, np.concatenate([b, d]))[:dimension]
+
+    def affine(x):
+        return as_like(c, x) @ x - as_like(d, x)
+
+    minimum = float(0.5 * best @ a @ best - b @ best)
+    return Known(Problem(half_form(a, b), equality=affine), np.zeros(dimension), minimum, best, 1.0, 1 / condition)
+
+
+def bowl(rng: np.random.Generator, dimension: int, condition: float) -> np.ndarray:
+    """A symmetric matrix in random axes, its eigenvalues evenly spaced in logarithm between `1/condition` and 1."""
+    axes = np.linalg.qr(rng.normal(size=(dimension, dimension)))[0]
+    return axes @ np.diag(np.logspace(-np.log10(condition), 0, dimension)) @ axes.T
+
+
+def half_form(a: np.ndarray, b: np.ndarray) -> Callable:
+    r"""\(\tfrac12 x'Ax - b'x\)."""
+
+    def quadratic_form(x):
+        return 0.5 * x @ (as_like(a, x) @ x) - as_like(b, x) @ x
+
+    return quadratic_form
+
+
+def as_like(a: np.ndarray, x: Any) -> Any:
+    """In the dtype of `x`."""
+    return jnp.asarray(a, x.dtype)
+
+
 def as_float(a: np.ndarray) -> Any:
     """In the widest float in use."""
     return jnp.asarray(a, jnp.result_type(float))
@@ -151,5 +309,19 @@ ZOO: dict[str, Callable[[], Known]] = {
     "least-squares": least_squares,
     "lasso": lasso,
     "logistic": logistic,
+    "mixture": mixture,
+    "rastrigin": rastrigin,
+    "tour": tour,
+    "partition": partition,
+    "box-quadratic": box_quadratic,
+    "simplex-least-squares": simplex_least_squares,
+    "equality-quadratic": equality_quadratic,
+    "hs6": hs6,
+    "hs7": hs7,
+    "hs21": hs21,
+    "hs28": hs28,
+    "hs35": hs35,
+    "hs48": hs48,
+    "hs71": hs71,
 }
 """Name on the command line and in the registry -> problem."""

@@ -3,7 +3,7 @@
 from thalweg.core.oracle import PARTS, Oracle
 from thalweg.core.solver import Solver
 from thalweg.registry import blackbox, composite, constrained, descent, finite_sum, first_order, latent, trust_region
-from thalweg.registry.method import Linear, Method, Neighbourhood, Sublinear, Superlinear
+from thalweg.registry.method import Linear, Method, Neighbourhood, Reaches, Sublinear, Superlinear
 
 FAMILIES = (first_order, descent, trust_region, finite_sum, composite, constrained, latent, blackbox)
 
@@ -21,4 +21,4 @@ def fitting(offers: frozenset[Oracle]) -> list[str]:
     return [row.make.__name__ for row in METHODS.values() if fits(row.solver(), offers)]
 
 
-__all__ = ["METHODS", "Linear", "Method", "Neighbourhood", "Sublinear", "Superlinear", "fits", "fitting"]
+__all__ = ["METHODS", "Linear", "Method", "Neighbourhood", "Reaches", "Sublinear", "Superlinear", "fits", "fitting"]

@@ -1,5 +1,29 @@
 """Blackbox: values only."""
 
-from thalweg.registry.method import Method
+from thalweg.registry.method import Method, Reaches
+from thalweg.schedules import Exponential
+from thalweg.solvers.blackbox.annealing import SimulatedAnnealing
+from thalweg.solvers.blackbox.moves import BitFlip, GaussianMove, TwoOpt
 
-ROWS: tuple[Method, ...] = ()
+EXAMPLES = {
+    "tour": (TwoOpt(), Exponential(1.0, 1e-3, None)),
+    "partition": (BitFlip(2), Exponential(300.0, 1e-3, None)),
+    "rastrigin": (GaussianMove(0.5), Exponential(10.0, 1e-4, None)),
+}
+"""Move and temperature where annealing is measured."""
+
+ROWS = (
+    Method(
+        name="simulated-annealing",
+        make=SimulatedAnnealing,
+        family="blackbox",
+        example=lambda problem: SimulatedAnnealing(*EXAMPLES.get(problem, (GaussianMove(0.2), Exponential(0.1, 0.9)))),
+        solves=("tour", "partition"),
+        claim=Reaches(probability=0.9, steps=100, on="tour"),
+        cost="1 value a proposal",
+        memory="n and the random numbers of a step",
+        twin="tests.twins.annealing",
+        reference="Kirkpatrick, Gelatt & Vecchi 1983, doi:10.1126/science.220.4598.671",
+        year=1983,
+    ),
+)

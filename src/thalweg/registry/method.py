@@ -44,6 +44,14 @@ class Neighbourhood(NamedTuple):
     after: float = 8.0
 
 
+class Reaches(NamedTuple):
+    """The known minimum of the zoo problem `on` is found by at least the fraction `probability` of runs of `steps`."""
+
+    probability: float
+    steps: int
+    on: str
+
+
 def in_words(claim: Any) -> str:
     """A claim as a sentence's end."""
     if isinstance(claim, Linear) and claim.power:
@@ -56,6 +64,8 @@ def in_words(claim: Any) -> str:
         return f"{claim.of} falls superlinearly on {claim.on}"
     if isinstance(claim, Neighbourhood):
         return f"{claim.of} ends within {claim.radius:g} times the learning rate on {claim.on}"
+    if isinstance(claim, Reaches):
+        return f"the minimum is found by {claim.probability:.0%} of runs of {claim.steps} steps or more on {claim.on}"
     return ""
 
 

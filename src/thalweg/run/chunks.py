@@ -15,12 +15,13 @@ from thalweg.core.average import Average
 from thalweg.core.batches import Batches, examples_in
 from thalweg.core.compiled import Call, Program, program
 from thalweg.core.iterate import Carry, advance, start
+from thalweg.core.objective import Latent
 from thalweg.core.problem import Problem
 from thalweg.core.solver import Solver
 from thalweg.core.status import Status
 from thalweg.core.stop import Host, Stop, make_host
 from thalweg.core.trace import Layout, pack
-from thalweg.core.tree import all_finite, is_key
+from thalweg.core.tree import all_finite, is_key, select
 from thalweg.core.types import Key, Params
 
 CAPACITY = 1024
@@ -78,7 +79,7 @@ class Rows(eqx.Module):
 
 
 class Lanes(NamedTuple):
-    """Many starts of one task: lane 0 from `x0`, the others normal around it."""
+    """Many starts of one task: lane 0 from `x0`, the others normal around it, or drawn by a latent-variable model."""
 
     number: int
     spread: Any
@@ -137,12 +138,20 @@ def lane_start(task: Task, lanes: Lanes, lane: Any) -> Lane:
     key = jax.random.fold_in(jax.random.key(task.seed), lane)
 
     def begin():
+        own, objective = jax.random.fold_in(key, 2**31), task.problem.objective
+        if isinstance(objective, Latent):
+            given = jax.tree.map(jnp.asarray, task.x0)
+            drawn = jax.tree.map(lambda new, old: new.astype(old.dtype), objective.draw(own), given)
+            return select(lane == 0, given, drawn)
         leaves, treedef = jax.tree.flatten(task.x0)
-        keys = jax.random.split(jax.random.fold_in(key, 2**31), len(leaves))
-        return treedef.unflatten([scatter(leaf, k) for leaf, k in zip(leaves, keys, strict=True)])
+        keys = jax.random.split(own, len(leaves))
+        x = treedef.unflatten([scatter(leaf, k) for leaf, k in zip(leaves, keys, strict=True)])
+        return x if task.problem.bounds is None else task.problem.bounds.project(x)
 
     def scatter(leaf, k):
         leaf = jnp.asarray(leaf)
+        if not jnp.issubdtype(leaf.dtype, jnp.inexact):
+            return leaf
         noise = jax.random.normal(k, leaf.shape, leaf.dtype) * jnp.maximum(jnp.abs(leaf), 1)
         return leaf + jnp.where(lane == 0, 0.0, lanes.spread).astype(leaf.dtype) * noise
 

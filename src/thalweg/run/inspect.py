@@ -1,5 +1,6 @@
 """One look at the loss before anything is compiled: is it a real number, what does it use, does it convolve?"""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -33,22 +34,33 @@ def inspect(problem: Problem, x: Params, data: Any) -> Facts:
     def value(x, data):
         return objective.on(data, jax.random.key(0), objective.model_state).value(x)
 
-    try:
-        jaxpr = jax.make_jaxpr(value)(x, data)
-    except jax.errors.TracerArrayConversionError as error:
-        raise TypeError(
-            f"The loss {name} turns a traced array into a NumPy array: write it with jax.numpy instead of numpy."
-        ) from error
-    except jax.errors.ConcretizationTypeError as error:
-        raise TypeError(
-            f"The loss {name} needs a number's value while it is traced (an `if`, a loop bound, float(x)): "
-            "use jnp.where, jax.lax.cond or jax.lax.fori_loop."
-        ) from error
+    jaxpr = traced(f"The loss {name}", value, x, data)
     if any(is_tracer(const) for const in jaxpr.consts):
         raise TypeError(UNDER_TRANSFORM)
+    for part, fun, values in (
+        ("equality", problem.equality, problem.equalities),
+        ("inequality", problem.inequality, problem.inequalities),
+    ):
+        if fun is not None:
+            traced(f"The {part} constraint {name_of(fun)}", values, x)
     names = [leaf_name(path) for path, _ in tree_leaves_with_path(x)]
     used = used_inputs(jaxpr.jaxpr)[: len(names)]
     return Facts(tuple(n for n, u in zip(names, used, strict=True) if not u), convolves(jaxpr.jaxpr))
+
+
+def traced(who: str, function: Callable, *args: Any) -> Any:
+    """The program of a user's function; one sentence where it cannot be traced."""
+    try:
+        return jax.make_jaxpr(function)(*args)
+    except jax.errors.TracerArrayConversionError as error:
+        raise TypeError(
+            f"{who} turns a traced array into a NumPy array: write it with jax.numpy instead of numpy."
+        ) from error
+    except jax.errors.ConcretizationTypeError as error:
+        raise TypeError(
+            f"{who} needs a number's value while it is traced (an `if`, a loop bound, float(x)): "
+            "use jnp.where, jax.lax.cond or jax.lax.fori_loop."
+        ) from error
 
 
 def used_inputs(jaxpr: Any) -> list[bool]:

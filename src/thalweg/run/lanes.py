@@ -33,7 +33,8 @@ def run_lanes(run: Run, engine: Engine) -> Restarts:
         at = at._replace(carry=carry)
         before, steps, status = steps, np.asarray(carry.step), np.asarray(carry.status)
         for lane in range(n):
-            rows[lane].append(block.data[lane, : steps[lane] - before[lane]])
+            if steps[lane] > before[lane]:
+                rows[lane].append(block.data[lane, : steps[lane] - before[lane]])
     carry = at.carry
     assert carry is not None
     _, ahead = engine.advance(at._replace(carry=running(carry), host=make_host(look=1)), 1)

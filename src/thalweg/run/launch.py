@@ -35,6 +35,7 @@ from thalweg.run.outcome import Outcome, running
 from thalweg.run.recovery import Recovery
 from thalweg.run.result import Later, Restarts, Result, Seconds
 from thalweg.run.validation import BLOCK, Validator
+from thalweg.run.violations import in_words, lost_constraints, violations
 
 VALIDATE_EVERY = 10
 """Steps between validations on whole data."""
@@ -177,7 +178,9 @@ def look(task: Task, engine: Engine) -> Facts:
     if "facts" not in engine.notes:
         data = problem.objective.data
         facts = inspect(problem, task.x0, data if task.batches is None else shapes(data, task.batches.size))
-        if facts.unused and not problem.allow_unused and isinstance(problem.nonsmooth, Zero):
+        elsewhere = problem.equality is not None or problem.inequality is not None
+        elsewhere = elsewhere or not isinstance(problem.nonsmooth, Zero)
+        if facts.unused and not problem.allow_unused and not elsewhere:
             raise ValueError(
                 f"The loss does not use the parameters {', '.join(facts.unused)}: remove them from x0, or pass "
                 "Problem(..., allow_unused=True)."
@@ -203,7 +206,7 @@ def describe(run: Run, outcome: Outcome, options: Options, choice: Choice, resta
         x=run.joined(x),
         status=status,
         ok=not failed and not cut_short,
-        message=message(status, rule, trace, row, said(run), lost),
+        message=message(status, rule, trace, row, said(run, status, x), lost),
         advice=(REREAD,) if cut_short else advice(status, trace, row, moved, choice.default_limit, lost),
         rule=rule,
         signal=run.signals[0] if run.signals and status == Status.INTERRUPTED else None,
@@ -242,12 +245,15 @@ def lost_in(run: Run, validated: bool) -> Lost:
     segment = run.segment
     if segment is not None and segment.stack is not None:
         data = jax.tree.map(lambda b: b[step - segment.step], segment.stack)
+    constraints = lost_constraints(run.task.problem, run.carry.point) if run.carry and run.whole else ""
     returned = "the best finite point" if run.whole else "the best validated point" if validated else "the point before"
-    return Lost(step, run.culprit, run.whole, data, run.recovery.policy, returned)
+    return Lost(step, run.culprit, run.whole, data, run.recovery.policy, returned, constraints)
 
 
-def said(run: Run) -> str:
+def said(run: Run, status: Status, x: Params) -> str:
     """What the end of a run was about, where the loop itself does not know it."""
+    if status == Status.INFEASIBLE:
+        return in_words(violations(run.task.problem, x))
     if run.exhausted:
         return f"the stream had no batch after step {run.step}, and no stop rule had fired."
     if run.signals:

@@ -14,19 +14,21 @@ FEASIBLE = 1e-6
 class Lowest(NamedTuple):
     """The lowest point so far: its rank, its step, and the segment that leads to it."""
 
-    rank: tuple[bool, float]
+    rank: tuple[float, float]
     step: int
     segment: Segment
 
 
 def lowest(trace: Trace) -> int | None:
-    """The row of the lowest finite value, of a feasible point where there is one; None without a finite value."""
-    measured = np.isfinite(trace.value)
-    feasible = measured & (trace.infeasibility <= FEASIBLE)
-    candidates = feasible if feasible.any() else measured
-    return int(np.argmin(np.where(candidates, trace.value, np.inf))) if candidates.any() else None
+    """The row of lowest rank: a feasible point's where there is one; None without a finite value."""
+    rows = np.flatnonzero(np.isfinite(trace.value) & ~np.isnan(trace.infeasibility))
+    if not len(rows):
+        return None
+    excess = np.where(trace.infeasibility > FEASIBLE, trace.infeasibility, 0.0)
+    return int(rows[np.lexsort((trace.value[rows], excess[rows]))[0]])
 
 
-def rank(trace: Trace, row: int) -> tuple[bool, float]:
-    """Orders rows: feasible before infeasible, then by value."""
-    return bool(trace.infeasibility[row] > FEASIBLE), float(trace.value[row])
+def rank(trace: Trace, row: int) -> tuple[float, float]:
+    """Orders rows: by their violation where they are infeasible, then by value."""
+    violation = float(trace.infeasibility[row])
+    return violation if violation > FEASIBLE else 0.0, float(trace.value[row])

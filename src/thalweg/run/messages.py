@@ -30,6 +30,10 @@ SMALL_RESIDUAL = 1e-3
 STEADY, MANY_STEPS = 0.9, 1000
 """A run of many steps in which every quarter gained this fraction of the last one's gain is not slowing down."""
 LONGER = "The limit was the default, Steps(10000): pass stop=tw.GradNorm(tolerance) | tw.Steps(n) with more steps."
+INFEASIBLE = (
+    "No small move lowers the violation. Are the signs right? inequality=c means c(x) <= 0 (SciPy: >= 0). If the "
+    "constraints can be met, start nearer to where they are."
+)
 GROWTH = 1e3
 """A value that grew by this factor before it was lost did so because the steps were too long."""
 
@@ -40,6 +44,7 @@ class Lost(NamedTuple):
     - `step`; `leaf`: the first variable that is not finite after it, None where all are.
     - `whole`: whether every step saw the same data. `data`: what the step saw, or all data.
     - `policy`: what was done with such steps. `returned`: which point the user has instead.
+    - `constraints`: those that are NaN there, in words.
     """
 
     step: int
@@ -48,6 +53,7 @@ class Lost(NamedTuple):
     data: Any
     policy: str
     returned: str
+    constraints: str = ""
 
 
 def last(column: np.ndarray) -> float:
@@ -67,7 +73,7 @@ def message(status: Status, rule: Stop | None, trace: Trace, row: int, said: str
         Status.NONFINITE: "" if lost is None else nonfinite(trace, lost),
         Status.SEARCH_FAILED: f"no step lowers the value any more; the first-order residual is {optimality:.3g}.",
         Status.DIVERGED: "the objective falls without end.",
-        Status.INFEASIBLE: "the constraints cannot be met near this point.",
+        Status.INFEASIBLE: f"the constraints cannot be met near this point: {said}.",
         Status.INTERRUPTED: said or "an exception broke it off.",
         Status.TIME_LIMIT: "the time is up.",
     }
@@ -98,6 +104,8 @@ def nonfinite(trace: Trace, lost: Lost) -> str:
         if lost.whole and lost.step == 0:
             return f"the objective is {value} at step 0, so no point of this run is finite."
         return f"the objective is {value} {batch}at step {lost.step}; this is {lost.returned}."
+    if lost.constraints:
+        return f"{lost.constraints} at step {lost.step}{leaf}, where the objective is {value:.6g}."
     if lost.whole and np.isnan(last(trace.optimality)):
         return f"the gradient is NaN at step {lost.step}{leaf}, where the objective is {value:.6g}."
     if lost.whole:
@@ -120,6 +128,8 @@ def advice(
         return (search_failed(value, optimality),)
     if status == Status.NONFINITE and lost is not None:
         return (cure_nonfinite(trace, lost),)
+    if status == Status.INFEASIBLE:
+        return (INFEASIBLE,)
     if status == Status.DIVERGED:
         steady = ", or the steps are far too short" if falls_steadily(trace) else ""
         return (f"Unbounded below along {ray(*moved)}: add bounds or a penalty{steady}.",)
@@ -171,6 +181,8 @@ def cure_nonfinite(trace: Trace, lost: Lost) -> str:
     """Growth before the loss means steps that are too long; a NaN gradient at a finite value means a kink."""
     value = trace.value[np.isfinite(trace.value)]
     finite = np.isfinite(last(trace.value))
+    if lost.constraints:
+        return "Start where every constraint is a number, or write it so that it is one everywhere."
     if lost.whole and finite and np.isnan(last(trace.optimality)):
         return "The objective has a kink there: declare it, e.g. Problem(f, nonsmooth=tw.L1(1.0)) with tw.FISTA()."
     if len(value) > 1 and abs(value[-1]) > GROWTH * (abs(value[0]) + 1):

@@ -51,7 +51,7 @@ class FISTA(Solver):
     - `step_size`: the first step tried, > 0. `decrease`: in (0, 1). `growth`: >= 1.
     - `max_trials`: attempts in one step, >= 1.
 
-    **Needs** a gradient and the same function at every step. **Takes** a nonsmooth part and bounds.
+    **Needs** a gradient and the same function at every step. **Takes** a penalty or a set, and bounds.
     **Guarantee** \(F(x_k) - F^* \le 2\max\{L/\beta,\, 1/s_0\}\,\|x_0 - x^*\|^2 / (k+1)^2\) for convex \(f\) with
     \(L\)-Lipschitz gradient, \(\beta\) = `decrease` and \(s_0\) = `step_size`, as long as the momentum is not
     restarted; linear near a strongly convex minimum with restarts.
@@ -77,8 +77,8 @@ class FISTA(Solver):
 
     @property
     def takes(self) -> frozenset[Oracle]:
-        """Both enter by their prox."""
-        return frozenset({Oracle.NONSMOOTH, Oracle.BOUNDS})
+        """They enter by their prox."""
+        return frozenset({Oracle.NONSMOOTH, Oracle.SET, Oracle.BOUNDS})
 
     @property
     def proxy(self) -> bool:
@@ -86,8 +86,8 @@ class FISTA(Solver):
         return True
 
     def init(self, problem: Problem, x: Params) -> FISTAState:
-        """At rest at `x`."""
-        one = jnp.asarray(1, jnp.int32)
+        """At rest at `x`, or at the nearest point where the nonsmooth part is finite."""
+        x, one = problem.project(x), jnp.asarray(1, jnp.int32)
         return FISTAState(x, real(problem.objective.value(x)), x, real(1.0), real(self.step_size), one)
 
     def step(self, problem: Problem, state: FISTAState, key: Key) -> Step:

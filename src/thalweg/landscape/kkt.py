@@ -1,0 +1,275 @@
+"""The KKT conditions at a point, one by one, with multipliers by name."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.tree_util import tree_leaves_with_path
+
+from thalweg.core.bounds import match
+from thalweg.core.constraints import names
+from thalweg.core.kkt import Multipliers, estimate, full, stationarity
+from thalweg.core.problem import Problem
+from thalweg.core.tree import ravel, unravel
+from thalweg.core.types import Params
+from thalweg.core.variables import check_start, leaf_name, rejoin, split
+
+ROUNDS = 3
+"""Times the number of columns: the exchanges after which non-negative least squares stops (Lawson & Hanson's limit)."""
+FEW_ROWS = 40
+"""Constraints that the printed table lists."""
+
+
+class Line(NamedTuple):
+    """One constraint, or one side of a bound: its value (`h`, `c`, `lower - x`, `x - upper`) and its multiplier."""
+
+    name: str
+    value: float
+    multiplier: float
+    active: bool
+
+    @property
+    def strict(self) -> bool:
+        """Whether it is active with a positive multiplier."""
+        return self.active and self.multiplier > 0
+
+
+class KKT(NamedTuple):
+    r"""How far a point is from satisfying the KKT conditions; printing it gives a table.
+
+    - `stationarity`: the largest entry of \(\nabla f + J_h'\lambda + J_c'\mu\); with bounds or a nonsmooth part of the
+      step that projects it. `feasibility`: the largest violation. `complementarity`: the largest \(|\mu_i c_i|\).
+      `sign`: the largest \(-\mu_i\), 0 where none is negative.
+    - `equality`, `inequality`, `bounds`: a `Line` for every constraint, and for every active side of a bound.
+    - `rank`, `count`: of the gradients of the active constraints and bounds. Where `rank < count` they are dependent
+      (LICQ fails) and the multipliers are not unique.
+    - `residual`: the largest of stationarity, \(|h|\) and \(|\min(\mu, -c)|\), as `tw.GradNorm` tests it.
+    """
+
+    residual: float
+    stationarity: float
+    feasibility: float
+    complementarity: float
+    sign: float
+    equality: tuple[Line, ...]
+    inequality: tuple[Line, ...]
+    bounds: tuple[Line, ...]
+    rank: int
+    count: int
+    multipliers: Multipliers
+
+    @property
+    def independent(self) -> bool:
+        """Whether the gradients of the active constraints are linearly independent (LICQ)."""
+        return self.rank == self.count
+
+    @property
+    def active(self) -> tuple[str, ...]:
+        """The names of the active inequalities and bounds."""
+        return tuple(line.name for line in self.inequality + self.bounds if line.active)
+
+    @property
+    def strict(self) -> bool:
+        """Strict complementarity: every active inequality or bound has a positive multiplier."""
+        return all(line.strict for line in self.inequality + self.bounds if line.active)
+
+    def ok(self, tolerance: float = 1e-6) -> bool:
+        """Whether the residual is at most `tolerance`."""
+        return self.residual <= tolerance
+
+    def __str__(self) -> str:
+        licq = "independent" if self.independent else f"dependent, rank {self.rank} of {self.count}: not unique"
+        rows = [
+            ("KKT residual", f"{self.residual:.3g}"),
+            ("stationarity", f"{self.stationarity:.3g}"),
+            ("feasibility", f"{self.feasibility:.3g}"),
+            ("complementarity", f"{self.complementarity:.3g}"),
+            ("multipliers >= 0", "yes" if self.sign == 0 else f"no, one is {-self.sign:.3g}"),
+            ("active gradients", licq if self.count else "none"),
+            ("strictness", "strict" if self.strict else "an active constraint has the multiplier 0"),
+        ]
+        lines = [f"{name:16}  {text}" for name, text in rows]
+        table = self.equality + self.inequality + self.bounds
+        if table:
+            width = max(len(line.name) for line in table[:FEW_ROWS])
+            lines += ["", f"{'':{width}}  {'value':>11}  {'multiplier':>11}"]
+            lines += [
+                f"{line.name:{width}}  {line.value:11.4g}  {line.multiplier:11.4g}{'  active' if line.active else ''}"
+                for line in table[:FEW_ROWS]
+            ]
+        lines += [f"and {len(table) - FEW_ROWS} more"] if len(table) > FEW_ROWS else []
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+class Local(NamedTuple):
+    """The problem at the point, as NumPy arrays: gradient, constraints and Jacobian, distances to the bounds."""
+
+    x: np.ndarray
+    grad: np.ndarray
+    equality: np.ndarray
+    inequality: np.ndarray
+    jacobian: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+
+
+def kkt(problem: Problem | Callable, x: Params, multipliers: Any = None, *, active: float | None = None) -> KKT:
+    r"""The KKT conditions of a problem at `x`.
+
+    - `x`: the point, a tree like the one that `minimize` was given, e.g. `result.x`.
+    - `multipliers`: `(lambda, mu)` as vectors, e.g. `result.state.state.multipliers` of an augmented Lagrangian. None:
+      estimated by non-negative least squares over the constraints that are active, so that a KKT point is
+      recognised also where its multipliers are not unique.
+    - `active`: the distance from its limit up to which an inequality or a bound counts as active; default 1e-6, or
+      10 sqrt(eps) of the dtype if that is more.
+
+    Compiles and runs one gradient and one Jacobian of the constraints.
+    """
+    problem = problem if isinstance(problem, Problem) else Problem(problem)
+    variables, frozen = split(check_start(x))
+    variables = jax.tree.map(jnp.asarray, variables)
+    problem = problem.training(frozen)
+    grad = problem.objective.evaluate(variables).grad
+    here = local(problem, variables, grad)
+    near = max(1e-6, 10 * float(np.finfo(here.x.dtype).eps) ** 0.5) if active is None else active
+    if multipliers is not None:
+        y = checked(multipliers, here)
+    elif problem.nonsmooth.is_set or not problem.nonsmooth.separable or problem.nonsmooth.value(variables) != 0:
+        y = Multipliers(*(np.asarray(part, float) for part in estimate(problem, variables, grad)[0]))
+    else:
+        y = nonnegative(here, near)
+    return judged(problem, variables, here, y, near)
+
+
+def local(problem: Problem, x: Params, grad: Params) -> Local:
+    """Everything at one point."""
+
+    def constraints(v):
+        x_ = unravel(v, x)
+        return jnp.concatenate([problem.equalities(x_).astype(v.dtype), problem.inequalities(x_).astype(v.dtype)])
+
+    flat = ravel(x)
+    h, c = np.asarray(problem.equalities(x), float), np.asarray(problem.inequalities(x), float)
+    jacobian = np.asarray(jax.jit(jax.jacrev(constraints))(flat), float)
+    gaps = [np.full(flat.size, np.inf)] * 2
+    if problem.bounds is not None:
+        limits = [jax.tree.map(full, x, match(side, x)) for side in (problem.bounds.lower, problem.bounds.upper)]
+        gaps = [np.asarray(flat - ravel(limits[0])), np.asarray(ravel(limits[1]) - flat)]
+    return Local(np.asarray(flat), np.asarray(ravel(grad), float), h, c, jacobian, *gaps)
+
+
+def checked(multipliers: Any, here: Local) -> Multipliers:
+    """The user's multipliers as vectors of the right lengths."""
+    if not isinstance(multipliers, (tuple, list)) or len(multipliers) != 2:
+        raise TypeError(
+            f"kkt(multipliers={multipliers!r}): give the pair (of equality, of inequality), () where there is none."
+        )
+    parts = []
+    for name, part, values in zip(
+        ("equality", "inequality"), multipliers, (here.equality, here.inequality), strict=True
+    ):
+        vector = np.concatenate([np.ravel(np.asarray(leaf, float)) for leaf in jax.tree.leaves(part)] or [np.zeros(0)])
+        if vector.size != values.size:
+            raise ValueError(f"kkt(multipliers=...): {vector.size} for {values.size} entries of {name}.")
+        parts.append(vector)
+    return Multipliers(*parts)
+
+
+def nonnegative(here: Local, near: float) -> Multipliers:
+    """Multipliers that make the gradient of the Lagrangian least, those of active inequalities and bounds >= 0."""
+    m, n = here.equality.size, here.x.size
+    slack = np.flatnonzero(here.inequality >= -near)
+    low, high = np.flatnonzero(here.lower <= near), np.flatnonzero(here.upper <= near)
+    eye = np.eye(n)
+    free = here.jacobian[:m].T
+    columns = np.concatenate([here.jacobian[m + slack].T, -eye[:, low], eye[:, high]], axis=1)
+    span = np.linalg.svd(free, full_matrices=False)
+    rank = int(np.sum(span[1] > span[1].max(initial=0) * max(free.shape) * np.finfo(float).eps)) if m else 0
+    basis = span[0][:, :rank]
+
+    def outside(a: np.ndarray) -> np.ndarray:
+        return a - basis @ (basis.T @ a)
+
+    z = nnls(outside(columns), outside(-here.grad))
+    mu = np.zeros(here.inequality.size)
+    mu[slack] = z[: slack.size]
+    rest = -(here.grad + columns @ z)
+    return Multipliers(np.linalg.lstsq(free, rest, rcond=None)[0] if m else np.zeros(0), mu)
+
+
+def nnls(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    r"""\(\arg\min_{z \ge 0} \|Az - b\|\) by active sets (Lawson & Hanson 1974, doi:10.1137/1.9781611971217, ch. 23)."""
+    count = a.shape[1]
+    z, passive = np.zeros(count), np.zeros(count, bool)
+    tolerance = 10 * np.finfo(float).eps * max(a.shape, default=0) * np.abs(a).max(initial=0) * np.abs(b).max(initial=0)
+    for _ in range(ROUNDS * count):
+        pull = np.where(passive, -np.inf, a.T @ (b - a @ z))
+        if not count or pull.max() <= tolerance:
+            break
+        passive[pull.argmax()] = True
+        while True:
+            best = np.zeros(count)
+            best[passive] = np.linalg.lstsq(a[:, passive], b, rcond=None)[0]
+            blocked = passive & (best <= 0)
+            if not blocked.any():
+                break
+            step = np.min(z[blocked] / np.maximum(z[blocked] - best[blocked], np.finfo(float).tiny))
+            z = z + step * (best - z)
+            passive &= z > tolerance
+            z = np.where(passive, z, 0.0)
+        z = best
+    return z
+
+
+def judged(problem: Problem, x: Params, here: Local, y: Multipliers, near: float) -> KKT:
+    """The conditions with these multipliers."""
+    m = here.equality.size
+    lagrangian = here.grad + here.jacobian.T @ np.concatenate([y.equality, y.inequality])
+    stationary = float(stationarity(problem, x, unravel(jnp.asarray(lagrangian, here.x.dtype), x)))
+    on, low, high = here.inequality >= -near, here.lower <= near, here.upper <= near
+    tree, frozen_names = rejoin(x, problem.objective.frozen), entry_names(x)
+    equality = lines(names("equality", problem.equality, tree), here.equality, y.equality, np.ones(m, bool))
+    inequality = lines(names("inequality", problem.inequality, tree), here.inequality, y.inequality, on)
+    # What stationarity leaves of the Lagrangian's gradient at a bound is the bound's multiplier.
+    bounds = lines(
+        [f"{n} lower" for n in frozen_names], -here.lower, np.maximum(lagrangian, 0), low & ~(high & (lagrangian < 0))
+    )
+    bounds += lines(
+        [f"{n} upper" for n in frozen_names], -here.upper, np.maximum(-lagrangian, 0), high & ~(low & (lagrangian >= 0))
+    )
+    bounds = tuple(line for line in bounds if line.active)
+    eye = np.eye(here.x.size)[low | high]
+    gradients = np.concatenate([here.jacobian[:m], here.jacobian[m:][on], eye])
+    slack = np.abs(np.minimum(y.inequality, -here.inequality)).max(initial=0)
+    return KKT(
+        residual=float(np.maximum(np.maximum(stationary, np.abs(here.equality).max(initial=0)), slack)),
+        stationarity=stationary,
+        feasibility=float(problem.infeasibility(x)),
+        complementarity=float(np.abs(y.inequality * here.inequality).max(initial=0)),
+        sign=float(np.maximum(-y.inequality, 0).max(initial=0)),
+        equality=equality,
+        inequality=inequality,
+        bounds=bounds,
+        rank=int(np.linalg.matrix_rank(gradients)) if gradients.size else 0,
+        count=len(gradients),
+        multipliers=y,
+    )
+
+
+def lines(named: list[str], values: np.ndarray, multipliers: np.ndarray, active: np.ndarray) -> tuple[Line, ...]:
+    """A line for each entry."""
+    rows = zip(named, values, multipliers, active, strict=True)
+    return tuple(Line(name, float(value), float(y), bool(on)) for name, value, y, on in rows)
+
+
+def entry_names(x: Params) -> list[str]:
+    """A name for every variable: `x[0]`, `layer/weight[1, 2]`."""
+    found = []
+    for path, leaf in tree_leaves_with_path(x):
+        at = [", ".join(map(str, index)) for index in np.ndindex(leaf.shape)]
+        found += [leaf_name(path) + (f"[{index}]" if index else "") for index in at]
+    return found

@@ -1,0 +1,183 @@
+"""Constraints that cannot be met, that say the same thing twice, that are NaN, or that are not constraints."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import thalweg as tw
+from tests.helpers import compilations, tol
+
+X0 = np.asarray([0.5, 0.7])
+STOP = tw.GradNorm(tol(1e-6, 1e-3)) | tw.Steps(2000)
+METHODS = {"lbfgs": tw.AugmentedLagrangian(), "projected": tw.AugmentedLagrangian(tw.ProjectedGradient())}
+
+
+def squares(x):
+    return jnp.sum(x**2)
+
+
+def solve(method="lbfgs", objective=squares, x0=X0, **parts):
+    return tw.minimize(tw.Problem(objective, **parts), x0, METHODS[method], stop=STOP, on_failure="ignore")
+
+
+INFEASIBLE = {
+    "two equalities": ({"equality": lambda x: jnp.stack([x[0] - 1, x[0] + 1])}, ("equality[0]", "equality[1]")),
+    "both kinds": (
+        {"equality": lambda x: {"a": x[:1] - 1}, "inequality": lambda x: x[0] + 1},
+        ("equality[a][0]", "inequality is violated"),
+    ),
+    "two inequalities": (
+        {"inequality": lambda x: jnp.stack([x[0] - 1, 2 - x[0]])},
+        ("inequality[0] is violated by 0.5", "inequality[1] is violated by 0.5"),
+    ),
+    "no real root": ({"equality": lambda x: x[0] ** 2 + 1}, ("equality is violated by 1",)),
+    "against a bound": (
+        {"inequality": lambda x: 2 - x[0], "bounds": tw.Bounds(-1.0, 1.0)},
+        ("inequality is violated",),
+    ),
+    "a constant": ({"inequality": lambda x: 1.5}, ("inequality is violated by 1.5",)),
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("parts", "names"), INFEASIBLE.values(), ids=INFEASIBLE)
+def test_infeasible_constraints_are_named(parts, names, method):
+    result = solve(method, **parts)
+    assert (result.status, result.ok) == (tw.Status.INFEASIBLE, False)
+    for name in names:
+        assert name in result.message
+    assert "c(x) <= 0" in " ".join(result.advice)
+    assert result.infeasibility >= 0.49
+    assert result.infeasibility == pytest.approx(result.trace.infeasibility.min(), rel=1e-3), "the least violation"
+
+
+def test_an_infeasible_problem_warns():
+    with pytest.warns(tw.MinimizeWarning, match=r"INFEASIBLE after \d+ steps: the constraints cannot be met near"):
+        tw.minimize(tw.Problem(squares, equality=lambda x: x[0] ** 2 + 1), X0)
+
+
+HARD = {
+    "redundant": (lambda x: jnp.stack([x[0] - 1, 2 * x[0] - 2, x[0] + x[1] - 1]), [1.0, 0.0], 1e-5),
+    "repeated": (lambda x: jnp.stack([x[0] - 1] * 5), [1.0, 0.0], 1e-5),
+    "idle": (lambda x: jnp.stack([x[0] - 1, 0 * x[0]]), [1.0, 0.0], 1e-5),
+    "rank 0 at the solution": (lambda x: (x[0] - 1) ** 2, [1.0, 0.0], 2e-3),
+    "steep": (lambda x: 1e3 * (x[0] - 1), [1.0, 0.0], 1e-5),
+    "shallow": (lambda x: 1e-2 * (x[0] - 1), [1.0, 0.0], 1e-3),
+}
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_equalities_that_are_no_good_are_met_all_the_same(name):
+    equality, best, close = HARD[name]
+    result = solve(equality=equality)
+    if name == "steep" and tol(1, 0) == 0:
+        assert result.status in (tw.Status.CONVERGED, tw.Status.SEARCH_FAILED), "rounding times 1000 hides the residual"
+    else:
+        assert result.status is tw.Status.CONVERGED
+    np.testing.assert_allclose(result.x, best, atol=tol(close, 0.15))
+
+
+def test_a_point_without_multipliers_is_no_kkt_point():
+    """Min x_1 with x_2 <= x_1^3 ... >= 0: at the minimum 0 the gradients are opposite, and no multipliers exist."""
+    walls = {"inequality": lambda x: jnp.stack([x[1] - x[0] ** 3, -x[1]])}
+    result = solve(objective=lambda x: x[0], **walls)
+    assert result.infeasibility <= tol(1e-6, 1e-3)
+    assert abs(float(result.x[0])) <= tol(0.05, 0.5)
+    assert max(float(m) for m in result.state.state.multipliers.inequality) > 10, "they run away"
+
+
+def test_equal_limits_fix_an_entry_and_a_start_outside_is_moved():
+    for method in METHODS:
+        limits = tw.Bounds(np.asarray([0.5, -1.0]), np.asarray([0.5, 1.0]))
+        result = solve(method, x0=np.asarray([9.0, -9.0]), equality=lambda x: x[0] + x[1] - 1, bounds=limits)
+        np.testing.assert_allclose(result.x, [0.5, 0.5], atol=tol(1e-5, 1e-2))
+    with pytest.raises(ValueError, match=r"lower=2.0 > upper=1.0"):
+        tw.Bounds(2.0, 1.0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_nan_at_the_start_names_the_constraint(method):
+    result = solve(method, equality=lambda x: jnp.stack([x[0] - 1, jnp.log(x[1] - 2)]))
+    assert result.status is tw.Status.NONFINITE
+    assert "equality[1] is NaN at step 0, where the objective is 0.74" in result.message
+    assert "equality[0]" not in result.message
+    assert "every constraint is a number" in " ".join(result.advice)
+    np.testing.assert_array_equal(result.x, np.asarray(X0, result.x.dtype))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_nan_beyond_a_wall_is_backed_away_from(method):
+    result = solve(method, inequality=lambda x: -jnp.log(x) - 1)
+    assert result.status is tw.Status.CONVERGED
+    np.testing.assert_allclose(result.x, np.exp(-1), atol=tol(1e-5, 1e-2))
+
+
+def test_a_constraint_on_parameters_that_the_loss_does_not_use():
+    """Min t with |x - 1| <= t: the loss sees t alone."""
+    result = tw.minimize(
+        tw.Problem(lambda v: v["t"], inequality=lambda v: jnp.stack([v["x"] - 1 - v["t"], 1 - v["x"] - v["t"]])),
+        {"t": jnp.asarray(3.0), "x": jnp.asarray(0.0)},
+        stop=STOP,
+        on_failure="ignore",
+    )
+    assert result.status is tw.Status.CONVERGED
+    assert float(result.x["t"]) == pytest.approx(0, abs=tol(1e-5, 1e-2))
+    assert float(result.x["x"]) == pytest.approx(1, abs=tol(1e-5, 1e-2))
+
+
+WORKS = {
+    "a scalar": lambda x: x[0] - 1,
+    "a list": lambda x: [x[0] - 1],
+    "a dict of shapes": lambda x: {"a": (x[:1] - 1).reshape(1, 1), "none yet": jnp.zeros(0)},
+    "a NumPy constant beside it": lambda x: (x[0] - 1, np.zeros(2, np.float32)),
+}
+
+
+@pytest.mark.parametrize("equality", WORKS.values(), ids=WORKS)
+def test_forms_that_work(equality):
+    np.testing.assert_allclose(solve(equality=equality).x, [1.0, 0.0], atol=tol(1e-5, 1e-2))
+
+
+REFUSED = {
+    "a comparison": (lambda x: x[0] >= 1, TypeError, "inequality=.*bool.*difference of its sides, not the comparison"),
+    "integers": (lambda x: jnp.round(x).astype(int), TypeError, r"floating-point arrays.*dtype int(32|64)"),
+    "complex": (lambda x: x.astype(complex), TypeError, "the real and the imaginary part"),
+    "nothing": (lambda x: None, TypeError, "returned a NoneType: return h"),
+    "a string": (lambda x: "x > 1", TypeError, "returned a str"),
+    "numpy": (lambda x: np.sqrt(np.asarray(x)), TypeError, "inequality.*NumPy array.*jax.numpy"),
+    "a branch": (lambda x: x if x[0] > 1 else -x, TypeError, "inequality.*jnp.where"),
+}
+
+
+@pytest.mark.parametrize(("inequality", "error", "match"), REFUSED.values(), ids=REFUSED)
+def test_forms_that_do_not_work_are_one_sentence_before_compiling(inequality, error, match):
+    with compilations() as names, pytest.raises(error, match=match):
+        tw.minimize(tw.Problem(squares, inequality=inequality), X0)
+    assert names == []
+
+
+def test_what_cannot_be_called_is_refused():
+    for part in ("equality", "inequality"):
+        with pytest.raises(TypeError, match=f"Problem\\({part}=array.*give a function"):
+            tw.Problem(squares, **{part: np.zeros(2)})
+
+
+def test_an_error_of_the_users_own_comes_through():
+    with pytest.raises(KeyError, match="nowhere"):
+        tw.minimize(tw.Problem(lambda t: squares(t["x"]), equality=lambda t: t["nowhere"]), {"x": X0})
+
+
+@pytest.mark.parametrize(
+    ("parts", "method"),
+    [
+        ({"equality": lambda x: x[0]}, "AugmentedLagrangian"),
+        ({"inequality": lambda x: x[0], "bounds": tw.Bounds(0.0)}, "AugmentedLagrangian"),
+        ({"bounds": tw.Bounds(0.0)}, "ProjectedGradient"),
+        ({"nonsmooth": tw.L2Ball()}, "ProjectedGradient"),
+        ({"nonsmooth": tw.L1(0.1), "bounds": tw.Bounds(0.0)}, "FISTA"),
+    ],
+)
+def test_suggestions(parts, method):
+    suggestion = tw.suggest(tw.Problem(squares, **parts), X0)
+    assert type(suggestion.method).__name__ == method
+    assert suggestion.reason.startswith(method)
