@@ -50,14 +50,13 @@ from thalweg.solvers.constrained.projected_gradient import ProjectedGradient
 from thalweg.solvers.descent.descent import Descent, Direction
 from thalweg.solvers.descent.lbfgs import LBFGS
 from thalweg.solvers.descent.steepest import SteepestDescent
+from thalweg.solvers.finite_sum.svrg import SVRG
 from thalweg.solvers.first_order.nesterov import Nesterov
 from thalweg.solvers.first_order.sam import SAM
 from thalweg.solvers.first_order.schedule_free import ScheduleFree, ScheduleFreeSGD
-from thalweg.solvers.finite_sum.svrg import SVRG
 from thalweg.solvers.trust_region.steihaug import SteihaugCG
 from thalweg.solvers.trust_region.subproblem import Proposal, Subproblem
 from thalweg.solvers.trust_region.trust_region import TrustRegion
-
 from thalweg.solvers.latent.em import EM
 from thalweg.solvers.latent.gaussian_mixture import GaussianMixture, Mixture
 

@@ -139,9 +139,9 @@ def advice(
 
 
 def converged(trace: Trace, row: int, value: float) -> str:
-    """What a first-order certificate does not say, unless the method measured the curvature too."""
+    """What a first-order certificate does not say, unless the method looked at the curvature too."""
     curvature = float(trace.extra["curvature"][row]) if "curvature" in (trace.extra or {}) else float("nan")
-    if np.isfinite(curvature):
+    if len(trace.value) > 1 and np.isfinite(curvature):
         return f"A random search found no negative curvature beyond rounding; the smallest met is {curvature:.3g}."
     if len(trace.value) > 1:
         return "Stationary to first order; the curvature was not checked, so a saddle is possible."

@@ -115,8 +115,10 @@ class TrustRegion(Solver):
         met = self.look(grad, hvp, key)
         plan = better(self.subproblem(grad, hvp, state.radius), escape(grad, met, state.radius))
         there = problem.objective.evaluate(add(here.x, unravel(plan.step, here.x)))
-        ratio = agreement(here, there, plan)
-        taken = (ratio > cast(self.accept, ratio)) & (max_abs(subtract(there.x, here.x)) > 0)
+        # A step too short to move a digit is a poor one, whatever its slope promises: the search must end.
+        moved = max_abs(subtract(there.x, here.x)) > 0
+        ratio = jnp.where(moved, agreement(here, there, plan), -jnp.inf)
+        taken = ratio > cast(self.accept, ratio)
         radius = self.resize(state.radius, ratio, plan)
 
         optimality = jnp.maximum(max_abs(grad), jnp.where(is_negative(met), -met.lowest, 0))
