@@ -74,7 +74,8 @@ def test_what_methods_say_is_what_fits():
     assert fitting["function"] >= rules | {"lbfgs", "fista"}
     assert fitting["latent"] == {"em"}
     assert fitting["key"] == fitting["stateful"] == fitting["a batch"] == rules
-    assert fitting["nonsmooth"] == fitting["bounds"] == {"fista"}
+    assert fitting["nonsmooth"] == {"fista"}
+    assert fitting["bounds"] == {"fista", "simulated-annealing"}
     assert fitting["equality"] == fitting["inequality"] == set()
 
 
