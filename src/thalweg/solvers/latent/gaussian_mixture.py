@@ -56,6 +56,9 @@ class GaussianMixture(LatentModel):
     \(\tfrac14(\varepsilon/\lambda)^2\) for each direction of large variance \(\lambda\), never by more than 0.123 for
     each direction. A component to which no example belongs keeps its place, with weight 0.
 
+    Covariances are exact to about the rounding times the distance between clusters over their width: in float32 clusters
+    that are 1e6 widths apart end the run with NONFINITE.
+
     Start: means by k-means++, equal weights, the covariance of the data.
 
     **References** Dempster, Laird & Rubin 1977, doi:10.1111/j.2517-6161.1977.tb01600.x; Arthur & Vassilvitskii 2007,
