@@ -56,8 +56,8 @@ class GaussianMixture(LatentModel):
     \(\tfrac14(\varepsilon/\lambda)^2\) for each direction of large variance \(\lambda\), never by more than 0.123 for
     each direction. A component to which no example belongs keeps its place, with weight 0.
 
-    Covariances are exact to about the rounding times the distance between clusters over their width: in float32 clusters
-    that are 1e6 widths apart end the run with NONFINITE.
+    Covariances are exact to about the rounding times the distance between clusters over their width: in float32
+    clusters that are 1e6 widths apart end the run with NONFINITE.
 
     Start: means by k-means++, equal weights, the covariance of the data.
 
