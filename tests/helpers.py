@@ -34,6 +34,11 @@ CERTIFYING = needing(tw.Oracle.GRADIENT, tw.Oracle.LATENT)
 """Methods that report a residual, and so can end with CONVERGED."""
 
 
+def until(name: str, tolerance: float) -> tw.Stop:
+    """A test that the method can pass: of its residual, or of the value where it reports none."""
+    return tw.GradNorm(tolerance) if name in CERTIFYING else tw.Target(tolerance)
+
+
 @contextlib.contextmanager
 def compilations() -> Iterator[list[str]]:
     """The names of the programs that the backend compiles inside the block, as a list that grows."""

@@ -19,6 +19,7 @@ from tests.helpers import (
     posed,
     quartic,
     solver,
+    until,
 )
 
 STEPS = 20
@@ -118,15 +119,15 @@ def test_one_program_serves_all_runs(name):
     loss = Counted(quartic)
     problem, run = posed(name, loss), functools.partial(tw.minimize, x0=STARTS[0])
     with compilations() as names:
-        run(problem, method=solver(name), stop=tw.GradNorm(1e-3) | tw.Steps(30))
+        run(problem, method=solver(name), stop=until(name, 1e-3) | tw.Steps(30))
     assert len(names) == 1, names
     traces = loss.traces
     with compilations() as names:
-        first = run(problem, method=solver(name), stop=tw.GradNorm(1e-3) | tw.Steps(30))
-        stops = [tw.GradNorm(1e-9) | tw.Steps(31), tw.GradNorm(0) | tw.Steps(3)]
+        first = run(problem, method=solver(name), stop=until(name, 1e-3) | tw.Steps(30))
+        stops = [until(name, 1e-9) | tw.Steps(31), until(name, 0) | tw.Steps(3)]
         others = [run(problem, method=solver(name), stop=stop) for stop in stops]
-        changed = run(problem, method=changed_numbers(name), stop=tw.GradNorm(1e-3) | tw.Steps(30))
-        moved = run(problem, x0=STARTS[1], method=solver(name), stop=tw.GradNorm(1e-3) | tw.Steps(30))
+        changed = run(problem, method=changed_numbers(name), stop=until(name, 1e-3) | tw.Steps(30))
+        moved = run(problem, x0=STARTS[1], method=solver(name), stop=until(name, 1e-3) | tw.Steps(30))
     assert names == []
     assert loss.traces == traces, "nothing was traced again either"
     assert others[1].steps == 3

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from tests.helpers import ON_FUNCTIONS, ROWS, X64, assert_same, compilations, half_square, posed, quartic, solver
+from tests.helpers import ON_FUNCTIONS, ROWS, X64, assert_same, compilations, half_square, posed, quartic, solver, until
 from thalweg.core.fields import replace
 
 DTYPES = [jnp.float32, jnp.bfloat16, *([jnp.float64] if X64 else [])]
@@ -97,7 +97,7 @@ def test_a_method_is_rebuilt_from_json(name):
 
 @pytest.mark.parametrize("name", ROWS)
 def test_a_result_says_in_json_what_was_run(name):
-    stop = tw.GradNorm(1e-3) | tw.Steps(5)
+    stop = until(name, 1e-3) | tw.Steps(5)
     result = tw.minimize(posed(name, quartic), np.zeros(2), solver(name), stop=stop, seed=4)
     config = json.loads(json.dumps(result.config))
     assert eqx.tree_equal(tw.from_config(config["method"]), solver(name)) is True

@@ -60,7 +60,7 @@ STRANGE = {
     "columns of very different scale": (X * np.asarray([1e-4, 1e5], FLOAT), 2),
     "one component": (X, 1),
     "one feature": (X[:, :1], 2),
-    "far apart": (np.concatenate([X, X + 1e6]).astype(FLOAT), 2),
+    "far apart": (np.concatenate([X, X + (1e6 if X64 else 1e3)]).astype(FLOAT), 2),
     "ints": (np.arange(20).reshape(10, 2) ** 2, 2),
     "float32": (X.astype(np.float32), 2),
 }

@@ -176,7 +176,10 @@ def test_blocks_are_the_whole(monkeypatch):
 
 def test_samples_have_the_mixtures_moments():
     params = cast(tw.Mixture([0.25, 0.75], [[0.0, 0.0], [4.0, 1.0]], [np.eye(2), [[2.0, 0.5], [0.5, 1.0]]]))
-    drawn = np.asarray(tw.GaussianMixture(2).sample(jax.random.key(0), params, 20_000))
+    model = tw.GaussianMixture(2)
+    drawn = np.asarray(model.sample(jax.random.key(0), params, 20_000))
+    one = model.responsibilities(params, jnp.asarray([[4.0, 1.0]], FLOAT))  # a single example may be asked about
+    assert (one.shape, float(one[0, 1]) > 0.99) == ((1, 2), True)
     np.testing.assert_allclose(drawn.mean(0), [3.0, 0.75], atol=0.1)
     between = 0.25 * 0.75 * np.outer([4.0, 1.0], [4.0, 1.0])
     within = 0.25 * np.eye(2) + 0.75 * np.asarray([[2.0, 0.5], [0.5, 1.0]])

@@ -27,7 +27,7 @@ def run(value, x0, draws, *, neighbour, temperature):
 
 def gaussian(scale):
     """X + scale * xi."""
-    return lambda x, numbers: x + scale * numbers
+    return lambda x, numbers: x + scale * numbers.astype(float)
 
 
 def two_opt(x, numbers):

@@ -9,8 +9,8 @@ class Known(NamedTuple):
     """A problem, a standard start, and what is known.
 
     `minimum` is the lowest value, `argmin` a point that reaches it (None where only the value is known), `smoothness`
-    and `convexity` the constants L and mu of the smooth part (NaN where there is none or it is not known). `method`: one
-    that fits, where the structure alone does not suggest it.
+    and `convexity` the constants L and mu of the smooth part (NaN where there is none or it is not known). `method`:
+    one that fits, where the structure alone does not suggest it.
     """
 
     problem: Problem

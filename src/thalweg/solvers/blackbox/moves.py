@@ -41,7 +41,7 @@ class GaussianMove(Move):
         check_positive(self, "scale")
 
     def draw(self, key: Key, x: Params, count: int) -> list[jax.Array]:
-        """Normal numbers for every floating-point array."""
+        """Normal numbers for every floating-point array, single precision: as good for a walk, and faster."""
         moved = [leaf for leaf in jax.tree.leaves(x) if is_continuous(leaf)]
         if not moved:
             raise TypeError(
@@ -50,7 +50,7 @@ class GaussianMove(Move):
             )
         keys = jax.random.split(key, len(moved))
         pairs = zip(keys, moved, strict=True)
-        return [jax.random.normal(k, (count, *leaf.shape), wide(leaf.dtype)) for k, leaf in pairs]
+        return [normals(k, count, leaf.shape) for k, leaf in pairs]
 
     def __call__(self, x: Params, drawn: list[jax.Array]) -> Params:
         """`x + scale * drawn`, in the dtypes of `x`."""
@@ -59,10 +59,19 @@ class GaussianMove(Move):
         def one(leaf):
             if not is_continuous(leaf):
                 return leaf
-            n = next(noise)
-            return (leaf.astype(n.dtype) + jnp.asarray(self.scale, n.dtype) * n).astype(leaf.dtype)
+            dtype = wide(leaf.dtype)
+            return (leaf.astype(dtype) + jnp.asarray(self.scale, dtype) * next(noise).astype(dtype)).astype(leaf.dtype)
 
         return jax.tree.map(one, x)
+
+
+def normals(key: Key, count: int, shape: tuple[int, ...]) -> jax.Array:
+    """Normal numbers `(count, *shape)`.
+
+    XLA:CPU works along the last axis: drawn along a short one they take four times as long.
+    """
+    drawn = jax.random.normal(key, (*shape, count), jnp.float32)
+    return jnp.moveaxis(drawn, -1, 0)
 
 
 def is_continuous(leaf: Any) -> bool:
@@ -90,8 +99,10 @@ class TwoOpt(Move):
 
         def turn(leaf):
             place = jnp.arange(leaf.size, dtype=jnp.int32)
-            inside = (place >= i) & (place <= j)
-            return leaf.at[jnp.where(inside, i + j - place, place)].get(mode="promise_in_bounds")
+            # Backwards and shifted by a slice of two copies: many chains slice faster than they gather single entries.
+            twice = jnp.concatenate([leaf[::-1], leaf[::-1]])
+            turned = jax.lax.dynamic_slice_in_dim(twice, (leaf.size - 1 - i - j) % leaf.size, leaf.size)
+            return jnp.where((place >= i) & (place <= j), turned, leaf)
 
         return jax.tree.map(turn, x)
 
