@@ -73,7 +73,8 @@ def solvable(offers: frozenset[Oracle]) -> bool:
 
 
 def constrained(offers: frozenset[Oracle]) -> Suggestion:
-    """The method of multipliers around the first inner method that takes the other parts."""
-    method = next(method for method in MULTIPLIERS if fits(method, offers))
+    """The method of multipliers around the first inner method that takes the other parts and keeps the bounds."""
+    keeping = (method for method in MULTIPLIERS if Oracle.BOUNDS not in offers or Oracle.BOUNDS in method.inner.takes)
+    method = next(method for method in keeping if fits(method, offers))
     names = " and ".join(sorted(part.value for part in offers & CONSTRAINTS))
     return Suggestion(method, f"AugmentedLagrangian: {names} constraints become terms of an objective without them")

@@ -178,6 +178,9 @@ def test_an_error_of_the_users_own_comes_through():
     ],
 )
 def test_suggestions(parts, method):
+    """Bounds beside other constraints stay with an inner method that never leaves them."""
     suggestion = tw.suggest(tw.Problem(squares, **parts), X0)
     assert type(suggestion.method).__name__ == method
     assert suggestion.reason.startswith(method)
+    if "inequality" in parts:
+        assert isinstance(suggestion.method.inner, tw.ProjectedGradient)

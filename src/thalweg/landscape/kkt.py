@@ -122,8 +122,8 @@ def kkt(problem: Problem | Callable, x: Params, multipliers: Any = None, *, acti
 
     - `x`: the point, a tree like the one that `minimize` was given, e.g. `result.x`.
     - `multipliers`: `(lambda, mu)` as vectors, e.g. `result.state.state.multipliers` of an augmented Lagrangian. None:
-      estimated by non-negative least squares over the constraints that are active, so that a KKT point is
-      recognised also where its multipliers are not unique.
+      estimated, by non-negative least squares over the constraints that are active, so that a KKT point is
+      recognised also where its multipliers are not unique, and as the loop does; the better ones are shown.
     - `active`: the distance from its limit up to which an inequality or a bound counts as active; default 1e-6, or
       10 sqrt(eps) of the dtype if that is more.
 
@@ -137,12 +137,11 @@ def kkt(problem: Problem | Callable, x: Params, multipliers: Any = None, *, acti
     here = local(problem, variables, grad)
     near = max(1e-6, 10 * float(np.finfo(here.x.dtype).eps) ** 0.5) if active is None else active
     if multipliers is not None:
-        y = checked(multipliers, here)
-    elif problem.nonsmooth.is_set or not problem.nonsmooth.separable or problem.nonsmooth.value(variables) != 0:
-        y = Multipliers(*(np.asarray(part, float) for part in estimate(problem, variables, grad)[0]))
-    else:
-        y = nonnegative(here, near)
-    return judged(problem, variables, here, y, near)
+        return judged(problem, variables, here, checked(multipliers, here), near)
+    # By the loop's own estimate too: it needs no active set, and knows what a set or a penalty does to the gradient.
+    smooth = Multipliers(*(np.asarray(part, float) for part in estimate(problem, variables, grad)[0]))
+    reports = [judged(problem, variables, here, y, near) for y in (nonnegative(here, near), smooth)]
+    return min(reports, key=lambda report: report.residual)
 
 
 def local(problem: Problem, x: Params, grad: Params) -> Local:

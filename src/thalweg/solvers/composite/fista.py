@@ -86,8 +86,8 @@ class FISTA(Solver):
         return True
 
     def init(self, problem: Problem, x: Params) -> FISTAState:
-        """At rest at `x`, or at the nearest point where the nonsmooth part is finite."""
-        x, one = problem.project(x), jnp.asarray(1, jnp.int32)
+        """At rest at `x`, or at the nearest point of a set."""
+        x, one = problem.project(x) if problem.nonsmooth.is_set else x, jnp.asarray(1, jnp.int32)
         return FISTAState(x, real(problem.objective.value(x)), x, real(1.0), real(self.step_size), one)
 
     def step(self, problem: Problem, state: FISTAState, key: Key) -> Step:
