@@ -8,7 +8,7 @@ import pytest
 TYPED = {
     ("run",): "Say what to run",
     ("run", "rosenbrok"): "There is no problem 'rosenbrok': did you mean 'rosenbrock'?",
-    ("run", "qqq"): "There is no problem 'qqq': beale, digits",
+    ("run", "qqq"): "There is no problem 'qqq': see `thalweg problems`.",
     ("run", "rosenbrock", "--method", "lbgfs"): "There is no method 'lbgfs': did you mean 'lbfgs'?",
     ("run", "beale", "--set", "memry=3"): "did you mean 'memory'?",
     ("run", "beale", "--set", "memory"): "write name=value",

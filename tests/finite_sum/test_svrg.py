@@ -127,22 +127,10 @@ def test_a_tree_of_several_leaves_is_the_same_run_as_a_vector():
     assert_close(np.append(tree.x["w"], tree.x["b"]), flat.x, 1e3 * EPS)
 
 
-def test_a_latent_variable_model_is_a_finite_sum_too():
-    class Mean(tw.LatentModel):
-        def init(self, key, data):
-            return jnp.zeros((), data.dtype)
-
-        def log_likelihood(self, params, data):
-            return -0.5 * (data - params) ** 2
-
-        def expect(self, params, data):
-            return jnp.mean(data)
-
-        def maximize(self, statistics):
-            return statistics
-
-    result = tw.minimize(tw.Problem(Mean(), Y), method=tw.SVRG(0.2), stop=tw.Steps(30))
-    assert float(result.x) == pytest.approx(Y.mean(), abs=tol(1e-9, 1e-5))
+def test_a_latent_variable_model_is_left_to_em():
+    """Its terms have a gradient that its parameters may not follow."""
+    with pytest.raises(ValueError, match="SVRG would ignore a latent-variable model; methods that fit: EM"):
+        tw.minimize(tw.Problem(tw.GaussianMixture(1), Y[:, None]), method=tw.SVRG(0.2), stop=tw.Steps(30))
 
 
 def test_restarts_run_side_by_side():

@@ -8,6 +8,7 @@ from jax.tree_util import tree_leaves_with_path
 
 from thalweg.core.variables import leaf_name
 from thalweg.run.callbacks import Event
+from thalweg.run.claim import Claim
 from thalweg.run.result import Result
 from thalweg.run.table import STEP, Columns, Row, Table, check_path
 
@@ -27,7 +28,7 @@ class History:
 
     Of a file that exists, the rows before the run's first step stay and the others are replaced: a run that is
     continued with `state=` goes on in its file, and one that begins anew writes it anew. A file with anything
-    else in it is refused.
+    else in it is refused, and so is one that another run is writing.
     """
 
     every = None
@@ -35,9 +36,14 @@ class History:
     def __init__(self, path: str | Path):
         self.path = Path(path)
         check_path(self.path)
+        self._claim: Claim | None = None
         self._table: Table | None = None
         self._waiting: Row = {}
         self._passes: float | None = None
+
+    def open(self) -> None:
+        """Takes the file for this run."""
+        self._claim = Claim(self.path)
 
     def __call__(self, event: Event) -> None:
         """Writes every row but the last."""
@@ -57,7 +63,9 @@ class History:
         finally:
             if self._table is not None:
                 self._table.close()
-            self._table = None
+            if self._claim is not None:
+                self._claim.release()
+            self._table = self._claim = None
 
     def write(self, columns: Columns) -> None:
         """Adds rows to the file, which is given up where that fails."""
