@@ -40,7 +40,9 @@ def norm(tree: Params) -> Scalar:
 
     One pass over memory; three more only where the squares did overflow or underflow.
     """
-    squares = dot(tree, tree)
+    dtype = common_dtype(tree)
+    # Not `dot`: a sum of squares is fused with what comes before it, a product of vectors is a call of its own.
+    squares = sum((jnp.sum(jnp.square(leaf.astype(dtype))) for leaf in jax.tree.leaves(tree)), jnp.zeros((), dtype))
     limits = jnp.finfo(squares.dtype)
     safe = (squares > limits.tiny / limits.eps) & jnp.isfinite(squares)
     return jax.lax.cond(safe, lambda: jnp.sqrt(squares), lambda: scaled_norm(tree))

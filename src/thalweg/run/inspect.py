@@ -54,7 +54,8 @@ def traced(who: str, function: Callable, *args: Any) -> Any:
         return jax.make_jaxpr(function)(*args)
     except jax.errors.TracerArrayConversionError as error:
         raise TypeError(
-            f"{who} turns a traced array into a NumPy array: write it with jax.numpy instead of numpy."
+            f"{who} turns a traced array into a NumPy array: write it with jax.numpy instead of numpy, arrays that it "
+            "indexes included."
         ) from error
     except jax.errors.ConcretizationTypeError as error:
         raise TypeError(

@@ -170,6 +170,8 @@ class Result:
         if self.skipped:
             steps = ", ".join(map(str, self.skipped[:FEW])) + (", ..." if len(self.skipped) > FEW else "")
             rows.append(("skipped", f"{plural(len(self.skipped), 'step')} with numbers that are not finite: {steps}"))
+        if self.average is not None:
+            rows.append(("average", "of the iterates: in .average"))
         rows.append(("evaluations", count(self.evals)))
         rows.append(("time", f"{duration(self.seconds.compile)} to compile, {duration(self.seconds.run)} to run"))
         rows.append(("method", self.reason or self.name))

@@ -13,6 +13,8 @@ from thalweg.core.variables import leaf_name, rejoin
 
 FEW = 3
 """Constraints that a sentence names."""
+SLIGHT = 1e-3
+"""A violation that is this small a fraction of the worst is not worth a name."""
 
 
 def violations(problem: Problem, x: Params) -> list[tuple[str, float]]:
@@ -47,7 +49,8 @@ def outside(side: str, limit: Params, x: Params, sign: int) -> list[tuple[str, f
 
 
 def in_words(bad: list[tuple[str, float]]) -> str:
-    """The worst few, and how many more there are."""
+    """The worst few, and how many more there are that matter."""
+    bad = [(name, v) for name, v in bad if not v < SLIGHT * bad[0][1]]
     listed = [f"{name} is {'NaN' if np.isnan(v) else f'violated by {v:.3g}'}" for name, v in bad[:FEW]]
     more = f" and {len(bad) - FEW} more" if len(bad) > FEW else ""
     return ", ".join(listed) + more
