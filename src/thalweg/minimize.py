@@ -4,6 +4,7 @@ import difflib
 import functools
 import warnings
 from collections.abc import Callable, Sequence
+from types import FunctionType
 from typing import Any
 
 import jax
@@ -17,7 +18,7 @@ from thalweg.core.duration import length, resolve
 from thalweg.core.fields import is_tracer
 from thalweg.core.first_order import FirstOrder, as_solver
 from thalweg.core.iterate import Carry
-from thalweg.core.objective import Latent
+from thalweg.core.objective import Latent, name_of
 from thalweg.core.oracle import PARTS, Oracle
 from thalweg.core.problem import Problem
 from thalweg.core.solver import Samples, Solver
@@ -195,7 +196,8 @@ def check_fit(problem: Problem, offers: frozenset[Oracle], method: Solver, batch
     ignored = (offers & PARTS) - method.takes - method.needs
     if Oracle.WHOLE in missing:
         changing = changes(offers, batches)
-        raise ValueError(f"{name} needs {Oracle.WHOLE.value}, which {changing}; methods that fit: {others}.")
+        cure = f"methods that fit: {others}" if fitting(offers) or batches is None else "leave batch_size=None"
+        raise ValueError(f"{name} needs {Oracle.WHOLE.value}, which {changing}; {cure}.")
     if ignored:
         parts = ", ".join(sorted(describe(problem, part) for part in ignored))
         raise ValueError(f"{name} would ignore {parts}; methods that fit: {others}.")
@@ -217,7 +219,9 @@ def describe(problem: Problem, part: Oracle) -> str:
     """A part as the user wrote it."""
     name = Oracle.NONSMOOTH.value if part is Oracle.SET else part.value
     value = getattr(problem, name, None)
-    return name if value is None or part not in PARTS else f"{name}={short(value)}"
+    if value is None or part not in PARTS:
+        return name
+    return f"{name}={name_of(value) if isinstance(value, FunctionType) else short(value)}"
 
 
 def method_name(method: Solver) -> str:

@@ -75,6 +75,6 @@ def as_solver(method: Any) -> Any:
     return FirstOrder(method) if isinstance(method, Rule) else method
 
 
-def solver_field() -> Any:
+def solver_field(default: Any = ...) -> Any:
     """A dataclass field for the method inside a method: a solver, or a rule."""
-    return eqx.field(converter=as_solver)
+    return eqx.field(converter=as_solver, **({} if default is ... else {"default": default}))

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from thalweg.core.fields import check_count, check_positive, check_real, fail, real_field, static_field
+from thalweg.core.first_order import solver_field
 from thalweg.core.kkt import Multipliers, System, kkt_residual
 from thalweg.core.objective import SMOOTH
 from thalweg.core.oracle import Oracle
@@ -76,8 +77,8 @@ class AugmentedLagrangian(Solver):
     else \(\rho\) grows by `growth` and \(\omega, \eta\) start again at \(1/\rho\) and \(1/\rho^{0.1}\). One step is one
     step of the inner method; an update of the multipliers is part of the step that ends a subproblem.
 
-    - `inner`: a solver that needs no more than values, gradients and Hessian products of the same function at every
-      step. Bounds and sets stay with an inner solver that takes them; else bounds become inequalities.
+    - `inner`: a rule, or a solver that needs no more than values, gradients and Hessian products of the same function
+      at every step. Bounds and sets stay with an inner solver that takes them; else bounds become inequalities.
     - `penalty`: the first \(\rho\) > 1. `growth`: > 1. `inner_steps`: most steps of a subproblem, >= 1.
 
     What is reported at \(x_t\): \(f\), and the residual of the KKT system with the estimates \(\lambda + \rho h\) and
@@ -93,14 +94,14 @@ class AugmentedLagrangian(Solver):
     1991, doi:10.1137/0728030; Nocedal & Wright 2006, doi:10.1007/978-0-387-40065-5, algorithm 17.4.
     """
 
-    inner: Solver = LBFGS()
+    inner: Any = solver_field(LBFGS())
     penalty: float = real_field(10.0)
     growth: float = real_field(10.0)
     inner_steps: int = static_field(1000)
 
     def __check_init__(self):
         if not isinstance(self.inner, Solver):
-            fail(self, "inner", self.inner, "a solver, e.g. tw.LBFGS() or tw.FirstOrder(tw.Adam(0.01))")
+            fail(self, "inner", self.inner, "a solver or a rule, e.g. tw.LBFGS() or tw.Adam(0.01)")
         if lacking := self.inner.needs - SMOOTH - {Oracle.WHOLE}:
             names = ", ".join(sorted(oracle.value for oracle in lacking))
             fail(self, "inner", self.inner, f"a method for any smooth function; this one needs {names}")
