@@ -76,6 +76,16 @@ def test_the_distance_from_a_known_minimum(finished):
     assert axes.get_ylabel() == "value + 2"
     assert axes.get_yscale() == "log"
     np.testing.assert_allclose(axes.lines[0].get_ydata(), [1.0, 0.01, 0.0], atol=1e-12)
+    assert "0 from 2 on" in [text.get_text() for text in axes.texts], "a logarithmic axis has no zero"
+
+
+def test_infeasible_points_are_on_either_side_of_the_minimum(finished):
+    run = with_values(finished, [3.0, 0.5, 1.01, 1.0])
+    run.trace = run.trace._replace(infeasibility=np.array([0.1, 0.5, 1e-3, 0.0]))
+    value, violation, _ = drawn(plot.history(run, minimum=1.0))
+    assert value.get_ylabel() == "|value - 1|"
+    np.testing.assert_allclose(value.lines[0].get_ydata(), [2.0, 0.5, 0.01, 0.0], atol=1e-12)
+    assert violation.get_ylabel() == "infeasibility (largest violation)"
 
 
 @pytest.mark.parametrize(

@@ -20,13 +20,15 @@ TITLE = 0.3
 def history(
     result: Result, *, minimum: float | None = None, unit: str = "", figure: "Figure | None" = None
 ) -> "Figure":
-    """The run in one figure: a panel each for what it measured of value, optimality, validation and metrics.
+    """The run in one figure: a panel for each of value, infeasibility, optimality, validation and metrics it measured.
 
     - `minimum`: the lowest value there is, where it is known; the first panel then shows the distance from it.
     - `unit`: of the objective, for the axes.
     - `figure`: an empty figure to draw on, made as large as the panels need; None for a new one of pyplot's.
     """
     panels: list[Any] = [lambda axes: value(result, axes, minimum=minimum, unit=unit)]
+    if np.any(result.trace.infeasibility > 0):
+        panels.append(lambda axes: infeasibility(result, axes))
     if np.isfinite(result.trace.optimality).any():
         panels.append(lambda axes: optimality(result, axes))
     if result.validation is not None and len(result.validation.step):
@@ -54,14 +56,23 @@ def title(result: Result) -> str:
 
 
 def value(result: Result, axes: "Axes | None" = None, *, minimum: float | None = None, unit: str = "") -> "Axes":
-    """The objective at every step, or its distance from `minimum`."""
+    """The objective at every step, or its distance from `minimum`, on either side where points are infeasible."""
     axes, column, name = new_axes(axes), np.asarray(result.trace.value, float), "value"
     if minimum is not None:
-        # Rounding may carry a value just below the minimum.
-        column = np.where(np.isnan(column), np.nan, np.maximum(column - minimum, 0))
-        name = f"value {'-' if minimum > 0 else '+'} {abs(minimum):.4g}" if minimum else name
+        gap, name = column - minimum, f"value {'-' if minimum > 0 else '+'} {abs(minimum):.4g}" if minimum else name
+        if np.any(result.trace.infeasibility > 0):
+            column, name = np.abs(gap), f"|{name}|"
+        else:  # rounding may carry a value just below the minimum
+            column = np.where(np.isnan(gap), np.nan, np.maximum(gap, 0))
     line(axes, steps(result), column, color=COLORS[0])
     return tidy(axes, "step", named(name, unit))
+
+
+def infeasibility(result: Result, axes: "Axes | None" = None) -> "Axes":
+    """The largest violation of a constraint at every step."""
+    axes = new_axes(axes)
+    line(axes, steps(result), result.trace.infeasibility, color=COLORS[4])
+    return tidy(axes, "step", "infeasibility (largest violation)")
 
 
 def optimality(result: Result, axes: "Axes | None" = None) -> "Axes":

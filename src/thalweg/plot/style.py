@@ -59,14 +59,19 @@ def line(axes: "Axes", x: Any, y: Any, *, color: str, label: str = "") -> None:
     if not finite.any():
         axes.text(0.5, 0.5, "no finite number", transform=axes.transAxes, ha="center", va="center", color=GREY)
         return
+    beside = {"textcoords": "offset points", "xytext": (5, 0), "fontsize": 8, "va": "center"}
     if is_logarithmic(y[finite]):
         axes.set_yscale("log", nonpositive="mask")
     marker = "o" if finite.sum() <= FEW else None
     axes.plot(*thin(x, np.where(finite, y, np.nan)), color=color, label=label, marker=marker, markersize=3)
     last = np.flatnonzero(finite)[-1]
     axes.plot(x[last], y[last], marker="o", markersize=4, color=color)
-    beside = {"textcoords": "offset points", "xytext": (5, 0), "fontsize": 8, "va": "center"}
     axes.annotate(f"{y[last]:.3g}", (x[last], y[last]), color=color, **beside)
+    if axes.get_yscale() == "log" and y[finite][-1] == 0:  # which such an axis does not have
+        since = x[np.flatnonzero(finite & (y != 0))[-1] + 1]
+        axes.axvline(since, color=GREY, linestyle=":", linewidth=1)
+        place = {"xycoords": ("data", "axes fraction"), "color": GREY}
+        axes.annotate(f"0 from {since:g} on", (since, 0.95), **place, **beside)
     if not finite.all():
         lost = np.argmin(finite)
         axes.axvline(x[lost], color=GREY, linestyle=":", linewidth=1)
