@@ -174,7 +174,7 @@ def rank(name: str) -> tuple[int, bool]:
 def shown(name: str) -> str:
     """A column's name as the summary has it."""
     names = {"validation_value": "validation", "step_size": "step size"}
-    return names.get(name, name.removeprefix("validation_").removeprefix("aux_"))
+    return names.get(name, name.removeprefix("validation_").removeprefix("aux_").removeprefix("extra_"))
 
 
 def held(column: list[float | None]) -> list[float | None]:

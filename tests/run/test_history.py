@@ -88,6 +88,12 @@ def test_auxiliary_output_has_columns(path):
     assert column(path, "aux_sum") == result.trace.aux["sum"].tolist()
 
 
+def test_what_a_method_adds_has_columns(path):
+    cooling = tw.SimulatedAnnealing(tw.GaussianMove(0.3), tw.Exponential(1.0, 0.1, None))
+    result = tw.minimize(lambda x: x**2, np.asarray(2.0), cooling, stop=tw.Steps(4), callbacks=[tw.History(path)])
+    assert column(path, "extra_temperature") == pytest.approx(result.trace.extra["temperature"].tolist())
+
+
 def test_what_was_lost_is_an_empty_cell_or_null(path):
     def cliff(x):
         return jnp.where(jnp.sum(x**2) < 4.0, jnp.nan, bowl(x))

@@ -22,9 +22,10 @@ class History:
     - `path`: a file whose name ends in `.csv` or `.jsonl` (a JSON object a line), in a folder that is there.
 
     The columns are `step`, `epoch`, `value`, `step_size`, `optimality` where the method measures it, `infeasibility`
-    where there is any, `aux_*`, and `validation_*` in the row of the step at which they were measured. What was not
-    measured, and NaN, is an empty cell or null. The rows are on disk after every chunk, so a run that is killed keeps
-    them; the last one waits for the next chunk, which may bring its validation.
+    where there is any, `aux_*` from the loss, `extra_*` from the method (a temperature, a curvature), and
+    `validation_*` in the row of the step at which they were measured. What was not measured, and NaN, is an empty cell
+    or null. The rows are on disk after every chunk, so a run that is killed keeps them; the last one waits for the
+    next chunk, which may bring its validation.
 
     Of a file that exists, the rows before the run's first step stay and the others are replaced: a run that is
     continued with `state=` goes on in its file, and one that begins anew writes it anew. A file with anything
@@ -127,7 +128,8 @@ def columns_of(event: Event, waiting: Row, passes: float | None) -> Columns:
         columns["optimality"] = column(steps, trace.optimality)
     if np.any(trace.infeasibility > 0):
         columns["infeasibility"] = column(steps, trace.infeasibility)
-    columns |= {f"aux_{leaf_name(path)}": column(steps, leaf) for path, leaf in tree_leaves_with_path(trace.aux)}
+    for part, tree in (("aux", trace.aux), ("extra", trace.extra)):
+        columns |= {f"{part}_{leaf_name(path)}": column(steps, leaf) for path, leaf in tree_leaves_with_path(tree)}
     if event.validations is not None:
         held_out = {"value": event.validations.value, **event.validations.metrics}
         columns |= {f"validation_{name}": column(measured, values) for name, values in held_out.items()}
