@@ -226,7 +226,7 @@ REFUSED = {
     "penalty": (lambda: tw.AugmentedLagrangian(penalty=1.0), "penalty=1.0.*> 1"),
     "growth": (lambda: tw.AugmentedLagrangian(growth=0.5), "growth=0.5.*> 1"),
     "inner steps": (lambda: tw.AugmentedLagrangian(inner_steps=0), "inner_steps=0"),
-    "a rule": (lambda: tw.AugmentedLagrangian(tw.Adam()), "inner=.*FirstOrder"),
+    "no method": (lambda: tw.AugmentedLagrangian(0.1), "inner=0.1.*a solver or a rule"),
     "memory": (lambda: tw.ProjectedGradient(memory=0), "memory=0"),
     "steps": (lambda: tw.ProjectedGradient(min_step=1.0, max_step=0.5), "max_step=0.5.*> min_step=1.0"),
     "first step": (lambda: tw.ProjectedGradient(step_size=0.0), "step_size=0.0"),

@@ -6,12 +6,12 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from thalweg.core.optimality import residual
-from thalweg.core.oracle import Oracle
+from thalweg.core.oracle import CHANGING, Oracle
 from thalweg.core.problem import Problem
 from thalweg.core.rule import OptaxRule, Rule, is_optax
 from thalweg.core.solver import Solver
 from thalweg.core.tree import add
-from thalweg.core.types import Key, Params, Step, make_info
+from thalweg.core.types import Evaluation, Key, Params, Step, make_info
 
 
 class FirstOrderState(NamedTuple):
@@ -41,7 +41,7 @@ class FirstOrder(Solver):
     @property
     def takes(self) -> frozenset[Oracle]:
         """What changes from step to step does not disturb a method that carries no value."""
-        return frozenset({Oracle.BATCHES, Oracle.KEY, Oracle.MODEL_STATE})
+        return CHANGING
 
     @property
     def proxy(self) -> bool:
@@ -56,9 +56,7 @@ class FirstOrder(Solver):
         """One gradient, one update."""
         x = state.x
         seen = problem.objective.evaluate(x)
-        update, rule = self.rule.update(
-            seen.grad, state.rule, x, value=seen.value, grad=seen.grad, value_fn=problem.objective.value, key=key
-        )
+        update, rule = ask(self.rule, state.rule, x, seen, problem, key)
         info = make_info(
             seen.value,
             residual(problem, x, seen.grad) if problem.whole or self.norms else jnp.nan,
@@ -67,6 +65,12 @@ class FirstOrder(Solver):
             aux=seen.aux,
         )
         return Step(FirstOrderState(add(x, update), rule), info, seen)
+
+
+def ask(rule: Rule, state: Any, x: Params, seen: Evaluation, problem: Problem, key: Key) -> tuple[Params, Any]:
+    """A rule's update of `x` and its new state, with all that a rule may ask for (Optax's names)."""
+    extra = {"value": seen.value, "grad": seen.grad, "value_fn": problem.objective.value, "key": key}
+    return rule.update(seen.grad, state, x, **extra)
 
 
 def as_solver(method: Any) -> Any:

@@ -45,3 +45,6 @@ PARTS = frozenset(
 
 A latent-variable model is one of them: only its own steps keep its parameters where they belong.
 """
+
+CHANGING = frozenset({Oracle.BATCHES, Oracle.KEY, Oracle.MODEL_STATE})
+"""The parts that make the function another one at every step; a method that carries no value takes them all."""

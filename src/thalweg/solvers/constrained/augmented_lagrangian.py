@@ -9,7 +9,7 @@ from thalweg.core.fields import check_count, check_positive, check_real, fail, r
 from thalweg.core.first_order import solver_field
 from thalweg.core.kkt import Multipliers, System, kkt_residual
 from thalweg.core.objective import SMOOTH
-from thalweg.core.oracle import Oracle
+from thalweg.core.oracle import CHANGING, Oracle
 from thalweg.core.problem import Problem
 from thalweg.core.solver import Solver
 from thalweg.core.status import Status
@@ -118,9 +118,8 @@ class AugmentedLagrangian(Solver):
     @property
     def takes(self) -> frozenset[Oracle]:
         """The inner method's parts, as far as they leave the function what it is, and the constraints."""
-        changing = {Oracle.BATCHES, Oracle.KEY, Oracle.MODEL_STATE}
         own = {Oracle.EQUALITY, Oracle.INEQUALITY, Oracle.BOUNDS}
-        return ((self.inner.takes - changing) | own) - self.needs
+        return ((self.inner.takes - CHANGING) | own) - self.needs
 
     @property
     def proxy(self) -> bool:

@@ -2,14 +2,14 @@
 
 import jax.numpy as jnp
 
-from thalweg.core.first_order import FirstOrderState
+from thalweg.core.first_order import FirstOrderState, ask
 from thalweg.core.optimality import residual
-from thalweg.core.oracle import Oracle
+from thalweg.core.oracle import CHANGING, Oracle
 from thalweg.core.problem import Problem
 from thalweg.core.rule import Rule
 from thalweg.core.solver import Solver
 from thalweg.core.tree import add, zeros_like
-from thalweg.core.types import Key, Params, Step, make_info
+from thalweg.core.types import Evaluation, Key, Params, Step, make_info
 
 
 class Nesterov(Solver):
@@ -43,7 +43,7 @@ class Nesterov(Solver):
     @property
     def takes(self) -> frozenset[Oracle]:
         """It carries no value from step to step."""
-        return frozenset({Oracle.BATCHES, Oracle.KEY, Oracle.MODEL_STATE})
+        return CHANGING
 
     @property
     def proxy(self) -> bool:
@@ -56,14 +56,11 @@ class Nesterov(Solver):
 
     def step(self, problem: Problem, state: FirstOrderState, key: Key) -> Step:
         """Look ahead, take the gradient there, go."""
-        x, objective = state.x, problem.objective
-        drift, _ = self.rule.update(
-            zeros_like(x), state.rule, x, value=jnp.zeros(()), grad=zeros_like(x), value_fn=objective.value, key=key
-        )
-        seen = objective.evaluate(add(x, drift))
-        update, rule = self.rule.update(
-            seen.grad, state.rule, x, value=seen.value, grad=seen.grad, value_fn=objective.value, key=key
-        )
+        x = state.x
+        nothing = Evaluation(x, jnp.zeros(()), zeros_like(x))
+        drift, _ = ask(self.rule, state.rule, x, nothing, problem, key)
+        seen = problem.objective.evaluate(add(x, drift))
+        update, rule = ask(self.rule, state.rule, x, seen, problem, key)
         info = make_info(
             seen.value,
             residual(problem, seen.x, seen.grad) if problem.whole else jnp.nan,

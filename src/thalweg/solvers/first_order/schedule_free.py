@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 
 from thalweg.core.fields import check_fraction, check_nonnegative, real_field
+from thalweg.core.first_order import ask
 from thalweg.core.optimality import residual
-from thalweg.core.oracle import Oracle
+from thalweg.core.oracle import CHANGING, Oracle
 from thalweg.core.problem import Problem
 from thalweg.core.rule import Rule
 from thalweg.core.solver import Solver
@@ -63,7 +64,7 @@ class ScheduleFree(Solver):
     @property
     def takes(self) -> frozenset[Oracle]:
         """It carries no value from step to step."""
-        return frozenset({Oracle.BATCHES, Oracle.KEY, Oracle.MODEL_STATE})
+        return CHANGING
 
     @property
     def proxy(self) -> bool:
@@ -76,11 +77,9 @@ class ScheduleFree(Solver):
 
     def step(self, problem: Problem, state: ScheduleFreeState, key: Key) -> Step:
         """One gradient, one update of `z`, one of the average."""
-        x, z, objective = state.x, state.z, problem.objective
-        seen = objective.evaluate(between(z, x, self.beta))
-        update, rule = self.rule.update(
-            seen.grad, state.rule, seen.x, value=seen.value, grad=seen.grad, value_fn=objective.value, key=key
-        )
+        x, z = state.x, state.z
+        seen = problem.objective.evaluate(between(z, x, self.beta))
+        update, rule = ask(self.rule, state.rule, seen.x, seen, problem, key)
         z = add(z, update)
         rate = self.rule.rate(state.rule)
         largest = jnp.maximum(state.largest, jnp.where(jnp.isnan(rate), 1.0, rate))  # a rule may not know its rate
