@@ -33,13 +33,19 @@ class Claim:
 
 
 def take(path: Path) -> IO | None:
-    """The locked file that stands for `path`; a `ValueError` where another run holds it."""
+    """The locked file that stands for `path`; a `ValueError` where another run holds it.
+
+    None where this system has no locks or no room for temporary files: the check is a help, not a condition.
+    """
     if fcntl is None:
         return None
     name = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:16]
     lock = Path(tempfile.gettempdir()) / f"thalweg-{os.getuid()}-{name}.lock"
     while True:
-        file = lock.open("w")
+        try:
+            file = lock.open("w")
+        except OSError:
+            return None
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
