@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from thalweg.core.fields import check_count, fail, static_field
+from thalweg.core.tree import gather
 from thalweg.core.types import Key, Scalar
 
 ROUNDS = 8
@@ -66,7 +67,7 @@ class Batches(eqx.Module):
         if not self.shuffle:
             return jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, place, size), data)
         rows = shuffled(epoch_word(key, step // self.steps(n)), place + jnp.arange(size, dtype=jnp.int32), n)
-        return jax.tree.map(lambda a: a.at[rows].get(mode="promise_in_bounds", wrap_negative_indices=False), data)
+        return gather(data, rows)
 
 
 def examples_in(data: Any) -> int:

@@ -5,13 +5,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.tree_util import tree_leaves_with_path
 
 from thalweg.core.objective import describe, name_of
 from thalweg.core.tree import ravel
 from thalweg.core.types import Params
-from thalweg.core.variables import is_array, leaf_name
+from thalweg.core.variables import entries, is_array, leaf_name
 
 
 def stacked(part: str, fun: Callable | None, tree: Params) -> jax.Array:
@@ -46,7 +45,5 @@ def names(part: str, fun: Callable | None, tree: Params) -> list[str]:
         return []
     found = []
     for path, leaf in tree_leaves_with_path(jax.eval_shape(fun, tree)):
-        place = part + (f"[{leaf_name(path)}]" if path else "")
-        at = [", ".join(map(str, index)) for index in np.ndindex(leaf.shape)]
-        found += [f"{place}[{index}]" if index else place for index in at]
+        found += entries(part + (f"[{leaf_name(path)}]" if path else ""), leaf.shape)
     return found

@@ -11,7 +11,7 @@ from thalweg.core.problem import Problem
 from thalweg.core.rule import OptaxRule, Rule, is_optax
 from thalweg.core.solver import Solver
 from thalweg.core.tree import add
-from thalweg.core.types import Evaluation, Key, Params, Step, make_info
+from thalweg.core.types import Evaluation, Info, Key, Params, Scalar, Step, make_info
 
 
 class FirstOrderState(NamedTuple):
@@ -57,13 +57,7 @@ class FirstOrder(Solver):
         x = state.x
         seen = problem.objective.evaluate(x)
         update, rule = ask(self.rule, state.rule, x, seen, problem, key)
-        info = make_info(
-            seen.value,
-            residual(problem, x, seen.grad) if problem.whole or self.norms else jnp.nan,
-            step_size=self.rule.rate(state.rule),
-            evals=problem.evals(value=1, gradient=1),
-            aux=seen.aux,
-        )
+        info = report(problem, seen, self.rule.rate(state.rule), problem.whole or self.norms)
         return Step(FirstOrderState(add(x, update), rule), info, seen)
 
 
@@ -71,6 +65,17 @@ def ask(rule: Rule, state: Any, x: Params, seen: Evaluation, problem: Problem, k
     """A rule's update of `x` and its new state, with all that a rule may ask for (Optax's names)."""
     extra = {"value": seen.value, "grad": seen.grad, "value_fn": problem.objective.value, "key": key}
     return rule.update(seen.grad, state, x, **extra)
+
+
+def report(problem: Problem, seen: Evaluation, rate: Scalar, measure: bool) -> Info:
+    """What one gradient tells about the point where it was taken; its residual only where it is to be measured."""
+    return make_info(
+        seen.value,
+        residual(problem, seen.x, seen.grad) if measure else jnp.nan,
+        step_size=rate,
+        evals=problem.evals(value=1, gradient=1),
+        aux=seen.aux,
+    )
 
 
 def as_solver(method: Any) -> Any:

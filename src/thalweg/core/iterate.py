@@ -153,16 +153,29 @@ def loss_status(value: Scalar) -> Scalar:
     return jnp.where(value == -jnp.inf, Status.DIVERGED.value, Status.NONFINITE.value)
 
 
-def judge(problem: Problem, stop: Stop, carry: Carry, view: View) -> tuple[State, Scalar, Info, Any, Any]:
+class Verdict(NamedTuple):
+    """What the stop rule said of a step.
+
+    `info` and `doubt` as they are after it; `looked`: whether value and residual were measured at `x_t` once more
+    (None for methods that measure there anyway).
+    """
+
+    stop: State
+    status: Scalar
+    info: Info
+    doubt: Any
+    looked: Any
+
+
+def judge(problem: Problem, stop: Stop, carry: Carry, view: View) -> Verdict:
     """The stop rule's verdict. One that rests on a proxy is confirmed by a measurement at `x_t` itself.
 
-    So is the last row of a run (`host.look`): it describes the point that the user gets. Returns also the doubt, and
-    whether there was such a measurement (None for methods that measure at `x_t` anyway).
+    So is the last row of a run (`host.look`): it describes the point that the user gets.
     """
     info = view.info
     if carry.doubt is None or carry.point is None:
         state, status = stop(carry.stop, view)
-        return state, status, info, carry.doubt, None
+        return Verdict(state, status, info, carry.doubt, None)
     suspected = passes(stop, view._replace(info=info._replace(optimality=info.optimality * carry.doubt)))
     looked = suspected | (view.host.look > 0)
     nowhere = real(info.value), real(jnp.inf)
@@ -173,7 +186,8 @@ def judge(problem: Problem, stop: Stop, carry: Carry, view: View) -> tuple[State
     certain = view._replace(info=info._replace(optimality=confirmed))
     state, status = stop(carry.stop, certain)
     grown = jnp.minimum(2 * carry.doubt, MOST_DOUBT)
-    return state, status, info, jnp.where(suspected & ~passes(stop, certain), grown, carry.doubt), looked
+    doubt = jnp.where(suspected & ~passes(stop, certain), grown, carry.doubt)
+    return Verdict(state, status, info, doubt, looked)
 
 
 def measured(problem: Problem, x: Params) -> tuple[Scalar, Scalar]:

@@ -63,14 +63,8 @@ def estimate(problem: Problem, x: Params, grad: Params) -> tuple[Multipliers, Sy
     sum, then \(\mu\) clipped at 0 and the rest solved for once more. Least squares of the least norm, so that
     redundant constraints do no harm (Glad & Polak 1979, doi:10.1007/BF01582106).
     """
-    h, c = problem.equalities(x), problem.inequalities(x)
-    flat, g = ravel(x), ravel(grad)
-
-    def constraints(v):
-        x = unravel(v, grad)
-        return jnp.concatenate([problem.equalities(x).astype(v.dtype), problem.inequalities(x).astype(v.dtype)])
-
-    jacobian = jax.jacrev(constraints)(flat).T
+    h, c, g = problem.equalities(x), problem.inequalities(x), ravel(grad)
+    jacobian = constraint_jacobian(problem, x).T
     root = jnp.sqrt(free(problem, x))
     slack = jnp.concatenate([jnp.zeros(h.shape, g.dtype), c.astype(g.dtype)])
     system = jnp.concatenate([root[:, None] * jacobian, jnp.diag(slack)])
@@ -84,6 +78,16 @@ def estimate(problem: Problem, x: Params, grad: Params) -> tuple[Multipliers, Sy
         y = refined(problem, x, (g, jacobian, kept & ~(signed & (y == 0)), signed), y)
     lagrangian = unravel(g + jacobian @ y, grad)
     return Multipliers(y[: h.size], y[h.size :]), System(x, lagrangian, h, c)
+
+
+def constraint_jacobian(problem: Problem, x: Params) -> jax.Array:
+    """A row for each entry of `h`, then of `c`; a column for each variable."""
+
+    def constraints(v):
+        here = unravel(v, x)
+        return jnp.concatenate([problem.equalities(here).astype(v.dtype), problem.inequalities(here).astype(v.dtype)])
+
+    return jax.jacrev(constraints)(ravel(x))
 
 
 def free(problem: Problem, x: Params) -> jax.Array:

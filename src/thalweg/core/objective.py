@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from thalweg.core.fields import replace
 from thalweg.core.oracle import Oracle
-from thalweg.core.tree import dot
+from thalweg.core.tree import dot, gather
 from thalweg.core.types import Evaluation, Key, Params, Scalar
 from thalweg.core.variables import is_array, is_inexact, rejoin, split
 
@@ -63,8 +63,7 @@ class Objective(eqx.Module):
 
     def at(self, rows: jax.Array) -> Self:
         """The same objective on the examples with these numbers: a term, or a mini-batch, of a finite sum."""
-        part = jax.tree.map(lambda a: a.at[rows].get(mode="promise_in_bounds", wrap_negative_indices=False), self.data)
-        return self.on(part, self.key, self.model_state)
+        return self.on(gather(self.data, rows), self.key, self.model_state)
 
     @property
     def examples(self) -> int:

@@ -134,3 +134,9 @@ def short(value: Any) -> str:
 def leaf_name(path: tuple) -> str:
     """`encoder/w` for a path of keys; the whole tree is `x`."""
     return keystr(path, simple=True, separator="/") or "x"
+
+
+def entries(name: str, shape: tuple[int, ...]) -> list[str]:
+    """A name for every entry of an array: `name[0, 1]`, or `name` itself for a scalar."""
+    indices = (", ".join(map(str, index)) for index in np.ndindex(shape))
+    return [f"{name}[{index}]" if index else name for index in indices]

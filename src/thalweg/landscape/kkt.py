@@ -9,12 +9,13 @@ import numpy as np
 from jax.tree_util import tree_leaves_with_path
 
 from thalweg.core.bounds import match
+from thalweg.core.compiled import program
 from thalweg.core.constraints import names
-from thalweg.core.kkt import Multipliers, estimate, full, stationarity
+from thalweg.core.kkt import Multipliers, constraint_jacobian, estimate, full, stationarity
 from thalweg.core.problem import Problem
 from thalweg.core.tree import ravel, unravel
 from thalweg.core.types import Params
-from thalweg.core.variables import check_start, leaf_name, rejoin, split
+from thalweg.core.variables import check_start, entries, leaf_name, rejoin, split
 
 ROUNDS = 3
 """Times the number of columns: the exchanges after which non-negative least squares stops (Lawson & Hanson's limit)."""
@@ -133,8 +134,9 @@ def kkt(problem: Problem | Callable, x: Params, multipliers: Any = None, *, acti
     variables, frozen = split(check_start(x))
     variables = jax.tree.map(jnp.asarray, variables)
     problem = problem.training(frozen)
-    grad = problem.objective.evaluate(variables).grad
-    here = local(problem, variables, grad)
+    found, dynamic = program(measured, problem, variables)
+    grad, *constraints = found.call(dynamic)
+    here = local(problem, variables, grad, constraints)
     near = max(1e-6, 10 * float(np.finfo(here.x.dtype).eps) ** 0.5) if active is None else active
     if multipliers is not None:
         return judged(problem, variables, here, checked(multipliers, here), near)
@@ -144,16 +146,16 @@ def kkt(problem: Problem | Callable, x: Params, multipliers: Any = None, *, acti
     return min(reports, key=lambda report: report.residual)
 
 
-def local(problem: Problem, x: Params, grad: Params) -> Local:
+def measured(problem: Problem, x: Params) -> tuple[Params, jax.Array, jax.Array, jax.Array]:
+    """All that is evaluated at the point, in one program: gradient, `h`, `c` and their Jacobian."""
+    grad = problem.objective.evaluate(x).grad
+    return grad, problem.equalities(x), problem.inequalities(x), constraint_jacobian(problem, x)
+
+
+def local(problem: Problem, x: Params, grad: Params, constraints: list[jax.Array]) -> Local:
     """Everything at one point."""
-
-    def constraints(v):
-        x_ = unravel(v, x)
-        return jnp.concatenate([problem.equalities(x_).astype(v.dtype), problem.inequalities(x_).astype(v.dtype)])
-
     flat = ravel(x)
-    h, c = np.asarray(problem.equalities(x), float), np.asarray(problem.inequalities(x), float)
-    jacobian = np.asarray(jax.jit(jax.jacrev(constraints))(flat), float)
+    h, c, jacobian = (np.asarray(part, float) for part in constraints)
     gaps = [np.full(flat.size, np.inf)] * 2
     if problem.bounds is not None:
         limits = [jax.tree.map(full, x, match(side, x)) for side in (problem.bounds.lower, problem.bounds.upper)]
@@ -269,6 +271,5 @@ def entry_names(x: Params) -> list[str]:
     """A name for every variable: `x[0]`, `layer/weight[1, 2]`."""
     found = []
     for path, leaf in tree_leaves_with_path(x):
-        at = [", ".join(map(str, index)) for index in np.ndindex(leaf.shape)]
-        found += [leaf_name(path) + (f"[{index}]" if index else "") for index in at]
+        found += entries(leaf_name(path), leaf.shape)
     return found

@@ -9,7 +9,7 @@ from thalweg.core.bounds import match
 from thalweg.core.constraints import names
 from thalweg.core.problem import Problem
 from thalweg.core.types import Params
-from thalweg.core.variables import leaf_name, rejoin
+from thalweg.core.variables import entries, leaf_name, rejoin
 
 FEW = 3
 """Constraints that a sentence names."""
@@ -42,9 +42,7 @@ def outside(side: str, limit: Params, x: Params, sign: int) -> list[tuple[str, f
     pairs = zip(jax.tree_util.tree_leaves_with_path(x), jax.tree.leaves(limit), strict=True)
     for (path, leaf), bound in pairs:
         gap = sign * (np.asarray(bound, float) - np.asarray(leaf, float))
-        for index in np.ndindex(leaf.shape):
-            place = f"[{', '.join(map(str, index))}]" if index else ""
-            found.append((f"{side} bound of {leaf_name(path)}{place}", float(gap[index])))
+        found += zip(entries(f"{side} bound of {leaf_name(path)}", gap.shape), gap.ravel().tolist(), strict=True)
     return found
 
 

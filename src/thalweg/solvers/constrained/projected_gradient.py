@@ -10,11 +10,11 @@ from thalweg.core.optimality import residual
 from thalweg.core.oracle import Oracle
 from thalweg.core.problem import Problem
 from thalweg.core.solver import Solver
-from thalweg.core.status import Status
 from thalweg.core.tree import axpy, dot, max_abs, select, subtract
 from thalweg.core.types import Evaluation, Key, Params, Scalar, Step, make_info, real
 from thalweg.line_search.backtracking import Backtracking
 from thalweg.line_search.protocol import Phi
+from thalweg.solvers.descent.descent import verdict
 
 
 class ProjectedState(NamedTuple):
@@ -130,7 +130,7 @@ class ProjectedGradient(Solver):
             problem.infeasibility(here.x),
             s,
             evals=problem.evals(value=count, gradient=count, prox=1 + found.count if problem.constrained else 0),
-            status=failure(ok | (optimality == 0), state.fresh),
+            status=verdict(ok | (optimality == 0), found.unbounded, state.fresh),
             aux=here.aux,
         )
         return Step(new, info, here)
@@ -148,8 +148,3 @@ class ProjectedGradient(Solver):
 def scale_of(size: Scalar, leaf: jax.Array) -> Any:
     """`size` as a divisor of `leaf`."""
     return jnp.where(size > 0, size, 1).astype(leaf.dtype)
-
-
-def failure(ok: Scalar, fresh: Scalar) -> Scalar:
-    """A failed search is the end only after a fresh start."""
-    return jnp.where(~ok & fresh, Status.SEARCH_FAILED.value, Status.RUNNING.value)

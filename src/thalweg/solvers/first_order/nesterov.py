@@ -2,14 +2,13 @@
 
 import jax.numpy as jnp
 
-from thalweg.core.first_order import FirstOrderState, ask
-from thalweg.core.optimality import residual
+from thalweg.core.first_order import FirstOrderState, ask, report
 from thalweg.core.oracle import CHANGING, Oracle
 from thalweg.core.problem import Problem
 from thalweg.core.rule import Rule
 from thalweg.core.solver import Solver
 from thalweg.core.tree import add, zeros_like
-from thalweg.core.types import Evaluation, Key, Params, Step, make_info
+from thalweg.core.types import Evaluation, Key, Params, Step
 
 
 class Nesterov(Solver):
@@ -61,11 +60,5 @@ class Nesterov(Solver):
         drift, _ = ask(self.rule, state.rule, x, nothing, problem, key)
         seen = problem.objective.evaluate(add(x, drift))
         update, rule = ask(self.rule, state.rule, x, seen, problem, key)
-        info = make_info(
-            seen.value,
-            residual(problem, seen.x, seen.grad) if problem.whole else jnp.nan,
-            step_size=self.rule.rate(state.rule),
-            evals=problem.evals(value=1, gradient=1),
-            aux=seen.aux,
-        )
+        info = report(problem, seen, self.rule.rate(state.rule), problem.whole)
         return Step(FirstOrderState(add(x, update), rule), info, seen)

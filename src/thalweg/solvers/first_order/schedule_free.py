@@ -5,14 +5,13 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 
 from thalweg.core.fields import check_fraction, check_nonnegative, real_field
-from thalweg.core.first_order import ask
-from thalweg.core.optimality import residual
+from thalweg.core.first_order import ask, report
 from thalweg.core.oracle import CHANGING, Oracle
 from thalweg.core.problem import Problem
 from thalweg.core.rule import Rule
 from thalweg.core.solver import Solver
 from thalweg.core.tree import add, combine
-from thalweg.core.types import Key, Params, Scalar, ScalarLike, Step, make_info, real
+from thalweg.core.types import Key, Params, Scalar, ScalarLike, Step, real
 from thalweg.rules.sgd import SGD
 
 
@@ -86,13 +85,7 @@ class ScheduleFree(Solver):
         weight = largest**self.power
         total = state.total + weight
         x = between(x, z, jnp.where(total > 0, weight / jnp.where(total > 0, total, 1), 0))
-        info = make_info(
-            seen.value,
-            residual(problem, seen.x, seen.grad) if problem.whole else jnp.nan,
-            step_size=rate,
-            evals=problem.evals(value=1, gradient=1),
-            aux=seen.aux,
-        )
+        info = report(problem, seen, rate, problem.whole)
         return Step(ScheduleFreeState(x, z, rule, total, largest), info, seen)
 
 
