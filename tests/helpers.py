@@ -30,6 +30,10 @@ LATENT = needing(tw.Oracle.LATENT)
 FINITE_SUM = needing(tw.Oracle.FINITE_SUM)
 ON_FUNCTIONS = tuple(name for name in ROWS if name not in LATENT)
 """Methods that minimise any function: the battery chooses it."""
+REPRESENTATIVE = tuple(
+    name for name in ON_FUNCTIONS if name in ("sgd", "adam") or not isinstance(tw.METHODS[name].example(""), tw.Rule)
+)
+"""The same solver stands around every rule: what it evaluates and counts is tested with two of them."""
 CERTIFYING = needing(tw.Oracle.GRADIENT, tw.Oracle.LATENT)
 """Methods that report a residual, and so can end with CONVERGED."""
 
@@ -162,7 +166,8 @@ def numbers(module: eqx.Module) -> dict[str, Any]:
     out = {}
     for field in dataclasses.fields(module):
         value = getattr(module, field.name)
-        out |= numbers(value) if isinstance(value, eqx.Module) else {field.name: value}
+        schedule = isinstance(value, tw.Schedule)
+        out |= numbers(value) if isinstance(value, eqx.Module) and not schedule else {field.name: value}
     return out
 
 

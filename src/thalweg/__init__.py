@@ -35,6 +35,7 @@ from thalweg.rules.masks import matrices
 from thalweg.rules.momentum import Momentum
 from thalweg.rules.partition import Partition
 from thalweg.rules.sgd import SGD
+from thalweg.rules.wrappers.clip import AdaptiveClip, Clip
 from thalweg.schedules import Constant, Cosine, Exponential, Linear, Schedule, StepDecay, WarmupCosine
 
 # Solvers, directions and line searches
@@ -86,6 +87,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Adam",
     "AdamW",
+    "AdaptiveClip",
     "Average",
     "AugmentedLagrangian",
     "Backtracking",
@@ -93,6 +95,7 @@ __all__ = [
     "BitFlip",
     "Bounds",
     "Carry",
+    "Clip",
     "Constant",
     "Cosine",
     "Descent",

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from tests.helpers import FINITE_SUM, ON_FUNCTIONS, Counted, half_square, posed, quartic, solver, until
+from tests.helpers import FINITE_SUM, REPRESENTATIVE, Counted, half_square, posed, quartic, solver, until
 
 STOPS = {
     "steps": tw.Steps(12),
@@ -15,7 +15,7 @@ STOPS = {
 
 
 @pytest.mark.parametrize("stop", STOPS.values(), ids=STOPS)
-@pytest.mark.parametrize("name", ON_FUNCTIONS)
+@pytest.mark.parametrize("name", REPRESENTATIVE)
 def test_counts_are_true(name, stop):
     loss = Counted(quartic)
     stop = until(name, 1e-2) | tw.Steps(500) if stop is None else stop
@@ -25,14 +25,14 @@ def test_counts_are_true(name, stop):
     assert result.evals.examples == 0 or name in FINITE_SUM
 
 
-@pytest.mark.parametrize("name", ON_FUNCTIONS)
+@pytest.mark.parametrize("name", REPRESENTATIVE)
 def test_counts_of_single_dispatch_are_true(name):
     loss = Counted(quartic)
     result = tw.minimize(posed(name, loss), np.zeros(2), solver(name), stop=tw.Steps(5), dispatch="single")
     assert loss.count == result.evals.value
 
 
-@pytest.mark.parametrize("name", ON_FUNCTIONS)
+@pytest.mark.parametrize("name", REPRESENTATIVE)
 def test_replayed_steps_are_counted(name):
     loss = Counted(lambda x: jnp.where(jnp.max(x) > 0.9, jnp.nan, half_square(x)))
     result = tw.minimize(
@@ -41,7 +41,7 @@ def test_replayed_steps_are_counted(name):
     assert loss.count == result.evals.value
 
 
-@pytest.mark.parametrize("name", [name for name in ON_FUNCTIONS if name not in FINITE_SUM])
+@pytest.mark.parametrize("name", [name for name in REPRESENTATIVE if name not in FINITE_SUM])
 def test_every_value_reads_all_examples(name):
     data = np.linspace(0.4, 2.0, 7)
     problem = tw.Problem(lambda x, batch: jnp.mean((x - batch) ** 4), data)

@@ -41,13 +41,13 @@ def formula(a, b, s):
 
 @settings(max_examples=30)  # every new shape compiles
 @given(structures)
-def test_results_have_the_first_trees_structure_shapes_and_dtypes(structure):
+def test_every_result_has_the_structure_shapes_and_dtypes_of_its_tree(structure):
     first = fill(structure, 2.0)
     second = jax.tree.map(lambda leaf: jnp.full(leaf.shape, 3.0, WIDEST), first)
     total, less = lift(formula, (first, second), 0.5)
-    for got, expected in ((total, 3.5), (less, 1.0)):
-        assert jax.tree.structure(got) == jax.tree.structure(first)
-        for leaf, like in zip(jax.tree.leaves(got), jax.tree.leaves(first), strict=True):
+    for got, tree, expected in ((total, first, 3.5), (less, second, 1.0)):
+        assert jax.tree.structure(got) == jax.tree.structure(tree)
+        for leaf, like in zip(jax.tree.leaves(got), jax.tree.leaves(tree), strict=True):
             assert (leaf.shape, leaf.dtype) == (like.shape, like.dtype)
             np.testing.assert_array_equal(np.asarray(leaf, float), expected)
 

@@ -66,12 +66,15 @@ def fits(solver: tw.Solver, problem: tw.Problem) -> bool:
     return solver.needs <= problem.offers(X) and problem.parts(X) <= solver.takes | solver.needs
 
 
+RULES = ("rules", "adaptive rules", "layer-wise rules", "matrix rules", "wrappers")
+
+
 def test_what_methods_say_is_what_fits():
     fitting = {
         kind: {name for name, row in tw.METHODS.items() if fits(row.solver(), problem)}
         for kind, (problem, _) in OFFERS.items()
     }
-    rules = {name for name, row in tw.METHODS.items() if row.family in ("rules", "first order")}
+    rules = {name for name, row in tw.METHODS.items() if row.family in (*RULES, "first order")}
     assert fitting["function"] >= rules | {"lbfgs", "fista"}
     assert fitting["latent"] == {"em"}
     assert fitting["key"] == fitting["stateful"] == fitting["a batch"] == rules

@@ -95,7 +95,7 @@ def test_the_limit_is_the_minimum_in_a_box(decay):
 def test_the_parameters_are_needed():
     rule, grads = tw.AdamW(), {"a": jnp.ones(2)}
     with pytest.raises(
-        ValueError, match=r"AdamW.update\(params=None\): the decay needs params; call update\(grads, state, params\)"
+        ValueError, match=r"AdamW.update\(params=None\): this rule needs params; call update\(grads, state, params\)"
     ):
         rule.update(grads, rule.init(grads))
 

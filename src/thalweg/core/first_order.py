@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from thalweg.core.optimality import residual
 from thalweg.core.oracle import CHANGING, Oracle
 from thalweg.core.problem import Problem
-from thalweg.core.rule import OptaxRule, Rule, is_optax
+from thalweg.core.rule import Rule, as_rule
 from thalweg.core.solver import Solver
 from thalweg.core.tree import add
 from thalweg.core.types import Evaluation, Info, Key, Params, Scalar, Step, make_info
@@ -80,7 +80,7 @@ def report(problem: Problem, seen: Evaluation, rate: Scalar, measure: bool) -> I
 
 def as_solver(method: Any) -> Any:
     """A rule, or an Optax transformation, as the solver around it; anything else as it is."""
-    method = OptaxRule(method) if is_optax(method) else method
+    method = as_rule(method)
     return FirstOrder(method) if isinstance(method, Rule) else method
 
 

@@ -2,14 +2,15 @@
 
 import abc
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from thalweg.core.tree import wide
-from thalweg.core.types import Params, Scalar, State, real
+from thalweg.core.fields import fail
+from thalweg.core.tree import common_dtype
+from thalweg.core.types import Key, Params, Scalar, State, real
 
 
 class Rule(eqx.Module):
@@ -38,6 +39,12 @@ class Rule(eqx.Module):
         except ImportError as error:
             raise ImportError(f"{type(self).__name__}.as_optax() needs Optax: pip install optax.") from error
         return optax.GradientTransformationExtraArgs(self.init, self.update)  # pyright: ignore[reportArgumentType]
+
+
+class Inner(NamedTuple):
+    """The state of a rule around a rule that remembers nothing of its own."""
+
+    rule: State
 
 
 SCHEDULE_FREE = "ScheduleFreeState"
@@ -81,25 +88,61 @@ def is_extra_args(transformation: Any) -> bool:
     return "ExtraArgs" in type(transformation).__name__
 
 
-def at(rate: Any, count: Scalar) -> Scalar:
-    """A learning rate, or a schedule at a step count, as a scalar of at least float32."""
-    value = rate(count) if callable(rate) else rate
+def rule_field(default: Any = ...) -> Any:
+    """A dataclass field for the rule inside a method: a `Rule`, or an Optax transformation."""
+    return eqx.field(converter=as_rule, **({} if default is ... else {"default": default}))
+
+
+def as_rule(value: Any) -> Any:
+    """An Optax transformation as a rule; anything else as it is."""
+    return OptaxRule(value) if is_optax(value) else value
+
+
+def check_rule(owner: Any, name: str = "rule") -> None:
+    """The field holds a rule."""
+    value = getattr(owner, name)
+    if not isinstance(value, Rule):
+        fail(owner, name, value, "a rule such as tw.Adam(1e-3), or an Optax transformation")
+
+
+def required(owner: Rule, grads: Params, name: str, value: Any) -> Any:
+    """An argument of `update` that Optax's protocol leaves out and this rule needs, or one sentence.
+
+    A tree without arrays, for which there is nothing to do, may itself be None.
+    """
+    if value is None and jax.tree.leaves(grads):
+        call = "update(grads, state, params)" if name == "params" else f"update(grads, state, params, {name}=...)"
+        raise ValueError(f"{type(owner).__name__}.update({name}=None): this rule needs {name}; call {call}.")
+    return value
+
+
+def key_of(extra: dict[str, Any], count: Scalar) -> Key:
+    """The step's random key, or, in a loop that hands out none, one made of the count alone."""
+    key = extra.get("key")
+    return jax.random.fold_in(jax.random.key(0), count) if key is None else key
+
+
+def at(number: Any, count: Scalar) -> Scalar:
+    """A hyperparameter, or a schedule of it at a step count, as a scalar of at least float32."""
+    value = number(count) if callable(number) else number
     return jnp.asarray(value, jnp.result_type(float))
 
 
 def lift(formula: Callable, trees: tuple[Params, ...], *scalars: Any) -> tuple[Params, ...]:
     """Applies an elementwise formula for one array to every leaf of several trees of one structure.
 
-    `formula(*arrays, *scalars)` returns a tuple. Arrays narrower than float32 are computed in float32 and every
-    result is stored in the first tree's leaf dtype; scalars are cast where they meet a leaf, so a rule neither
-    loses `1 - b2**t` in bfloat16 nor changes the dtype of what it is given.
+    `formula(*arrays, *scalars)` returns a tuple. Arrays narrower than float32 are computed in float32. The first
+    result has the dtypes of the first tree, the second those of the second and so on (there are no more results than
+    trees): a rule that returns `(update, m, v)` for `(grads, m, v)` keeps each of them in its own precision. Scalars
+    are cast where they meet a leaf, so a rule neither loses `1 - b2**t` in bfloat16 nor changes the dtype of what it is
+    given.
     """
 
     def one(*leaves):
-        dtype = wide(leaves[0].dtype)
+        dtype = common_dtype(leaves)
         arrays = (leaf.astype(dtype) for leaf in leaves)
         out = formula(*arrays, *(jnp.asarray(s).astype(dtype) for s in scalars))
-        return tuple(o.astype(leaves[0].dtype) for o in out)
+        return tuple(o.astype(like.dtype) for o, like in zip(out, leaves[: len(out)], strict=True))
 
     leaves, treedef = jax.tree.flatten(trees[0])
     if not leaves:  # a group of parameters may be empty; how many results there are, only the formula knows

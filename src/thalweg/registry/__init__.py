@@ -2,10 +2,25 @@
 
 from thalweg.core.oracle import PARTS, Oracle
 from thalweg.core.solver import Solver
-from thalweg.registry import blackbox, composite, constrained, descent, finite_sum, first_order, latent, trust_region
+from thalweg.registry import (
+    adaptive,
+    blackbox,
+    composite,
+    constrained,
+    descent,
+    finite_sum,
+    first_order,
+    latent,
+    layerwise,
+    matrix,
+    rules,
+    trust_region,
+    wrappers,
+)
 from thalweg.registry.method import Linear, Method, Neighbourhood, Reaches, Sublinear, Superlinear
 
-FAMILIES = (first_order, descent, trust_region, finite_sum, composite, constrained, latent, blackbox)
+RULES = (rules, adaptive, layerwise, matrix, wrappers)
+FAMILIES = (*RULES, first_order, descent, trust_region, finite_sum, composite, constrained, latent, blackbox)
 
 METHODS: dict[str, Method] = {row.name: row for family in FAMILIES for row in family.ROWS}
 """Name -> row."""

@@ -32,8 +32,8 @@ def adam_direction(g, m, v, b1, b2, eps, c1, c2):
 
 def adam_scalars(rule: Any, state: AdamState) -> tuple[ScalarLike, ...]:
     """What `adam_direction` needs besides arrays, for the next update."""
-    t = real(state.count + 1)
-    return rule.b1, rule.b2, rule.eps, 1 - rule.b1**t, 1 - rule.b2**t
+    t, b1, b2 = real(state.count + 1), at(rule.b1, state.count), at(rule.b2, state.count)
+    return b1, b2, rule.eps, 1 - b1**t, 1 - b2**t
 
 
 class Adam(Rule):
@@ -42,7 +42,7 @@ class Adam(Rule):
     \[ m_t = \beta_1 m_{t-1} + (1-\beta_1)\,g_t, \qquad v_t = \beta_2 v_{t-1} + (1-\beta_2)\,g_t^2, \]
     \[ x_{t+1} = x_t - \eta_t\, \frac{m_t/(1-\beta_1^t)}{\sqrt{v_t/(1-\beta_2^t)} + \varepsilon}. \]
 
-    - `learning_rate`: \(\eta\) >= 0, or a schedule. `b1`, `b2`: in [0, 1).
+    - `learning_rate`: \(\eta\) >= 0, or a schedule. `b1`, `b2`: in [0, 1), or schedules.
     - `eps`: \(\varepsilon\) >= 0, outside the root.
 
     **Needs** a gradient.
@@ -52,8 +52,8 @@ class Adam(Rule):
     """
 
     learning_rate: Any = real_field(1e-3)
-    b1: float = real_field(0.9)
-    b2: float = real_field(0.999)
+    b1: Any = real_field(0.9)
+    b2: Any = real_field(0.999)
     eps: float = real_field(1e-8)
 
     def __check_init__(self):

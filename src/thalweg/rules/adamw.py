@@ -2,10 +2,8 @@
 
 from typing import Any
 
-import jax
-
 from thalweg.core.fields import check_fraction, check_nonnegative, real_field, static_field
-from thalweg.core.rule import Rule, at, lift
+from thalweg.core.rule import Rule, at, lift, required
 from thalweg.core.types import Params, Scalar
 from thalweg.rules.adam import AdamState, adam_direction, adam_init, adam_scalars
 from thalweg.rules.masks import Mask, check_mask, masked
@@ -19,7 +17,7 @@ class AdamW(Rule):
     with Adam's corrected means \(\hat m_t, \hat v_t\) of the gradient and of its square. An L2 penalty inside the loss
     would be divided by the root as well: for Adam, unlike for gradient descent, the two are different methods.
 
-    - `learning_rate`: \(\eta\) >= 0, or a schedule; it multiplies the decay too. `b1`, `b2`: in [0, 1).
+    - `learning_rate`: \(\eta\) >= 0, or a schedule; it multiplies the decay too. `b1`, `b2`: in [0, 1), or schedules.
     - `eps`: \(\varepsilon\) >= 0, outside the root. `weight_decay`: \(\lambda\) >= 0.
     - `mask`: None, and every leaf decays; or a function of the parameters that returns their tree with True where a
       leaf decays and False where not. `tw.matrices` spares biases and the scales of norms.
@@ -34,8 +32,8 @@ class AdamW(Rule):
     """
 
     learning_rate: Any = real_field(1e-3)
-    b1: float = real_field(0.9)
-    b2: float = real_field(0.999)
+    b1: Any = real_field(0.9)
+    b2: Any = real_field(0.999)
     eps: float = real_field(1e-8)
     weight_decay: float = real_field(1e-2)
     mask: Mask | None = static_field(None)
@@ -53,8 +51,7 @@ class AdamW(Rule):
         self, grads: Params, state: AdamState, params: Params | None = None, **extra
     ) -> tuple[Params, AdamState]:
         """One step of the iteration."""
-        if params is None and jax.tree.leaves(grads):
-            raise ValueError("AdamW.update(params=None): the decay needs params; call update(grads, state, params).")
+        params = required(self, grads, "params", params)
 
         def step(g, m, v, decaying, eta, decay, *scalars):
             d, m, v = adam_direction(g, m, v, *scalars)

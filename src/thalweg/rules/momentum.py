@@ -24,7 +24,8 @@ class Momentum(Rule):
 
     \[ m_t = \beta\, m_{t-1} + c_t\, g_t, \qquad x_{t+1} = x_t - s_t\, m_t. \]
 
-    - `learning_rate`: \(\eta\) >= 0, or a schedule. `beta`: \(\beta\) in [0, 1), what is kept of the memory.
+    - `learning_rate`: \(\eta\) >= 0, or a schedule. `beta`: \(\beta\) in [0, 1), what is kept of the memory,
+      or a schedule.
     - `accumulate`: "gradients": \(c_t = 1,\ s_t = \eta_t\); "steps": \(c_t = \eta_t,\ s_t = 1\); "average":
       \(c_t = 1-\beta,\ s_t = \eta_t\). While the gradient stays the same the step grows to \(\eta/(1-\beta)\) times the
       gradient, for "average" to \(\eta\) times. With a constant rate the first two are one sequence, and the third is,
@@ -42,7 +43,7 @@ class Momentum(Rule):
     """
 
     learning_rate: Any = real_field()
-    beta: float = real_field(0.9)
+    beta: Any = real_field(0.9)
     accumulate: str = static_field("gradients")
     nesterov: bool = static_field(False)
 
@@ -62,14 +63,14 @@ class Momentum(Rule):
         self, grads: Params, state: MomentumState, params: Params | None = None, **extra
     ) -> tuple[Params, MomentumState]:
         """One step of the iteration."""
-        eta = self.rate(state)
-        c, s = {"gradients": (1.0, eta), "steps": (eta, 1.0), "average": (1 - self.beta, eta)}[self.accumulate]
+        eta, beta = self.rate(state), at(self.beta, state.count)
+        c, s = {"gradients": (1.0, eta), "steps": (eta, 1.0), "average": (1 - beta, eta)}[self.accumulate]
 
         def step(g, m, beta, c, s):
             m = beta * m + c * g
             return -s * (c * g + beta * m if self.nesterov else m), m
 
-        update, m = lift(step, (grads, state.m), self.beta, c, s)
+        update, m = lift(step, (grads, state.m), beta, c, s)
         return update, MomentumState(state.count + 1, m)
 
     def rate(self, state: MomentumState) -> Scalar:

@@ -8,7 +8,7 @@ from typing import Any
 import equinox as eqx
 from jax.tree_util import tree_leaves_with_path, tree_map_with_path
 
-from thalweg.core.rule import OptaxRule, Rule, is_optax
+from thalweg.core.rule import Rule, as_rule
 from thalweg.core.types import Params, Scalar, State
 from thalweg.core.variables import leaf_name
 from thalweg.rules.freeze import Freeze
@@ -46,7 +46,7 @@ class Partition(Rule):
     def __init__(self, patterns: Mapping[str, Any] | tuple[str, ...], rules: tuple[Any, ...] | None = None):
         groups = patterns if isinstance(patterns, Mapping) else dict(zip(patterns, rules or (), strict=True))
         self.patterns = tuple(groups)
-        self.rules = tuple(OptaxRule(rule) if is_optax(rule) else rule for rule in groups.values())
+        self.rules = tuple(as_rule(rule) for rule in groups.values())
 
     def __check_init__(self):
         if not self.patterns:

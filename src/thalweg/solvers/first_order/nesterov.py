@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from thalweg.core.first_order import FirstOrderState, ask, report
 from thalweg.core.oracle import CHANGING, Oracle
 from thalweg.core.problem import Problem
-from thalweg.core.rule import Rule
+from thalweg.core.rule import Rule, check_rule, rule_field
 from thalweg.core.solver import Solver
 from thalweg.core.tree import add, zeros_like
 from thalweg.core.types import Evaluation, Key, Params, Step
@@ -32,7 +32,10 @@ class Nesterov(Solver):
     proceedings.mlr.press/v28/sutskever13.html; Nesterov 2018, doi:10.1007/978-3-319-91578-4, section 2.2.
     """
 
-    rule: Rule
+    rule: Rule = rule_field()
+
+    def __check_init__(self):
+        check_rule(self)
 
     @property
     def needs(self) -> frozenset[Oracle]:

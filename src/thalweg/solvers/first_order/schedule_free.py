@@ -8,7 +8,7 @@ from thalweg.core.fields import check_fraction, check_nonnegative, real_field
 from thalweg.core.first_order import ask, report
 from thalweg.core.oracle import CHANGING, Oracle
 from thalweg.core.problem import Problem
-from thalweg.core.rule import Rule
+from thalweg.core.rule import Rule, check_rule, rule_field
 from thalweg.core.solver import Solver
 from thalweg.core.tree import add, combine
 from thalweg.core.types import Key, Params, Scalar, ScalarLike, Step, real
@@ -47,11 +47,12 @@ class ScheduleFree(Solver):
     **References** Defazio et al. 2024, arXiv:2405.15682.
     """
 
-    rule: Rule
+    rule: Rule = rule_field()
     beta: float = real_field(0.9)
     power: float = real_field(2.0)
 
     def __check_init__(self):
+        check_rule(self)
         check_fraction(self, "beta")
         check_nonnegative(self, "power")
 

@@ -1,0 +1,41 @@
+"""The same numbers as PyTorch's optimizers, and as the collection pytorch_optimizer's where PyTorch has none."""
+
+import json
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import thalweg as tw
+from tests.helpers import X64, iterates
+
+PATHS = json.loads(Path(__file__).with_name("torch_paths.json").read_text())
+OURS = {
+    "sgd": tw.SGD(0.05),
+    "momentum": tw.Momentum(0.05),
+    "momentum, nesterov": tw.Momentum(0.05, nesterov=True),
+    "adam": tw.Adam(0.05, 0.8, 0.9, 1e-6),
+    "adamw": tw.AdamW(0.05, 0.8, 0.9, weight_decay=0.1),
+}
+W = np.asarray([[0.5, -1.0, 2.0], [1.5, 0.25, -0.75]])
+B = np.asarray([0.3, -0.6, 0.9])
+
+
+def loss(x):
+    """As in `make_torch_paths.py`."""
+    w, b = x
+    r = jnp.asarray([1.0, -2.0]) @ w + b
+    return jnp.sum(r**4) / 100 + jnp.sum(w**2) / 2 + jnp.sum((b - 1) ** 2) / 2
+
+
+def test_every_path_has_a_rule():
+    assert set(PATHS) == set(OURS)
+
+
+@pytest.mark.skipif(not X64, reason="the numbers are those of float64")
+@pytest.mark.parametrize("name", OURS)
+def test_equals_torch(name):
+    w, b = iterates(tw.Problem(loss), tw.FirstOrder(OURS[name]), (W, B), len(PATHS[name]))
+    np.testing.assert_allclose(w[1:], [step[0] for step in PATHS[name]], rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(b[1:], [step[1] for step in PATHS[name]], rtol=1e-12, atol=1e-12)
