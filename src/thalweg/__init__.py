@@ -35,7 +35,11 @@ from thalweg.rules.masks import matrices
 from thalweg.rules.momentum import Momentum
 from thalweg.rules.partition import Partition
 from thalweg.rules.sgd import SGD
+from thalweg.rules.wrappers.accumulate import Accumulate
+from thalweg.rules.wrappers.centralise import Centralise
 from thalweg.rules.wrappers.clip import AdaptiveClip, Clip
+from thalweg.rules.wrappers.noise import GradientNoise
+from thalweg.rules.wrappers.skip import SkipNonfinite
 from thalweg.schedules import Constant, Cosine, Exponential, Linear, Schedule, StepDecay, WarmupCosine
 
 # Solvers, directions and line searches
@@ -85,6 +89,7 @@ if TYPE_CHECKING:
     from thalweg import losses, plot, problems
 
 __all__ = [
+    "Accumulate",
     "Adam",
     "AdamW",
     "AdaptiveClip",
@@ -95,6 +100,7 @@ __all__ = [
     "BitFlip",
     "Bounds",
     "Carry",
+    "Centralise",
     "Clip",
     "Constant",
     "Cosine",
@@ -116,6 +122,7 @@ __all__ = [
     "GaussianMixture",
     "GaussianMove",
     "GradNorm",
+    "GradientNoise",
     "History",
     "Info",
     "KKT",
@@ -156,6 +163,7 @@ __all__ = [
     "Seconds",
     "SimulatedAnnealing",
     "Simplex",
+    "SkipNonfinite",
     "Solver",
     "Status",
     "SteepestDescent",

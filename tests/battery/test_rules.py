@@ -30,12 +30,19 @@ NAMESAKES["clip"] = lambda rule: optax.chain(optax.clip_by_global_norm(rule.limi
 NAMESAKES["adaptive-clip"] = lambda rule: optax.chain(
     optax.adaptive_grad_clip(rule.ratio, rule.eps), NAMESAKES["sgd"](rule.rule)
 )
+NAMESAKES["centralise"] = lambda rule: optax.chain(optax.centralize(), NAMESAKES["sgd"](rule.rule))
+NAMESAKES["skip-nonfinite"] = lambda rule: optax.apply_if_finite(NAMESAKES["sgd"](rule.rule), 5)
 NAMESAKES["partition"] = lambda rule: optax.partition(
     {pattern: NAMESAKES["sgd"](inner) for pattern, inner in zip(rule.patterns, rule.rules, strict=True)},
     lambda params: jax.tree.map(lambda leaf: rule.patterns[0], params),
 )
-UNKNOWN_TO_OPTAX: dict[str, str] = {}
+UNKNOWN_TO_OPTAX: dict[str, str] = {
+    "accumulate": "optax.MultiSteps, but only to 1e-8",
+    "gradient-noise": "optax.add_noise draws other numbers",
+}
 """Rows without a namesake in Optax, and who else has one: `tests/peers` compares them with its numbers."""
+RANDOM = ("gradient-noise",)
+"""Rules that draw from the step's key, which a hand-written loop does not hand out."""
 STEPS = 20
 CLOSE = 1e-12 if X64 else 5e-6
 WIDE = jnp.float64 if X64 else jnp.float32
@@ -158,7 +165,8 @@ def test_in_a_hand_written_equinox_loop(name):
     assert values[-1] < 0.5 * values[0]
     problem = tw.Problem(lambda model: jnp.mean((jax.vmap(model)(jnp.eye(2)) - 1) ** 2))
     result = tw.minimize(problem, model, rule, stop=tw.Steps(STEPS))
-    np.testing.assert_allclose(result.trace.value[:-1], values, rtol=CLOSE)
+    if name not in RANDOM:
+        np.testing.assert_allclose(result.trace.value[:-1], values, rtol=CLOSE)
 
 
 def with_rate(rule: tw.Rule, rate) -> tw.Rule:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from thalweg.core.fields import fail
-from thalweg.core.tree import common_dtype
+from thalweg.core.tree import common_dtype, traced_once
 from thalweg.core.types import Key, Params, Scalar, State, real
 
 
@@ -138,16 +138,16 @@ def lift(formula: Callable, trees: tuple[Params, ...], *scalars: Any) -> tuple[P
     given.
     """
 
-    def one(*leaves):
+    def one(leaves, scalars):
         dtype = common_dtype(leaves)
-        arrays = (leaf.astype(dtype) for leaf in leaves)
-        out = formula(*arrays, *(jnp.asarray(s).astype(dtype) for s in scalars))
+        out = formula(*(value.astype(dtype) for value in (*leaves, *scalars)))
         return tuple(o.astype(like.dtype) for o, like in zip(out, leaves[: len(out)], strict=True))
 
+    scalars = tuple(jnp.asarray(scalar) for scalar in scalars)
     leaves, treedef = jax.tree.flatten(trees[0])
     if not leaves:  # a group of parameters may be empty; how many results there are, only the formula knows
         nothing = [jax.ShapeDtypeStruct((), jnp.float32)] * len(trees)
-        return tuple(trees[0] for _ in jax.eval_shape(one, *nothing))
-    columns = [leaves] + [treedef.flatten_up_to(tree) for tree in trees[1:]]
-    rows = [one(*row) for row in zip(*columns, strict=True)]
+        return tuple(trees[0] for _ in jax.eval_shape(one, nothing, scalars))
+    mapped, columns = traced_once(one, trees), [leaves] + [treedef.flatten_up_to(tree) for tree in trees[1:]]
+    rows = [mapped(row, scalars) for row in zip(*columns, strict=True)]
     return tuple(treedef.unflatten(column) for column in zip(*rows, strict=True))

@@ -7,7 +7,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from thalweg.core.types import Params, Scalar
+from thalweg.core.fields import is_tracer
+from thalweg.core.types import Params, Scalar, ScalarLike
 
 
 def wide(dtype) -> Any:
@@ -38,52 +39,66 @@ def max_abs(tree: Params) -> Scalar:
 def norm(tree: Params) -> Scalar:
     """Euclidean norm over all leaves, without overflow or underflow of the squares.
 
-    One pass over memory; three more only where the squares did overflow or underflow.
+    One pass over memory; another only where the squares did overflow or underflow.
     """
-    dtype = common_dtype(tree)
-    # Not `dot`: a sum of squares is fused with what comes before it, a product of vectors is a call of its own.
-    squares = sum((jnp.sum(jnp.square(leaf.astype(dtype))) for leaf in jax.tree.leaves(tree)), jnp.zeros((), dtype))
+    squares = sum_of_squares(tree, 1.0)
     limits = jnp.finfo(squares.dtype)
     safe = (squares > limits.tiny / limits.eps) & jnp.isfinite(squares)
-    return jax.lax.cond(safe, lambda: jnp.sqrt(squares), lambda: scaled_norm(tree))
+    # A power of two, so that scaling rounds nothing, far enough from 1 that no square of any entry leaves the range.
+    far = 2.0 ** (limits.maxexp * 5 // 8)
+    scale = jnp.where(squares < 1, far, 1 / far).astype(squares.dtype)
+    return jax.lax.cond(safe, lambda: jnp.sqrt(squares), lambda: jnp.sqrt(sum_of_squares(tree, scale)) / scale)
 
 
-def scaled_norm(tree: Params) -> Scalar:
-    """The norm with every entry divided by the largest first."""
-    peak = max_abs(tree)
-    scale = jnp.where((peak > 0) & jnp.isfinite(peak), peak, jnp.ones_like(peak))
-    unit = jax.tree.map(lambda leaf: leaf.astype(peak.dtype) / scale, tree)
-    return scale * jnp.sqrt(dot(unit, unit))
+def sum_of_squares(tree: Params, scale: ScalarLike) -> Scalar:
+    """Of `scale` times the entries.
+
+    Not `dot`: a sum of squares is fused with what comes before it, a product of vectors is a call of its own.
+    """
+    dtype = common_dtype(tree)
+    scale = jnp.asarray(scale, dtype)
+    return sum(
+        (jnp.sum(jnp.square(scale * leaf.astype(dtype))) for leaf in jax.tree.leaves(tree)), jnp.zeros((), dtype)
+    )
 
 
-def combine(fn: Callable, *trees: Params) -> Params:
-    """Map `fn` over the leaves in wide arithmetic and give the result the first tree's dtypes."""
+def combine(fn: Callable, trees: tuple[Params, ...], *scalars: ScalarLike) -> Params:
+    """Map `fn(*leaves, *scalars)` over the leaves in wide arithmetic; the result has the first tree's dtypes."""
 
-    def one(*leaves):
-        dtype = wide(leaves[0].dtype)
-        return fn(*(leaf.astype(dtype) for leaf in leaves)).astype(leaves[0].dtype)
+    def one(*values):
+        dtype = wide(values[0].dtype)
+        return fn(*(value.astype(dtype) for value in values)).astype(values[0].dtype)
 
-    return jax.tree.map(one, *trees)
+    mapped, scalars = traced_once(one, trees), tuple(jnp.asarray(scalar) for scalar in scalars)
+    return jax.tree.map(lambda *leaves: mapped(*leaves, *scalars), *trees)
+
+
+def traced_once(fn: Callable, trees: Any) -> Callable:
+    """`fn`, which is to be mapped over leaves, traced once for all leaves of one shape and dtype.
+
+    It becomes a part of the program around it; outside of one it stays as it is, or every call would compile.
+    """
+    return jax.jit(fn, inline=True) if any(map(is_tracer, jax.tree.leaves(trees))) else fn
 
 
 def add(x: Params, update: Params) -> Params:
     """`x + update`, in the dtypes of `x`."""
-    return combine(jnp.add, x, update)
+    return combine(jnp.add, (x, update))
 
 
 def subtract(x: Params, y: Params) -> Params:
     """`x - y`, in the dtypes of `x`."""
-    return combine(jnp.subtract, x, y)
+    return combine(jnp.subtract, (x, y))
 
 
-def axpy(scale, direction: Params, x: Params) -> Params:
+def axpy(scale: ScalarLike, direction: Params, x: Params) -> Params:
     """`x + scale * direction`, in the dtypes of `x`."""
-    return combine(lambda p, d: p + jnp.asarray(scale).astype(p.dtype) * d, x, direction)
+    return combine(lambda p, d, s: p + s * d, (x, direction), scale)
 
 
-def scaled(scale, tree: Params) -> Params:
+def scaled(scale: ScalarLike, tree: Params) -> Params:
     """`scale * tree`, in the tree's dtypes."""
-    return combine(lambda leaf: jnp.asarray(scale).astype(leaf.dtype) * leaf, tree)
+    return combine(lambda leaf, s: s * leaf, (tree,), scale)
 
 
 def zeros_like(tree: Params) -> Params:

