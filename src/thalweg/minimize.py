@@ -30,7 +30,7 @@ from thalweg.run.callbacks import Callback
 from thalweg.run.inspect import UNDER_TRANSFORM
 from thalweg.run.launch import Choice, Options, Variables, epoch_length, launch
 from thalweg.run.result import MinimizeError, MinimizeWarning, Result
-from thalweg.suggest import choose
+from thalweg.suggest import candidates, choose
 
 DEFAULT_STEPS = 10_000
 """The limit beside the gradient test; to reach it is a failure."""
@@ -191,7 +191,7 @@ def check_fit(problem: Problem, offers: frozenset[Oracle], method: Solver, batch
         raise ValueError(
             f"{name} draws its own batches: write tw.{name}(..., batch_size={batches.size}), and leave batch_size=None."
         )
-    others = ", ".join(fitting(offers)) or "none in this version"
+    others = candidates(offers)
     missing = method.needs - offers
     ignored = (offers & PARTS) - method.takes - method.needs
     if Oracle.WHOLE in missing:

@@ -27,6 +27,12 @@ PROJECTED = ProjectedGradient()
 MULTIPLIERS = tuple(AugmentedLagrangian(inner) for inner in (SMOOTH, PROJECTED, PROXIMAL))
 
 
+FIRST = ("LBFGS", "FISTA", "ProjectedGradient", "AugmentedLagrangian", "EM", "SimulatedAnnealing", "Adam", "AdamW")
+"""Methods to name first where many fit."""
+FEW = 6
+"""Methods that a sentence names."""
+
+
 class Suggestion(NamedTuple):
     """A method and the reason for it."""
 
@@ -65,6 +71,14 @@ def choose(offers: frozenset[Oracle], n: int) -> Suggestion:
         return Suggestion(STOCHASTIC, "Adam: the loss changes from step to step, and its scale is not known")
     method = SMOOTH if n <= LARGE else SMOOTH_LARGE
     return Suggestion(method, f"L-BFGS: smooth, the same function at every step, {n} variable{'' if n == 1 else 's'}")
+
+
+def candidates(offers: frozenset[Oracle]) -> str:
+    """The methods that fit as a sentence lists them: those to try first, and how many there are beyond."""
+    fit = fitting(offers)
+    names = [name for name in FIRST if name in fit] + [name for name in fit if name not in FIRST]
+    beyond = f" and {len(names) - FEW} more (thalweg methods)" if len(names) > FEW else ""
+    return ", ".join(names[:FEW]) + beyond or "none in this version"
 
 
 def solvable(offers: frozenset[Oracle]) -> bool:
