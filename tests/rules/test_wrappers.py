@@ -26,8 +26,8 @@ def seen(rule: tw.Rule, grads, params=None, **extra):
         (lambda: tw.Clip(PLAIN, 0.0), r"Clip\(limit=0.0\): limit must be a finite number > 0"),
         (lambda: tw.Clip(PLAIN, by="layer"), r'Clip\(by=.layer.\): by must be "norm", "leaf" or "value"'),
         (lambda: tw.AdaptiveClip(PLAIN, -1), r"AdaptiveClip\(ratio=-1.0\): ratio must be a finite number > 0"),
-        (lambda: tw.AdaptiveClip(PLAIN, output_axis=1), r"output_axis must be -1 \(inputs @ weight, Flax\) or 0"),
-        (lambda: tw.Centralise(PLAIN, 2), r"Centralise\(output_axis=2\)"),
+        (lambda: tw.AdaptiveClip(PLAIN, outputs=1), r"outputs must be .last. \(inputs @ weight, Flax\) or .first."),
+        (lambda: tw.Centralise(PLAIN, 2), r"Centralise\(outputs=2\)"),
         (
             lambda: tw.GradientNoise(PLAIN, -0.1),
             r"GradientNoise\(variance=-0.1\): variance must be a finite number >= 0",
@@ -79,13 +79,13 @@ def test_a_lost_gradient_stays_visible_through_a_clip():
     assert np.isnan(np.asarray(got)).any()
 
 
-@pytest.mark.parametrize("axis", [-1, 0])
-def test_adaptive_clip_limits_every_unit_by_its_weights(axis):
+@pytest.mark.parametrize("outputs", ["last", "first"])
+def test_adaptive_clip_limits_every_unit_by_its_weights(outputs):
     rng = np.random.default_rng(0)
     w, g = rng.normal(size=(4, 3)), 10 * rng.normal(size=(4, 3))
     w[:, 1] = w[1, :] = 0  # a unit without weights counts as eps
-    got = np.asarray(seen(tw.AdaptiveClip(PLAIN, 0.1, 1e-2, axis), jnp.asarray(g), jnp.asarray(w)), float)
-    w, g, got = (a if axis == -1 else a.T for a in (w, g, got))
+    got = np.asarray(seen(tw.AdaptiveClip(PLAIN, 0.1, 1e-2, outputs), jnp.asarray(g), jnp.asarray(w)), float)
+    w, g, got = (a if outputs == "last" else a.T for a in (w, g, got))
     for unit in range(g.shape[1]):
         limit = 0.1 * max(np.linalg.norm(w[:, unit]), 1e-2)
         expected = g[:, unit] * min(1, limit / np.linalg.norm(g[:, unit]))
@@ -99,7 +99,7 @@ def test_centralise_takes_every_units_mean(shape):
     np.testing.assert_allclose(
         last, g - g.mean(axis=tuple(range(len(shape) - 1)), keepdims=True), atol=tol(1e-14, 1e-6)
     )
-    first = np.asarray(seen(tw.Centralise(PLAIN, 0), jnp.asarray(g)), float)
+    first = np.asarray(seen(tw.Centralise(PLAIN, "first"), jnp.asarray(g)), float)
     np.testing.assert_allclose(
         first, g - g.mean(axis=tuple(range(1, len(shape))), keepdims=True), atol=tol(1e-14, 1e-6)
     )

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def run(value_and_grad, x0, steps, *, learning_rate, ratio, eps, output_axis):
+def run(value_and_grad, x0, steps, *, learning_rate, ratio, eps, outputs):
     """One vector."""
     xs = [x0]
     for _ in range(steps):

@@ -3,6 +3,6 @@
 from tests.twins import sgd
 
 
-def run(value_and_grad, x0, steps, *, learning_rate, output_axis):
+def run(value_and_grad, x0, steps, *, learning_rate, outputs):
     """Gradient descent, then."""
     return sgd.run(value_and_grad, x0, steps, learning_rate=learning_rate)

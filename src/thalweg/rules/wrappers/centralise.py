@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from thalweg.core.fields import static_field
 from thalweg.core.rule import Inner, Rule, check_rule, lift, rule_field
 from thalweg.core.types import Params, Scalar
-from thalweg.rules.wrappers.units import axes_of_a_unit, check_output_axis
+from thalweg.rules.wrappers.units import axes_of_a_unit, check_outputs
 
 
 class Centralise(Rule):
@@ -17,8 +17,8 @@ class Centralise(Rule):
     A unit \(u\) is the weights that lead to one output. Vectors and scalars pass unchanged.
 
     - `rule`: the rule around which it stands.
-    - `output_axis`: which axis of a weight counts the outputs: -1, as in `inputs @ weight` and in Flax; 0 in
-      `equinox.nn` and PyTorch.
+    - `outputs`: which axis of a weight counts outputs: "last", as in `inputs @ weight`, Flax and Haiku; or "first", as
+      in `weight @ inputs`, Equinox and PyTorch.
 
     **Needs** what its rule needs.
     **Guarantee** Gradient descent and its kin never change the mean of a unit's weights.
@@ -26,11 +26,11 @@ class Centralise(Rule):
     """
 
     rule: Rule = rule_field()
-    output_axis: int = static_field(-1)
+    outputs: str = static_field("last")
 
     def __check_init__(self):
         check_rule(self)
-        check_output_axis(self)
+        check_outputs(self)
 
     def init(self, params: Params) -> Inner:
         """The rule's."""
@@ -46,7 +46,7 @@ class Centralise(Rule):
         """One array's."""
         if g.ndim < 2 or not g.size:
             return g
-        return g - jnp.mean(g, axis=axes_of_a_unit(g, self.output_axis), keepdims=True)
+        return g - jnp.mean(g, axis=axes_of_a_unit(g, self.outputs), keepdims=True)
 
     def rate(self, state: Inner) -> Scalar:
         """The rule's."""

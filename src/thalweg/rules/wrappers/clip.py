@@ -9,7 +9,7 @@ from thalweg.core.fields import check_positive, fail, real_field, static_field
 from thalweg.core.rule import Inner, Rule, check_rule, lift, required, rule_field
 from thalweg.core.tree import norm, scaled, wide
 from thalweg.core.types import Params, Scalar
-from thalweg.rules.wrappers.units import axes_of_a_unit, check_output_axis
+from thalweg.rules.wrappers.units import axes_of_a_unit, check_outputs
 
 BY = ("norm", "leaf", "value")
 
@@ -75,8 +75,8 @@ class AdaptiveClip(Rule):
     - `rule`: the rule around which it stands.
     - `ratio`: \(\lambda\) > 0, the largest gradient in units of the weights.
     - `eps`: \(\varepsilon\) > 0, the size that units smaller than this count as, so that zero weights can move.
-    - `output_axis`: which axis of a weight counts the outputs: -1, as in `inputs @ weight` and in Flax; 0 in
-      `equinox.nn` and PyTorch.
+    - `outputs`: which axis of a weight counts outputs: "last", as in `inputs @ weight`, Flax and Haiku; or "first", as
+      in `weight @ inputs`, Equinox and PyTorch.
 
     **Needs** what its rule needs, and in `update` the parameters.
     **Guarantee** \(\|\tilde g_u\| \le \lambda \max(\|x_u\|, \varepsilon)\) up to rounding.
@@ -86,11 +86,11 @@ class AdaptiveClip(Rule):
     rule: Rule = rule_field()
     ratio: float = real_field(0.01)
     eps: float = real_field(1e-3)
-    output_axis: int = static_field(-1)
+    outputs: str = static_field("last")
 
     def __check_init__(self):
         check_rule(self)
-        check_output_axis(self)
+        check_outputs(self)
         check_positive(self, "ratio", "eps")
 
     def init(self, params: Params) -> Inner:
@@ -102,8 +102,8 @@ class AdaptiveClip(Rule):
         params = required(self, grads, "params", params)
 
         def clip(g, x, ratio, eps):
-            limit = ratio * jnp.maximum(unit_norms(x, self.output_axis), eps)
-            return (within(limit, unit_norms(g, self.output_axis)) * g,)
+            limit = ratio * jnp.maximum(unit_norms(x, self.outputs), eps)
+            return (within(limit, unit_norms(g, self.outputs)) * g,)
 
         (clipped,) = lift(clip, (grads, params), self.ratio, self.eps)
         update, inner = self.rule.update(clipped, state.rule, params, **extra)
@@ -121,7 +121,7 @@ def within(limit: Any, length: jax.Array) -> jax.Array:
     return jnp.where(long, limit / jnp.where(long, length, 1), 1)
 
 
-def unit_norms(array: jax.Array, output_axis: int) -> jax.Array:
+def unit_norms(array: jax.Array, outputs: str) -> jax.Array:
     """The Euclidean norm of every unit, its axes kept with length 1."""
     squares = jnp.square(array.astype(wide(array.dtype)))
-    return jnp.sqrt(jnp.sum(squares, axis=axes_of_a_unit(array, output_axis), keepdims=True))
+    return jnp.sqrt(jnp.sum(squares, axis=axes_of_a_unit(array, outputs), keepdims=True))

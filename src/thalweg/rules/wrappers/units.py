@@ -6,17 +6,18 @@ import jax
 
 from thalweg.core.fields import fail
 
-AXES = (-1, 0)
+OUTPUTS = ("last", "first")
+"""Which axis of a weight counts outputs."""
 
 
-def axes_of_a_unit(array: jax.Array, output_axis: int) -> tuple[int, ...]:
+def axes_of_a_unit(array: jax.Array, outputs: str) -> tuple[int, ...]:
     """The axes within one unit: all but the outputs', or the only one of a vector."""
     if array.ndim < 2:
         return tuple(range(array.ndim))
-    return tuple(axis for axis in range(array.ndim) if axis != output_axis % array.ndim)
+    return tuple(range(array.ndim - 1)) if outputs == "last" else tuple(range(1, array.ndim))
 
 
-def check_output_axis(owner: Any) -> None:
-    """The field `output_axis`."""
-    if owner.output_axis not in AXES:
-        fail(owner, "output_axis", owner.output_axis, "-1 (inputs @ weight, Flax) or 0 (equinox.nn, PyTorch)")
+def check_outputs(owner: Any) -> None:
+    """The field `outputs`."""
+    if owner.outputs not in OUTPUTS:
+        fail(owner, "outputs", owner.outputs, '"last" (inputs @ weight, Flax) or "first" (Equinox, PyTorch)')
