@@ -30,6 +30,16 @@ from thalweg.core.first_order import FirstOrder
 from thalweg.core.rule import Rule
 from thalweg.rules.adam import Adam
 from thalweg.rules.adamw import AdamW
+from thalweg.rules.adaptive.adadelta import AdaDelta
+from thalweg.rules.adaptive.adagrad import AdaGrad
+from thalweg.rules.adaptive.adan import Adan
+from thalweg.rules.adaptive.ademamix import AdEMAMix
+from thalweg.rules.adaptive.adopt import ADOPT
+from thalweg.rules.adaptive.amsgrad import AMSGrad
+from thalweg.rules.adaptive.nadam import NAdam
+from thalweg.rules.adaptive.radam import RAdam
+from thalweg.rules.adaptive.rmsprop import RMSProp
+from thalweg.rules.adaptive.signs import Lion, SignSGD
 from thalweg.rules.freeze import Freeze
 from thalweg.rules.masks import matrices
 from thalweg.rules.momentum import Momentum
@@ -85,8 +95,14 @@ if TYPE_CHECKING:
     from thalweg import losses, plot, problems
 
 __all__ = [
+    "ADOPT",
+    "AMSGrad",
+    "AdEMAMix",
+    "AdaDelta",
+    "AdaGrad",
     "Adam",
     "AdamW",
+    "Adan",
     "AdaptiveClip",
     "Average",
     "AugmentedLagrangian",
@@ -126,11 +142,13 @@ __all__ = [
     "LeastSquares",
     "LineSearch",
     "Linear",
+    "Lion",
     "METHODS",
     "MinimizeError",
     "MinimizeWarning",
     "Mixture",
     "Momentum",
+    "NAdam",
     "Nesterov",
     "Move",
     "Multipliers",
@@ -145,6 +163,8 @@ __all__ = [
     "Progress",
     "Proposal",
     "ProjectedGradient",
+    "RAdam",
+    "RMSProp",
     "Result",
     "Rule",
     "SAM",
@@ -154,6 +174,7 @@ __all__ = [
     "ScheduleFree",
     "ScheduleFreeSGD",
     "Seconds",
+    "SignSGD",
     "SimulatedAnnealing",
     "Simplex",
     "Solver",
