@@ -95,7 +95,7 @@ def test_a_gradient_that_does_not_change_has_no_deviation():
     def run(update, state):
         return jax.lax.scan(lambda state, _: update(grads, state)[::-1], state, length=300)[1]
 
-    ours, theirs = tw.RMSProp(1e-6, centred=True), optax.rmsprop(1e-6, centered=True)
+    ours, theirs = tw.RMSProp(1e-6, 0.75, centred=True), optax.rmsprop(1e-6, 0.75, centered=True)
     assert np.isfinite(run(ours.update, ours.init(grads))).all()
     assert not np.isfinite(run(theirs.update, theirs.init(grads))).all()
 

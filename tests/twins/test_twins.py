@@ -33,6 +33,7 @@ OTHERS = {
     "nadam-numbers": ("nadam", "rosenbrock", tw.NAdam(0.1, 0.5, 0.9, 1e-2)),
     "amsgrad-numbers": ("amsgrad", "rosenbrock", tw.AMSGrad(0.1, 0.5, 0.6, 1e-2)),
     "radam-numbers": ("radam", "rosenbrock", tw.RAdam(1e-3, 0.5, 0.9, 1e-2, 4.5)),
+    "radam-defaults": ("radam", "rosenbrock", tw.RAdam(1e-4)),
     "adan-numbers": ("adan", "rosenbrock", tw.Adan(0.1, 0.5, 0.7, 0.9, 1e-2, weight_decay=0.7)),
     "adan-masked": ("adan", "rosenbrock", tw.Adan(0.1, weight_decay=0.7, mask=tw.matrices)),
     "adopt-numbers": ("adopt", "rosenbrock", tw.ADOPT(0.1, 0.5, 0.6, 1e-2, clip=False, weight_decay=0.7)),

@@ -67,7 +67,8 @@ class RAdam(Rule):
         r"""Whether the root is trusted, and \(r_t\)."""
         t, b2 = real(state.count + 1), at(self.b2, state.count)
         most = 2 / (1 - b2) - 1
-        rho = most - 2 * t * b2**t / (1 - b2**t)
+        missing = jnp.expm1(t * jnp.log(b2))  # b2^t - 1; the difference would put rho_6 off by 0.02 in float32
+        rho = most + 2 * t * (1 + missing) / missing
         r = jnp.sqrt((rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho))
         trusted = rho >= self.threshold
         return trusted, jnp.where(trusted, r, 1)
