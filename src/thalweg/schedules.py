@@ -176,7 +176,7 @@ class StepDecay(Schedule):
         return self.peak * jnp.power(self.factor, real(stairs))
 
 
-def in_steps(owner: Schedule, name: str) -> Scalar:
+def in_steps(owner: eqx.Module, name: str) -> Scalar:
     """A duration's number of steps. Only the run knows how long an epoch, or the run itself, is."""
     duration = getattr(owner, name)
     if not isinstance(duration, Duration):

@@ -26,6 +26,22 @@ NAMESAKES = {
         rule.learning_rate, rule.b1, rule.b2, rule.eps, weight_decay=rule.weight_decay, mask=rule.mask
     ),
 }
+NAMESAKES |= {
+    "adagrad": lambda rule: optax.adagrad(rule.learning_rate, rule.initial_accumulator, rule.eps),
+    "rmsprop": lambda rule: optax.rmsprop(
+        rule.learning_rate, rule.beta, rule.eps, centered=rule.centred, momentum=rule.momentum
+    ),
+    "adadelta": lambda rule: optax.adadelta(rule.learning_rate, rule.beta, rule.eps),
+    "nadam": lambda rule: optax.nadam(rule.learning_rate, rule.b1, rule.b2, rule.eps),
+    "amsgrad": lambda rule: optax.amsgrad(rule.learning_rate, rule.b1, rule.b2, rule.eps),
+    "radam": lambda rule: optax.radam(rule.learning_rate, rule.b1, rule.b2, rule.eps, threshold=rule.threshold),
+    "adopt": lambda rule: optax.contrib.adopt(rule.learning_rate, rule.b1, rule.b2, rule.eps, use_clipping=rule.clip),
+    "ademamix": lambda rule: optax.contrib.ademamix(
+        rule.learning_rate, rule.b1, rule.b2, rule.b3, rule.alpha, rule.eps, weight_decay=rule.weight_decay
+    ),
+    "lion": lambda rule: optax.lion(rule.learning_rate, rule.b1, rule.b2, weight_decay=rule.weight_decay),
+    "sign-sgd": lambda rule: optax.sign_sgd(rule.learning_rate),
+}
 NAMESAKES["clip"] = lambda rule: optax.chain(optax.clip_by_global_norm(rule.limit), NAMESAKES["sgd"](rule.rule))
 NAMESAKES["adaptive-clip"] = lambda rule: optax.chain(
     optax.adaptive_grad_clip(rule.ratio, rule.eps), NAMESAKES["sgd"](rule.rule)
@@ -39,6 +55,7 @@ NAMESAKES["partition"] = lambda rule: optax.partition(
 UNKNOWN_TO_OPTAX: dict[str, str] = {
     "accumulate": "optax.MultiSteps, but only to 1e-8",
     "gradient-noise": "optax.add_noise draws other numbers",
+    "adan": "pytorch_optimizer; Optax's has 1 - b2 where the paper has b2",
 }
 """Rows without a namesake in Optax, and who else has one: `tests/peers` compares them with its numbers."""
 RANDOM = ("gradient-noise",)

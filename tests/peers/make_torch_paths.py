@@ -17,6 +17,23 @@ CASES = {
     "momentum, nesterov": lambda p: torch.optim.SGD(p, 0.05, momentum=0.9, nesterov=True),
     "adam": lambda p: torch.optim.Adam(p, 0.05, betas=(0.8, 0.9), eps=1e-6),
     "adamw": lambda p: torch.optim.AdamW(p, 0.05, betas=(0.8, 0.9), weight_decay=0.1),
+    "adagrad": lambda p: torch.optim.Adagrad(p, 0.3, initial_accumulator_value=0.2, eps=1e-3),
+    "rmsprop": lambda p: torch.optim.RMSprop(p, 0.02, alpha=0.8, eps=1e-3),
+    "rmsprop, centred": lambda p: torch.optim.RMSprop(p, 0.02, alpha=0.8, eps=1e-3, centered=True),
+    "rmsprop, momentum": lambda p: torch.optim.RMSprop(p, 0.02, alpha=0.8, eps=1e-3, momentum=0.7),
+    "adadelta": lambda p: torch.optim.Adadelta(p, 0.9, rho=0.8, eps=1e-3),
+    # Its mu comes from 1 - 0.96^(t * momentum_decay) / 2: constant only where that is 1.
+    "nadam": lambda p: torch.optim.NAdam(p, 0.05, betas=(0.8, 0.9), eps=1e-6, momentum_decay=1e6),
+    # Its epsilon is added before the correction: the same only where there is none.
+    "radam": lambda p: torch.optim.RAdam(p, 0.05, betas=(0.8, 0.9), eps=0.0),
+    "amsgrad": lambda p: torch.optim.Adam(p, 0.05, betas=(0.8, 0.9), eps=1e-6, amsgrad=True),
+    "adan": lambda p: more.Adan(p, 0.05, betas=(0.8, 0.7, 0.9), weight_decay=0.1, eps=1e-6),
+    # It counts its first gradient as step 1, the paper as step 0.
+    "adopt": lambda p: more.ADOPT(p, 0.05, betas=(0.8, 0.9), clip_lambda=lambda step: (step - 1) ** 0.25),
+    "ademamix": lambda p: more.AdEMAMix(p, 0.05, (0.8, 0.9, 0.99), 0.1, True, alpha=3.0, t_alpha_beta3=6, eps=1e-6),
+    "lion": lambda p: more.Lion(p, 0.05, betas=(0.8, 0.9), weight_decay=0.1),
+    "sign-sgd": lambda p: more.SignSGD(p, 0.05, momentum=0.0),
+    "signum": lambda p: more.SignSGD(p, 0.05, momentum=0.8),
 }
 
 
@@ -41,6 +58,7 @@ def loss(w, b):
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
+    torch.set_default_dtype(torch.float64)  # of what an optimizer accumulates in scalars, too
     out = Path(__file__).with_name("torch_paths.json")
     found = {name: run(make) for name, make in CASES.items()}
     lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(path, allow_nan=False)}" for name, path in found.items())

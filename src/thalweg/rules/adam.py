@@ -30,8 +30,8 @@ def adam_direction(g, m, v, b1, b2, eps, c1, c2):
     return (m / c1) / (jnp.sqrt(v / c2) + eps), m, v
 
 
-def adam_scalars(rule: Any, state: AdamState) -> tuple[ScalarLike, ...]:
-    """What `adam_direction` needs besides arrays, for the next update."""
+def adam_scalars(rule: Any, state: Any) -> tuple[ScalarLike, ...]:
+    """What `adam_direction` needs besides arrays, for the next update; of the state only the count."""
     t, b1, b2 = real(state.count + 1), at(rule.b1, state.count), at(rule.b2, state.count)
     return b1, b2, rule.eps, 1 - b1**t, 1 - b2**t
 

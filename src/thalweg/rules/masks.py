@@ -30,8 +30,15 @@ def masked(owner: Any, params: Params) -> Params:
     """
     if owner.mask is None:
         return params
-    chosen = owner.mask(params)
-    leaves, structure = jax.tree.flatten(chosen)
+    return jax.tree.map(lambda yes, leaf: leaf if yes else jnp.zeros((), leaf.dtype), chosen(owner, params), params)
+
+
+def chosen(owner: Any, params: Params) -> Any:
+    """The owner's mask of `params`: one bool a leaf."""
+    if owner.mask is None:
+        return jax.tree.map(lambda leaf: True, params)
+    choice = owner.mask(params)
+    leaves, structure = jax.tree.flatten(choice)
     others = [type(leaf).__name__ for leaf in leaves if not isinstance(leaf, bool)]
     if structure != jax.tree.structure(params) or others:
         found = "a tree of another structure" if structure != jax.tree.structure(params) else f"a leaf {others[0]}"
@@ -39,4 +46,4 @@ def masked(owner: Any, params: Params) -> Params:
             f"{type(owner).__name__}(mask={owner.mask!r}): mask must return the parameters' tree with True or False in "
             f"place of every leaf, but it returned {found}."
         )
-    return jax.tree.map(lambda yes, leaf: leaf if yes else jnp.zeros((), leaf.dtype), chosen, params)
+    return choice
