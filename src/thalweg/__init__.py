@@ -30,12 +30,22 @@ from thalweg.core.first_order import FirstOrder
 from thalweg.core.rule import Rule
 from thalweg.rules.adam import Adam
 from thalweg.rules.adamw import AdamW
+from thalweg.rules.adaptive.sophia import Sophia
 from thalweg.rules.freeze import Freeze
+from thalweg.rules.layerwise.adafactor import Adafactor
+from thalweg.rules.layerwise.adam_mini import AdamMini
+from thalweg.rules.layerwise.lamb import LAMB
+from thalweg.rules.layerwise.lars import LARS
 from thalweg.rules.masks import matrices
 from thalweg.rules.momentum import Momentum
+from thalweg.rules.parameter_free.dadapt_adam import DAdaptAdam
+from thalweg.rules.parameter_free.prodigy import Prodigy
 from thalweg.rules.partition import Partition
 from thalweg.rules.sgd import SGD
+from thalweg.rules.wrappers.cautious import Cautious
 from thalweg.rules.wrappers.clip import AdaptiveClip, Clip
+from thalweg.rules.wrappers.lookahead import Lookahead
+from thalweg.rules.wrappers.mars import MARS
 from thalweg.schedules import Constant, Cosine, Exponential, Linear, Schedule, StepDecay, WarmupCosine
 
 # Solvers, directions and line searches
@@ -54,7 +64,7 @@ from thalweg.solvers.descent.steepest import SteepestDescent
 from thalweg.solvers.finite_sum.svrg import SVRG
 from thalweg.solvers.first_order.nesterov import Nesterov
 from thalweg.solvers.first_order.sam import SAM
-from thalweg.solvers.first_order.schedule_free import ScheduleFree, ScheduleFreeSGD
+from thalweg.solvers.first_order.schedule_free import ScheduleFree, ScheduleFreeAdamW, ScheduleFreeSGD
 from thalweg.solvers.trust_region.steihaug import SteihaugCG
 from thalweg.solvers.trust_region.subproblem import Proposal, Subproblem
 from thalweg.solvers.trust_region.trust_region import TrustRegion
@@ -86,7 +96,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Adam",
+    "AdamMini",
     "AdamW",
+    "Adafactor",
     "AdaptiveClip",
     "Average",
     "AugmentedLagrangian",
@@ -95,8 +107,10 @@ __all__ = [
     "BitFlip",
     "Bounds",
     "Carry",
+    "Cautious",
     "Clip",
     "Constant",
+    "DAdaptAdam",
     "Cosine",
     "Descent",
     "Direction",
@@ -121,11 +135,15 @@ __all__ = [
     "KKT",
     "L1",
     "L2Ball",
+    "LAMB",
+    "LARS",
     "LBFGS",
     "LatentModel",
     "LeastSquares",
     "LineSearch",
     "Linear",
+    "Lookahead",
+    "MARS",
     "METHODS",
     "MinimizeError",
     "MinimizeWarning",
@@ -142,6 +160,7 @@ __all__ = [
     "Patience",
     "Phi",
     "Problem",
+    "Prodigy",
     "Progress",
     "Proposal",
     "ProjectedGradient",
@@ -152,11 +171,13 @@ __all__ = [
     "SVRG",
     "Schedule",
     "ScheduleFree",
+    "ScheduleFreeAdamW",
     "ScheduleFreeSGD",
     "Seconds",
     "SimulatedAnnealing",
     "Simplex",
     "Solver",
+    "Sophia",
     "Status",
     "SteepestDescent",
     "SteihaugCG",
