@@ -3,7 +3,9 @@
 import numpy as np
 
 
-def run(value_and_grad, x0, steps, *, learning_rate, eps, min_scale, clip, decay, weight_decay, min_size, relative, mask):
+def run(
+    value_and_grad, x0, steps, *, learning_rate, eps, min_scale, clip, decay, weight_decay, min_size, relative, mask
+):
     """Entry by entry; a vector is neither factored nor, if only matrices decay, decays."""
     xs, n, v = [x0], len(x0), np.zeros_like(x0)
     for t in range(1, steps + 1):

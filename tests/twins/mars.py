@@ -13,10 +13,8 @@ def run(value_and_grad, x0, steps, *, learning_rate, b1, b2, eps, gamma, beta, l
         c = np.array([g[i] + gamma * beta / (1 - beta) * (g[i] - last[i]) for i in range(n)])
         length = np.sqrt(sum(entry**2 for entry in c))
         for i in range(n):
-            if by == "value":
-                cut = min(max(c[i], -limit), limit)
-            else:
-                cut = c[i] * limit / length if length > limit else c[i]
+            shortened = c[i] * limit / length if length > limit else c[i]
+            cut = min(max(c[i], -limit), limit) if by == "value" else shortened
             m[i] = b1 * m[i] + (1 - b1) * cut
             v[i] = b2 * v[i] + (1 - b2) * cut**2
             x[i] = x[i] - learning_rate * m[i] / (1 - b1**t) / (np.sqrt(v[i] / (1 - b2**t)) + eps)

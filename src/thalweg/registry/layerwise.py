@@ -69,7 +69,7 @@ ROWS = (
         name="prodigy",
         make=Prodigy,
         family="layer-wise rules",
-        example=lambda problem: Prodigy(d0=0.01),
+        example=lambda problem: Prodigy(b2=0.99, d0=0.1),
         solves=("quadratic", "least-squares"),
         # Measured; the rate here is the factor of the one found.
         claim=Neighbourhood(radius=1.0, of="x", on="least-squares", after=20.0),

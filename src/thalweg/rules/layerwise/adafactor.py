@@ -134,4 +134,4 @@ def factor_shapes(shape: tuple[int, ...], min_size: int) -> tuple[tuple[int, ...
     if axes is None:
         return shape, ()
     short, long = axes
-    return shape[:long] + (1,) + shape[long + 1 :], shape[:short] + (1,) + shape[short + 1 :]
+    return (*shape[:long], 1, *shape[long + 1 :]), (*shape[:short], 1, *shape[short + 1 :])

@@ -13,7 +13,7 @@ from thalweg.rules.masks import Mask, check_mask, masked
 class LAMB(Rule):
     r"""AdamW whose every layer moves by the fraction \(\eta\) of its own weights.
 
-    For every array \(x\) of the tree, with Adam's corrected means \(\hat m_t, \hat v_t\) of its gradient and its square,
+    For every array \(x\) of the tree, with Adam's corrected means \(\hat m_t, \hat v_t\) of gradient and square,
 
     \[ r_t = \frac{\hat m_t}{\sqrt{\hat v_t} + \varepsilon} + \lambda\,x_t, \qquad
        x_{t+1} = x_t - \eta_t\,\frac{\|x_t\|}{\|r_t\|}\,r_t. \]

@@ -23,6 +23,6 @@ def length(array: jax.Array) -> jax.Array:
 
 
 def ratio_of(above: jax.Array, below: jax.Array) -> jax.Array:
-    """`above / below` for two sizes, and 1 where one of them is 0: the trust ratio of a layer that cannot say its size."""
+    """The trust ratio: `above / below` for two sizes, and 1 where one of them is 0."""
     known = (above > 0) & (below > 0)
     return jnp.where(known, above / jnp.where(known, below, 1), 1)

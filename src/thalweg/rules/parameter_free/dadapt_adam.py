@@ -27,7 +27,7 @@ class DAdaptAdamState(NamedTuple):
 
 
 class DAdaptAdam(Rule):
-    r"""Adam that finds its own rate by D-Adaptation: a lower bound of the distance to the minimum, which only grows.
+    r"""Adam that finds its own rate by D-Adaptation: an estimate of the distance to the minimum, which only grows.
 
     With \(\beta = \sqrt{\beta_2}\) and
     \(\eta_t = d_t\,\gamma_t\,\sqrt{1-\beta_2^{t+1}}/(1-\beta_1^{t+1})\),
@@ -52,7 +52,7 @@ class DAdaptAdam(Rule):
     narrowest of the parameters. A gradient that is zero everywhere leaves it as it is.
 
     **Needs** a gradient, and in `update` the parameters.
-    **Guarantee** None for this form. For convex functions with gradients bounded by \(G\) the paper's dual averaging
+    **Guarantee** None for this form; with a constant factor it ends in a neighbourhood of a minimum. For convex functions with gradients bounded by \(G\) the paper's dual averaging
     has \(f(\bar x_T) - f^* = O(GD/\sqrt T)\) in the limit, with \(D = \|x_0 - x^*\|\), and there \(d_t \le D\).
     **References** Defazio & Mishchenko 2023, arXiv:2301.07733, algorithm 5.
     """
