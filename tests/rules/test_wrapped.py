@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import pytest
 
 import thalweg as tw
 from tests.helpers import X64, assert_close, assert_same, half_square, iterates, quartic

@@ -1,4 +1,4 @@
-"""Cautious heavy ball, algorithm 2 of Liang, Chen, Liu & Liu 2024 around Polyak's."""
+"""The mask of Liang, Chen, Liu & Liu 2024 around Polyak's heavy ball."""
 
 import numpy as np
 

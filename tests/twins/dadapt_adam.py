@@ -1,4 +1,4 @@
-"""D-Adapted Adam, algorithm 5 of Defazio & Mishchenko 2023, with the correction of the means in the rate."""
+"""Adam with D-Adaptation, Defazio & Mishchenko 2023, with the correction of the means in the rate."""
 
 import numpy as np
 

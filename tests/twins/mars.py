@@ -1,4 +1,4 @@
-"""MARS around Adam, algorithm 1 of Yuan et al. 2024 with the gradient of the last batch (section 3.3)."""
+"""MARS around Adam, Yuan et al. 2024, with the gradient of the last batch."""
 
 import numpy as np
 

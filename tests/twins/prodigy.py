@@ -1,10 +1,10 @@
-"""Prodigy, algorithm 4 of Mishchenko & Defazio 2024, with the correction of the means in the rate."""
+"""Prodigy for Adam, Mishchenko & Defazio 2024, with the correction of the means in the rate."""
 
 import numpy as np
 
 
 def run(value_and_grad, x0, steps, **hyper):
-    """Entry by entry; `r` and `s` are divided by `d0` as in the paper's remark on their scale."""
+    """Entry by entry; `r` and `s` are both divided by `d0`, which keeps their sizes apart from 0."""
     gamma, b1, b2, b3, eps = (hyper[name] for name in ("learning_rate", "b1", "b2", "b3", "eps"))
     d0, decay = hyper["d0"], hyper["weight_decay"] if hyper["mask"] is None else 0.0
     b3 = np.sqrt(b2) if b3 is None else b3

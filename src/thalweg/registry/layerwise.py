@@ -13,7 +13,7 @@ ROWS = (
         name="adafactor",
         make=Adafactor,
         family="layer-wise rules",
-        example=lambda problem: Adafactor(0.05),
+        example=lambda problem: Adafactor(0.2),
         solves=("quadratic", "least-squares"),
         # From zero weights, which grow by a fraction of themselves: a long way.
         claim=Neighbourhood(radius=1.0, of="x", on="least-squares", after=60.0),
@@ -41,10 +41,10 @@ ROWS = (
         name="lars",
         make=LARS,
         family="layer-wise rules",
-        example=lambda problem: LARS(0.05, weight_decay=0.0, trust=1.0),
+        example=lambda problem: LARS(0.05, beta=0.5, weight_decay=0.0, trust=1.0),
         solves=("quadratic",),
         # Measured: steps are as long as the weights say, and so do not shrink. At the origin they do.
-        claim=Neighbourhood(radius=4.0, of="x", on="least-squares", after=20.0),
+        claim=Neighbourhood(radius=3.0, of="x", on="least-squares", after=20.0),
         cost="1 gradient",
         memory="n",
         twin="tests.twins.lars",
@@ -55,10 +55,10 @@ ROWS = (
         name="lamb",
         make=LAMB,
         family="layer-wise rules",
-        example=lambda problem: LAMB(0.05, weight_decay=0.0),
+        example=lambda problem: LAMB(0.1, b1=0.5, b2=0.99, weight_decay=0.0),
         solves=("quadratic",),
         # As for LARS.
-        claim=Neighbourhood(radius=5.0, of="x", on="least-squares", after=20.0),
+        claim=Neighbourhood(radius=3.5, of="x", on="least-squares", after=20.0),
         cost="1 gradient",
         memory="2n",
         twin="tests.twins.lamb",
@@ -69,7 +69,7 @@ ROWS = (
         name="prodigy",
         make=Prodigy,
         family="layer-wise rules",
-        example=lambda problem: Prodigy(b2=0.99, d0=0.1),
+        example=lambda problem: Prodigy(b2=0.995, d0=0.02),
         solves=("quadratic", "least-squares"),
         # Measured; the rate here is the factor of the one found.
         claim=Neighbourhood(radius=1.0, of="x", on="least-squares", after=20.0),
