@@ -40,9 +40,16 @@ from thalweg.rules.adaptive.nadam import NAdam
 from thalweg.rules.adaptive.radam import RAdam
 from thalweg.rules.adaptive.rmsprop import RMSProp
 from thalweg.rules.adaptive.signs import Lion, SignSGD
+from thalweg.rules.adaptive.sophia import Sophia
 from thalweg.rules.freeze import Freeze
+from thalweg.rules.layerwise.adafactor import Adafactor
+from thalweg.rules.layerwise.adam_mini import AdamMini
+from thalweg.rules.layerwise.lamb import LAMB
+from thalweg.rules.layerwise.lars import LARS
 from thalweg.rules.masks import matrices
 from thalweg.rules.momentum import Momentum
+from thalweg.rules.parameter_free.dadapt_adam import DAdaptAdam
+from thalweg.rules.parameter_free.prodigy import Prodigy
 from thalweg.rules.partition import Partition
 from thalweg.rules.sgd import SGD
 from thalweg.rules.wrappers.accumulate import Accumulate
@@ -50,6 +57,9 @@ from thalweg.rules.wrappers.centralise import Centralise
 from thalweg.rules.wrappers.clip import AdaptiveClip, Clip
 from thalweg.rules.wrappers.noise import GradientNoise
 from thalweg.rules.wrappers.skip import SkipNonfinite
+from thalweg.rules.wrappers.cautious import Cautious
+from thalweg.rules.wrappers.lookahead import Lookahead
+from thalweg.rules.wrappers.mars import MARS
 from thalweg.schedules import Constant, Cosine, Exponential, Linear, Schedule, StepDecay, WarmupCosine
 
 # Solvers, directions and line searches
@@ -68,7 +78,7 @@ from thalweg.solvers.descent.steepest import SteepestDescent
 from thalweg.solvers.finite_sum.svrg import SVRG
 from thalweg.solvers.first_order.nesterov import Nesterov
 from thalweg.solvers.first_order.sam import SAM
-from thalweg.solvers.first_order.schedule_free import ScheduleFree, ScheduleFreeSGD
+from thalweg.solvers.first_order.schedule_free import ScheduleFree, ScheduleFreeAdamW, ScheduleFreeSGD
 from thalweg.solvers.trust_region.steihaug import SteihaugCG
 from thalweg.solvers.trust_region.subproblem import Proposal, Subproblem
 from thalweg.solvers.trust_region.trust_region import TrustRegion
@@ -101,8 +111,10 @@ if TYPE_CHECKING:
 __all__ = [
     "Accumulate",
     "AdaDelta",
+    "Adafactor",
     "AdaGrad",
     "Adam",
+    "AdamMini",
     "AdamW",
     "Adan",
     "AdaptiveClip",
@@ -116,11 +128,13 @@ __all__ = [
     "BitFlip",
     "Bounds",
     "Carry",
+    "Cautious",
     "Centralise",
     "change",
     "Clip",
     "Constant",
     "Cosine",
+    "DAdaptAdam",
     "Descent",
     "Direction",
     "EM",
@@ -148,14 +162,18 @@ __all__ = [
     "kkt",
     "L1",
     "L2Ball",
+    "LAMB",
+    "LARS",
     "LatentModel",
     "LBFGS",
     "LeastSquares",
     "Linear",
     "LineSearch",
     "Lion",
+    "Lookahead",
     "losses",
     "make_info",
+    "MARS",
     "matrices",
     "METHODS",
     "minimize",
@@ -178,6 +196,7 @@ __all__ = [
     "plot",
     "Problem",
     "problems",
+    "Prodigy",
     "Progress",
     "ProjectedGradient",
     "Proposal",
@@ -188,6 +207,7 @@ __all__ = [
     "SAM",
     "Schedule",
     "ScheduleFree",
+    "ScheduleFreeAdamW",
     "ScheduleFreeSGD",
     "Seconds",
     "SGD",
@@ -196,6 +216,7 @@ __all__ = [
     "SimulatedAnnealing",
     "SkipNonfinite",
     "Solver",
+    "Sophia",
     "split",
     "start",
     "Status",

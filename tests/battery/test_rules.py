@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import optax.contrib
 import pytest
 from flax import nnx
 from hypothesis import given, settings
@@ -52,10 +53,35 @@ NAMESAKES["partition"] = lambda rule: optax.partition(
     {pattern: NAMESAKES["sgd"](inner) for pattern, inner in zip(rule.patterns, rule.rules, strict=True)},
     lambda params: jax.tree.map(lambda leaf: rule.patterns[0], params),
 )
+# The parts of optax.adafactor, which computes the decay in float32 (tests/rules/test_adafactor.py compares the whole).
+NAMESAKES["adafactor"] = lambda rule: optax.chain(
+    optax.scale_by_factored_rms(
+        True, rule.decay, 0, rule.min_size, rule.eps, lambda t, c: 1 - jnp.asarray(t + 1, WIDE) ** -c
+    ),
+    optax.clip_by_block_rms(rule.clip),
+    optax.scale_by_param_block_rms(rule.min_scale),
+    optax.scale_by_learning_rate(rule.learning_rate),
+)
+NAMESAKES["lars"] = lambda rule: optax.lars(
+    rule.learning_rate, rule.weight_decay, trust_coefficient=rule.trust, momentum=rule.beta
+)
+NAMESAKES["lamb"] = lambda rule: optax.lamb(
+    rule.learning_rate, rule.b1, rule.b2, rule.eps, weight_decay=rule.weight_decay
+)
+NAMESAKES["prodigy"] = lambda rule: optax.contrib.prodigy(
+    rule.learning_rate, (rule.b1, rule.b2), eps=rule.eps, estim_lr0=rule.d0, weight_decay=rule.weight_decay
+)
+NAMESAKES["dadapt-adam"] = lambda rule: optax.contrib.dadapt_adamw(
+    rule.learning_rate, (rule.b1, rule.b2), rule.eps, rule.d0, rule.weight_decay
+)
 UNKNOWN_TO_OPTAX: dict[str, str] = {
     "accumulate": "optax.MultiSteps, but only to 1e-8",
     "gradient-noise": "optax.add_noise draws other numbers",
     "adan": "pytorch_optimizer; Optax's has 1 - b2 where the paper has b2",
+    "adam-mini": "pytorch_optimizer",
+    "lookahead": "pytorch_optimizer; Optax has a form with two sets of parameters: tests/rules/test_lookahead.py",
+    "cautious": "pytorch_optimizer, inside MARS",
+    "mars": "pytorch_optimizer",
 }
 """Rows without a namesake in Optax, and who else has one: `tests/peers` compares them with its numbers."""
 RANDOM = ("gradient-noise",)

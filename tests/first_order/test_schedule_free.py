@@ -1,5 +1,6 @@
 """Schedule-Free: the reported point is not the gradient's point."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -14,11 +15,13 @@ CLOSE = 1e-12 if X64 else 1e-4
 
 
 def by_optax(rule, rate, beta: float, steps: int) -> np.ndarray:
-    """The evaluation parameters of Optax's form after so many steps."""
-    import jax
+    """The evaluation parameters of Optax's form around a rule after so many steps."""
+    return by_form(optax.contrib.schedule_free(rule, rate, b1=beta, weight_lr_power=2.0), steps)
 
+
+def by_form(form, steps: int) -> np.ndarray:
+    """The evaluation parameters of a Schedule-Free transformation of Optax's."""
     with jax.numpy_dtype_promotion("standard"):
-        form = optax.contrib.schedule_free(rule, rate, b1=beta, weight_lr_power=2.0)
         y = jnp.asarray(START)
         state = form.init(y)
         for _ in range(steps):
@@ -85,3 +88,16 @@ def test_optax_s_own_form_is_refused():
 def test_numbers_out_of_range_are_refused(field, value):
     with pytest.raises(ValueError, match=rf"ScheduleFree\({field}={value}\)"):
         tw.ScheduleFreeSGD(0.1, **{field: value})
+
+
+def test_adamw_is_optax_s_form_with_decay_at_the_gradients_point():
+    theirs = optax.contrib.schedule_free_adamw(0.05, b1=0.8, b2=0.9, eps=1e-6, weight_decay=0.3)
+    rule = tw.ScheduleFreeAdamW(0.05, 0.8, 0.9, 1e-6, weight_decay=0.3)
+    ours = tw.minimize(quartic, START, rule, stop=tw.Steps(20)).x
+    assert_close(ours, by_form(theirs, 20), 1e-10 if X64 else 1e-3)
+
+
+def test_adamw_spares_what_the_mask_spares():
+    plain = tw.minimize(quartic, START, tw.ScheduleFreeAdamW(0.05), stop=tw.Steps(10)).x
+    spared = tw.ScheduleFreeAdamW(0.05, weight_decay=0.3, mask=tw.matrices)
+    assert_close(tw.minimize(quartic, START, spared, stop=tw.Steps(10)).x, plain, CLOSE)

@@ -34,7 +34,33 @@ CASES = {
     "lion": lambda p: more.Lion(p, 0.05, betas=(0.8, 0.9), weight_decay=0.1),
     "sign-sgd": lambda p: more.SignSGD(p, 0.05, momentum=0.0),
     "signum": lambda p: more.SignSGD(p, 0.05, momentum=0.8),
+    "adafactor": lambda p: torch.optim.Adafactor(p, 0.1),
+    "adam-mini": lambda p: more.AdamMini(
+        Named(p), 0.05, (0.8, 0.9), weight_decay=0.1, num_embeds=3, num_heads=3, eps=1e-6
+    ),
+    "lars": lambda p: more.LARS(p, 0.05, 0.1, 0.8, trust_coefficient=0.5),
+    "lookahead": lambda p: more.Lookahead(torch.optim.SGD(p, 0.05, momentum=0.9), 3, 0.6),
+    "mars": lambda p: more.MARS(p, 0.05, (0.8, 0.9), 0.1, optimize_1d=True, weight_decay=0.1, eps=0.0),
+    "mars, cautious": lambda p: more.MARS(p, 0.05, (0.8, 0.9), 0.1, optimize_1d=True, cautious=True, eps=0.0),
+    "prodigy": lambda p: more.Prodigy(p, 0.9, (0.8, 0.9), d0=0.01, weight_decay=0.1, bias_correction=True, eps=1e-6),
+    "prodigy, safeguard": lambda p: more.Prodigy(
+        p, 0.9, (0.8, 0.9), 0.7, d0=0.01, d_coef=1.5, bias_correction=True, safeguard_warmup=True
+    ),
+    "dadapt-adam": lambda p: more.DAdaptAdam(
+        p, 0.9, (0.8, 0.9), 0.01, weight_decay=0.1, weight_decouple=True, bias_correction=True, eps=1e-6
+    ),
 }
+
+
+class Named:
+    """The matrix under a name by which pytorch_optimizer takes each of its rows for a block, and the vector."""
+
+    def __init__(self, params):
+        self.params = params
+
+    def named_parameters(self):
+        """As a model has them."""
+        return zip(("wq.weight", "bias"), self.params, strict=True)
 
 
 def run(make) -> list:
@@ -59,6 +85,7 @@ def loss(w, b):
 if __name__ == "__main__":
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)  # of what an optimizer accumulates in scalars, too
+    torch.set_default_dtype(torch.float64)  # pytorch_optimizer keeps sums over all parameters in the default dtype
     out = Path(__file__).with_name("torch_paths.json")
     found = {name: run(make) for name, make in CASES.items()}
     lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(path, allow_nan=False)}" for name, path in found.items())

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from thalweg.core.fields import static_field
 from thalweg.core.rule import Inner, Rule, check_rule, lift, rule_field
 from thalweg.core.types import Params, Scalar
-from thalweg.rules.wrappers.units import axes_of_a_unit, check_outputs
+from thalweg.rules.units import axes_of_a_unit, check_outputs
 
 
 class Centralise(Rule):
@@ -46,7 +46,7 @@ class Centralise(Rule):
         """One array's."""
         if g.ndim < 2 or not g.size:
             return g
-        return g - jnp.mean(g, axis=axes_of_a_unit(g, self.outputs), keepdims=True)
+        return g - jnp.mean(g, axis=axes_of_a_unit(g.shape, self.outputs), keepdims=True)
 
     def rate(self, state: Inner) -> Scalar:
         """The rule's."""

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from thalweg.core.fields import check_positive, fail, real_field, static_field
 from thalweg.core.rule import Inner, Rule, check_rule, lift, required, rule_field
 from thalweg.core.tree import norm, scaled, wide
-from thalweg.core.types import Params, Scalar
-from thalweg.rules.wrappers.units import axes_of_a_unit, check_outputs
+from thalweg.core.types import Params, Scalar, ScalarLike
+from thalweg.rules.units import axes_of_a_unit, check_outputs
 
 BY = ("norm", "leaf", "value")
 
@@ -49,16 +49,8 @@ class Clip(Rule):
 
     def update(self, grads: Params, state: Inner, params: Params | None = None, **extra: Any) -> tuple[Params, Inner]:
         """The rule's, of the clipped gradient."""
-        update, inner = self.rule.update(self.clipped(grads), state.rule, params, **extra)
+        update, inner = self.rule.update(clipped(grads, self.limit, self.by), state.rule, params, **extra)
         return update, Inner(inner)
-
-    def clipped(self, grads: Params) -> Params:
-        """The gradient that the rule sees."""
-        if self.by == "value":
-            return lift(lambda g, c: (jnp.clip(g, -c, c),), (grads,), self.limit)[0]
-        if self.by == "leaf":
-            return jax.tree.map(lambda g: scaled(within(self.limit, norm(g)), g), grads)
-        return scaled(within(self.limit, norm(grads)), grads)
 
     def rate(self, state: Inner) -> Scalar:
         """The rule's."""
@@ -114,6 +106,15 @@ class AdaptiveClip(Rule):
         return self.rule.rate(state.rule)
 
 
+def clipped(grads: Params, limit: ScalarLike, by: str) -> Params:
+    """A gradient cut down to `limit` by one of `BY`."""
+    if by == "value":
+        return lift(lambda g, c: (jnp.clip(g, -c, c),), (grads,), limit)[0]
+    if by == "leaf":
+        return jax.tree.map(lambda g: scaled(within(limit, norm(g)), g), grads)
+    return scaled(within(limit, norm(grads)), grads)
+
+
 def within(limit: Any, length: jax.Array) -> jax.Array:
     """The factor that brings a length down to the limit: 1 for what is within it, a zero length included."""
     limit = jnp.asarray(limit).astype(length.dtype)
@@ -124,4 +125,4 @@ def within(limit: Any, length: jax.Array) -> jax.Array:
 def unit_norms(array: jax.Array, outputs: str) -> jax.Array:
     """The Euclidean norm of every unit, its axes kept with length 1."""
     squares = jnp.square(array.astype(wide(array.dtype)))
-    return jnp.sqrt(jnp.sum(squares, axis=axes_of_a_unit(array, outputs), keepdims=True))
+    return jnp.sqrt(jnp.sum(squares, axis=axes_of_a_unit(array.shape, outputs), keepdims=True))

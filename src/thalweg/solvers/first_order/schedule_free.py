@@ -12,6 +12,8 @@ from thalweg.core.rule import Rule, check_rule, rule_field
 from thalweg.core.solver import Solver
 from thalweg.core.tree import add, combine
 from thalweg.core.types import Key, Params, Scalar, ScalarLike, Step, real
+from thalweg.rules.adamw import AdamW
+from thalweg.rules.masks import Mask
 from thalweg.rules.sgd import SGD
 
 
@@ -108,3 +110,33 @@ def ScheduleFreeSGD(learning_rate: Any, beta: float = 0.9, power: float = 2.0) -
     **References** Defazio et al. 2024, arXiv:2405.15682.
     """
     return ScheduleFree(SGD(learning_rate), beta, power)
+
+
+def ScheduleFreeAdamW(
+    learning_rate: Any = 2.5e-3,
+    beta: float = 0.9,
+    b2: Any = 0.999,
+    eps: float = 1e-8,
+    *,
+    weight_decay: float = 0.0,
+    power: float = 2.0,
+    mask: Mask | None = None,
+) -> ScheduleFree:
+    r"""Schedule-Free AdamW: AdamW without momentum on a fast iterate, its average as the result.
+
+    \[ y_t = (1-\beta)\,z_t + \beta\,x_t, \quad
+       z_{t+1} = z_t - \eta_t\left(\frac{\nabla f(y_t)}{\sqrt{\hat v_t} + \varepsilon} + \lambda\,y_t\right), \quad
+       x_{t+1} = (1-c_{t+1})\,x_t + c_{t+1}\,z_{t+1}. \]
+
+    - `learning_rate`: \(\eta\) >= 0, or a schedule that only warms up. `beta`, `power`: see `ScheduleFree`.
+    - `b2`: in [0, 1), or a schedule, for the mean \(\hat v\) of the squared gradients, corrected for its start at zero.
+    - `eps`: \(\varepsilon\) >= 0, outside the root. `weight_decay`: \(\lambda\) >= 0. `mask`: see `tw.AdamW`.
+
+    The decay is that of \(y_t\), where the gradient is taken, as in the authors' code and in Optax.
+
+    **Needs** a gradient. **Takes** batches, random keys and model state.
+    **Guarantee** None in general, as for AdamW; the average of the fast iterates moves less than they do.
+    **References** Defazio et al. 2024, arXiv:2405.15682, algorithm 1.
+    """
+    rule = AdamW(learning_rate, b1=0.0, b2=b2, eps=eps, weight_decay=weight_decay, mask=mask)
+    return ScheduleFree(rule, beta, power)

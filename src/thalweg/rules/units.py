@@ -2,19 +2,18 @@
 
 from typing import Any
 
-import jax
-
 from thalweg.core.fields import fail
 
 OUTPUTS = ("last", "first")
 """Which axis of a weight counts outputs."""
 
 
-def axes_of_a_unit(array: jax.Array, outputs: str) -> tuple[int, ...]:
+def axes_of_a_unit(shape: tuple[int, ...], outputs: str) -> tuple[int, ...]:
     """The axes within one unit: all but the outputs', or the only one of a vector."""
-    if array.ndim < 2:
-        return tuple(range(array.ndim))
-    return tuple(range(array.ndim - 1)) if outputs == "last" else tuple(range(1, array.ndim))
+    axes = tuple(range(len(shape)))
+    if len(axes) < 2:
+        return axes
+    return axes[:-1] if outputs == "last" else axes[1:]
 
 
 def check_outputs(owner: Any) -> None:
