@@ -168,7 +168,7 @@ OWN = {
     "eps": (lambda: tw.Adafactor(eps=0), r"Adafactor\(eps=0.0\): eps must be a finite number > 0"),
     "min_size": (lambda: tw.Adafactor(min_size=0), "min_size must be a whole number >= 1"),
     "relative": (lambda: tw.Adafactor(relative=1), "relative must be True or False"),
-    "axis": (lambda: tw.AdamMini(axis=1), "axis must be -1 for weights whose output axis is the last one, or 0"),
+    "outputs": (lambda: tw.AdamMini(outputs="left"), "outputs must be .last. .inputs @ weight, Flax. or .first."),
     "b3": (lambda: tw.Prodigy(b3=1.0), r"b3 must be in \[0, 1\)"),
     "d0": (lambda: tw.Prodigy(d0=0), r"Prodigy\(d0=0.0\): d0 must be a finite number > 0"),
     "safeguard": (lambda: tw.Prodigy(safeguard=1), "safeguard must be True or False"),
