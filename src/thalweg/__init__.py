@@ -36,6 +36,8 @@ from thalweg.rules.momentum import Momentum
 from thalweg.rules.partition import Partition
 from thalweg.rules.sgd import SGD
 from thalweg.rules.wrappers.clip import AdaptiveClip, Clip
+from thalweg.rules.wrappers.plateau import ReduceOnPlateau
+from thalweg.rules.wrappers.reactive import Reactive
 from thalweg.schedules import Constant, Cosine, CosineRestarts, Cyclical, Exponential, InverseSqrt, InverseTime
 from thalweg.schedules import Join, Linear, OneCycle, OneCycleMomentum, Piecewise, Polynomial, Scaled, Schedule
 from thalweg.schedules import StepDecay, Warmup, WarmupCosine, WSD, RobbinsMonro, robbins_monro
@@ -75,6 +77,7 @@ from thalweg.run.progress import Progress
 # What is true at a point
 from thalweg.core.kkt import Multipliers
 from thalweg.landscape.kkt import KKT, kkt
+from thalweg.landscape.learning_rate_range import LearningRateRange, learning_rate_range
 
 # To write a method
 from thalweg.core.types import Evals, Evaluation, Info, Step, make_info
@@ -130,6 +133,7 @@ __all__ = [
     "L2Ball",
     "LBFGS",
     "LatentModel",
+    "LearningRateRange",
     "LeastSquares",
     "LineSearch",
     "Linear",
@@ -156,6 +160,8 @@ __all__ = [
     "Progress",
     "ProjectedGradient",
     "Proposal",
+    "Reactive",
+    "ReduceOnPlateau",
     "Result",
     "RobbinsMonro",
     "Rule",
@@ -193,6 +199,7 @@ __all__ = [
     "from_config",
     "iterate",
     "kkt",
+    "learning_rate_range",
     "losses",
     "make_info",
     "matrices",

@@ -30,11 +30,16 @@ NAMESAKES["clip"] = lambda rule: optax.chain(optax.clip_by_global_norm(rule.limi
 NAMESAKES["adaptive-clip"] = lambda rule: optax.chain(
     optax.adaptive_grad_clip(rule.ratio, rule.eps), NAMESAKES["sgd"](rule.rule)
 )
+# A loss that keeps falling: the scale stays 1. `tests/rules/test_reactive.py` follows it where it does not.
+NAMESAKES["reduce-on-plateau"] = lambda rule: optax.chain(
+    NAMESAKES["sgd"](rule.rule),
+    optax.contrib.reduce_on_plateau(rule.factor, rule.patience, rule.relative, accumulation_size=10),
+)
 NAMESAKES["partition"] = lambda rule: optax.partition(
     {pattern: NAMESAKES["sgd"](inner) for pattern, inner in zip(rule.patterns, rule.rules, strict=True)},
     lambda params: jax.tree.map(lambda leaf: rule.patterns[0], params),
 )
-UNKNOWN_TO_OPTAX: dict[str, str] = {}
+UNKNOWN_TO_OPTAX: dict[str, str] = {"reactive": "nobody: advice given in courses"}
 """Rows without a namesake in Optax, and who else has one: `tests/peers` compares them with its numbers."""
 STEPS = 20
 CLOSE = 1e-12 if X64 else 5e-6
@@ -121,8 +126,8 @@ def test_inside_flax(name):
 
         @nnx.jit
         def step(model, optimizer):
-            grads = nnx.grad(lambda model: jnp.sum((model(jnp.ones((1, 3))) - 1) ** 2))(model)
-            optimizer.update(model, grads)
+            value, grads = nnx.value_and_grad(lambda model: jnp.sum((model(jnp.ones((1, 3))) - 1) ** 2))(model)
+            optimizer.update(model, grads, value=value)
 
         for _ in range(steps):
             step(model, optimizer)
@@ -148,7 +153,7 @@ def test_in_a_hand_written_equinox_loop(name):
     @eqx.filter_jit
     def step(model, state):
         value, grads = loss(model)
-        update, state = rule.update(grads, state, eqx.filter(model, eqx.is_inexact_array))
+        update, state = rule.update(grads, state, eqx.filter(model, eqx.is_inexact_array), value=value)
         return eqx.apply_updates(model, update), state, value
 
     trained, state, values = model, rule.init(eqx.filter(model, eqx.is_inexact_array)), []

@@ -189,7 +189,7 @@ with jax.numpy_dtype_promotion("standard"):  # a demand on our code, not on our 
 @pytest.mark.parametrize(("ours", "theirs"), NAMESAKES.values(), ids=NAMESAKES)
 def test_its_namesake_in_optax(ours, theirs):
     with jax.numpy_dtype_promotion("standard"):
-        expected = rates(theirs)
+        expected = np.asarray(jax.vmap(theirs)(jnp.arange(STEPS)))  # compiled, its powers can be NaN in float32
     np.testing.assert_allclose(rates(ours), expected, rtol=1e3 * EPS, atol=4 * EPS)
 
 
