@@ -31,13 +31,13 @@ class Reactive(Rule):
     r"""A rule whose rate is halved when the loss spikes, and made ten times larger while it barely moves.
 
     The update is \(s_t\,u_t\), with \(u_t\) the rule's and \(s_0 = 1\). The losses of \(k\) steps are averaged at a
-    time, \(\bar f\) is the last average, and
+    time, \(\bar f\) is the last average (the first loss until there is one), and
 
     - a loss \(f_t > \bar f + (\sigma - 1)\,|\bar f|\), twice the average of a positive loss, is a *spike*: at once
       \(s \leftarrow\) `shrink` \(\cdot\, s\), and the loss itself becomes \(\bar f\): only a further doubling is
       another spike;
     - a new average \(> \bar f - \delta\,|\bar f|\) *barely moves*: \(s \leftarrow\) `grow` \(\cdot\, s\), as long as
-      there was no spike yet, and not within `cooldown` averages of the last growth.
+      there was no spike yet, not by the first average, and not within `cooldown` averages of the last growth.
 
     A spike says that a larger rate is too large, so growth ends with the first: the scale cannot go up and down in
     turn.
@@ -82,7 +82,8 @@ class Reactive(Rule):
         """Nothing seen."""
         count = jnp.zeros((), jnp.int32)
         no = jnp.zeros((), bool)
-        return ReactiveState(self.rule.init(params), real(1.0), real(jnp.inf), no, count, count, real(0.0))
+        # The first average has only the first loss to be compared with: no growth by it.
+        return ReactiveState(self.rule.init(params), real(1.0), real(jnp.inf), no, count + 1, count, real(0.0))
 
     def update(
         self, grads: Params, state: ReactiveState, params: Params | None = None, **extra: Any
@@ -95,10 +96,10 @@ class Reactive(Rule):
 
     def look(self, state: ReactiveState, value: Scalar) -> ReactiveState:
         """The state after one more loss."""
+        state = state._replace(last=jnp.where(jnp.isposinf(state.last), value, state.last))
         seen, size = state.seen + 1, jnp.abs(state.last)
         mean = state.mean + (value - state.mean) / real(seen)
         before = state._replace(seen=seen, mean=mean)
-        # On the first stretch `last` is infinite: nothing is above it, and the comparison with NaN is false.
         grows = (mean > state.last - self.barely * size) & ~state.spiked & (state.waiting == 0)
         looked = state._replace(
             scale=jnp.where(grows, jnp.minimum(state.scale * self.grow, self.max_scale), state.scale),
