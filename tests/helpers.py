@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import thalweg as tw
+from thalweg.core.duration import Duration
 
 X64 = jax.config.jax_enable_x64
 EPS = float(np.finfo(np.float64 if X64 else np.float32).eps)
@@ -166,6 +167,7 @@ def numbers(module: eqx.Module) -> dict[str, Any]:
     out = {}
     for field in dataclasses.fields(module):
         value = getattr(module, field.name)
+        value = value.steps if isinstance(value, Duration) else value
         schedule = isinstance(value, tw.Schedule)
         out |= numbers(value) if isinstance(value, eqx.Module) and not schedule else {field.name: value}
     return out

@@ -61,6 +61,11 @@ from thalweg.rules.wrappers.cautious import Cautious
 from thalweg.rules.wrappers.lookahead import Lookahead
 from thalweg.rules.wrappers.mars import MARS
 from thalweg.schedules import Constant, Cosine, Exponential, Linear, Schedule, StepDecay, WarmupCosine
+from thalweg.rules.wrappers.plateau import ReduceOnPlateau
+from thalweg.rules.wrappers.reactive import Reactive
+from thalweg.schedules import CosineRestarts, Cyclical, InverseSqrt, InverseTime
+from thalweg.schedules import Join, OneCycle, OneCycleMomentum, Piecewise, Polynomial, Scaled
+from thalweg.schedules import Warmup, WSD, RobbinsMonro, robbins_monro
 
 # Solvers, directions and line searches
 from thalweg.core.solver import Solver
@@ -97,6 +102,7 @@ from thalweg.run.progress import Progress
 # What is true at a point
 from thalweg.core.kkt import Multipliers
 from thalweg.landscape.kkt import KKT, kkt
+from thalweg.landscape.learning_rate_range import LearningRateRange, learning_rate_range
 
 # To write a method
 from thalweg.core.types import Evals, Evaluation, Info, Step, make_info
@@ -134,6 +140,8 @@ __all__ = [
     "Clip",
     "Constant",
     "Cosine",
+    "CosineRestarts",
+    "Cyclical",
     "DAdaptAdam",
     "Descent",
     "Direction",
@@ -157,7 +165,10 @@ __all__ = [
     "GradNorm",
     "History",
     "Info",
+    "InverseSqrt",
+    "InverseTime",
     "iterate",
+    "Join",
     "KKT",
     "kkt",
     "L1",
@@ -166,6 +177,8 @@ __all__ = [
     "LARS",
     "LatentModel",
     "LBFGS",
+    "learning_rate_range",
+    "LearningRateRange",
     "LeastSquares",
     "Linear",
     "LineSearch",
@@ -188,12 +201,16 @@ __all__ = [
     "Never",
     "Nonsmooth",
     "Objective",
+    "OneCycle",
+    "OneCycleMomentum",
     "optimality",
     "Oracle",
     "Partition",
     "Patience",
     "Phi",
+    "Piecewise",
     "plot",
+    "Polynomial",
     "Problem",
     "problems",
     "Prodigy",
@@ -201,10 +218,15 @@ __all__ = [
     "ProjectedGradient",
     "Proposal",
     "RAdam",
+    "Reactive",
+    "ReduceOnPlateau",
     "Result",
     "RMSProp",
+    "robbins_monro",
+    "RobbinsMonro",
     "Rule",
     "SAM",
+    "Scaled",
     "Schedule",
     "ScheduleFree",
     "ScheduleFreeAdamW",
@@ -238,7 +260,9 @@ __all__ = [
     "TrustRegion",
     "TwoOpt",
     "ValueChange",
+    "Warmup",
     "WarmupCosine",
+    "WSD",
 ]
 
 LAZY = ("losses", "plot", "problems")

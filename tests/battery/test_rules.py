@@ -49,6 +49,11 @@ NAMESAKES["adaptive-clip"] = lambda rule: optax.chain(
 )
 NAMESAKES["centralise"] = lambda rule: optax.chain(optax.centralize(), NAMESAKES["sgd"](rule.rule))
 NAMESAKES["skip-nonfinite"] = lambda rule: optax.apply_if_finite(NAMESAKES["sgd"](rule.rule), 5)
+# A loss that keeps falling: the scale stays 1. `tests/rules/test_reactive.py` follows it where it does not.
+NAMESAKES["reduce-on-plateau"] = lambda rule: optax.chain(
+    NAMESAKES["sgd"](rule.rule),
+    optax.contrib.reduce_on_plateau(rule.factor, rule.patience, rule.relative, accumulation_size=10),
+)
 NAMESAKES["partition"] = lambda rule: optax.partition(
     {pattern: NAMESAKES["sgd"](inner) for pattern, inner in zip(rule.patterns, rule.rules, strict=True)},
     lambda params: jax.tree.map(lambda leaf: rule.patterns[0], params),
@@ -82,6 +87,7 @@ UNKNOWN_TO_OPTAX: dict[str, str] = {
     "lookahead": "pytorch_optimizer; Optax has a form with two sets of parameters: tests/rules/test_lookahead.py",
     "cautious": "pytorch_optimizer, inside MARS",
     "mars": "pytorch_optimizer",
+    "reactive": "nobody: advice given in courses",
 }
 """Rows without a namesake in Optax, and who else has one: `tests/peers` compares them with its numbers."""
 RANDOM = ("gradient-noise",)
@@ -171,8 +177,8 @@ def test_inside_flax(name):
 
         @nnx.jit
         def step(model, optimizer):
-            grads = nnx.grad(lambda model: jnp.sum((model(jnp.ones((1, 3))) - 1) ** 2))(model)
-            optimizer.update(model, grads)
+            value, grads = nnx.value_and_grad(lambda model: jnp.sum((model(jnp.ones((1, 3))) - 1) ** 2))(model)
+            optimizer.update(model, grads, value=value)
 
         for _ in range(steps):
             step(model, optimizer)
@@ -198,7 +204,7 @@ def test_in_a_hand_written_equinox_loop(name):
     @eqx.filter_jit
     def step(model, state):
         value, grads = loss(model)
-        update, state = rule.update(grads, state, eqx.filter(model, eqx.is_inexact_array))
+        update, state = rule.update(grads, state, eqx.filter(model, eqx.is_inexact_array), value=value)
         return eqx.apply_updates(model, update), state, value
 
     trained, state, values = model, rule.init(eqx.filter(model, eqx.is_inexact_array)), []

@@ -121,13 +121,17 @@ def test_change_finds_a_number_anywhere_and_keeps_its_type():
 def test_change_reaches_into_a_schedule():
     method = tw.SGD(tw.WarmupCosine(0.1, warmup=2, steps=9))
     assert tw.change(method, peak=0.5).learning_rate.peak == 0.5
+    longer = tw.change(method, steps=20, warmup=np.int32(3))
+    assert longer == tw.SGD(tw.WarmupCosine(0.1, warmup=3, steps=20))
+    assert jax.tree.structure(longer) == jax.tree.structure(method)
     assert isinstance(method.learning_rate.warmup, Duration)
 
 
-@pytest.mark.parametrize("name", ["rate", "memory", "steps"])
+@pytest.mark.parametrize("name", ["rate", "memory", "peak"])
 def test_change_refuses_a_name_of_none_or_several(name):
-    method = tw.SGD(tw.WarmupCosine(0.1, warmup=2, steps=9)) if name == "steps" else tw.LBFGS()
-    with pytest.raises(ValueError, match=f"'{name}' names {2 if name == 'steps' else 0} numbers"):
+    cycle = tw.WarmupCosine(0.1, warmup=2, steps=9)
+    method = tw.Momentum(cycle, cycle) if name == "peak" else tw.LBFGS()
+    with pytest.raises(ValueError, match=f"'{name}' names {2 if name == 'peak' else 0} numbers"):
         tw.change(method, **{name: 1})
 
 

@@ -129,9 +129,15 @@ BAD = {
     "inf": (lambda: tw.Constant(math.inf), "value=inf"),
     "final": (lambda: tw.WarmupCosine(1.0, final=1.5), "final=1.5.*in \\[0, 1\\]"),
     "order": (lambda: tw.WarmupCosine(1.0, warmup=10, steps=10), "warm-up must be shorter"),
-    "warmup": (lambda: tw.WarmupCosine(1.0, warmup=None), "0 for none"),
-    "negative": (lambda: tw.WarmupCosine(1.0, steps=-3), "steps=-3"),
-    "fraction": (lambda: tw.WarmupCosine(1.0, warmup=2.5, steps=10), "a whole number >= 0"),
+    "warmup": (lambda: tw.WarmupCosine(1.0, warmup=None), r"WarmupCosine\(warmup=None\): warmup must be a whole"),
+    "negative": (
+        lambda: tw.WarmupCosine(1.0, steps=-3),
+        r"WarmupCosine\(steps=-3\): steps must be a whole",
+    ),
+    "fraction": (
+        lambda: tw.WarmupCosine(1.0, warmup=2.5, steps=10),
+        r"WarmupCosine\(warmup=2.5\): warmup must be a whole",
+    ),
     "string": (lambda: tw.Constant("fast"), "value='fast'"),
     "epochs": (lambda: tw.Epochs(0), "count"),
 }
@@ -149,8 +155,10 @@ def test_what_is_not_a_duration():
 
 
 def test_a_warmup_longer_than_the_run_is_refused_when_the_run_is_known():
-    with pytest.raises(ValueError, match="warm-up must be shorter"):
+    with pytest.raises(ValueError, match=r"WarmupCosine\(warmup=20\): the warm-up is longer than the 8 steps that"):
         used_rates(tw.WarmupCosine(0.1, warmup=20), tw.Steps(8))
+    with pytest.raises(ValueError, match=r"WarmupCosine\(warmup=8, steps=8\): the warm-up must be shorter than the"):
+        used_rates(tw.WarmupCosine(0.1, warmup=8), tw.Steps(8))
 
 
 def test_durations_survive_a_configuration():

@@ -3,16 +3,16 @@
 import numpy as np
 
 
-def run(value_and_grad, x0, count, /, *, learning_rate, b1, b2, b3, alpha, eps, weight_decay, mask, steps):
-    """`steps` is the length of the warm-up."""
+def run(value_and_grad, x0, steps, *, learning_rate, b1, b2, b3, alpha, eps, weight_decay, mask, warmup):
+    """`warmup` in steps."""
     decay, last = 0.0 if mask else weight_decay, b3
     xs, fast, slow, v = [x0], np.zeros_like(x0), np.zeros_like(x0), np.zeros_like(x0)
-    for t in range(1, count + 1):
+    for t in range(1, steps + 1):
         x = xs[-1].copy()
         _, g = value_and_grad(x)
         mix = alpha
-        if t < steps:
-            start, end, part = np.log(b1), np.log(last), t / steps
+        if t < warmup:
+            start, end, part = np.log(b1), np.log(last), t / warmup
             mix, b3 = part * alpha, min(np.exp(start * end / ((1 - part) * end + part * start)), last)
         else:
             b3 = last

@@ -112,6 +112,19 @@ OTHERS = {
         "box-quadratic",
         tw.AugmentedLagrangian(penalty=1.5, inner_steps=3),
     ),
+    "reduce-on-plateau-numbers": (
+        "reduce-on-plateau",
+        "quadratic",
+        tw.ReduceOnPlateau(tw.SGD(0.3), 0.3, 1, 0.4, every=2, cooldown=1, min_scale=0.1),
+    ),
+    "reduce-on-plateau-each-step": ("reduce-on-plateau", "quadratic", tw.ReduceOnPlateau(tw.SGD(2.1), 0.3, 2)),
+    "reactive-grows": ("reactive", "quadratic", tw.Reactive(tw.SGD(1e-3), every=2, barely=0.1, cooldown=1)),
+    "reactive-grows-and-spikes": (
+        "reactive",
+        "quadratic",
+        tw.Reactive(tw.SGD(0.1), 0.4, 90.0, 1.5, 0.9, every=1, cooldown=0, min_scale=0.5),
+    ),
+    "reactive-shrinks": ("reactive", "quadratic", tw.Reactive(tw.SGD(4.0), every=1)),
     "fista-numbers": ("fista", "lasso", tw.FISTA(8.0, decrease=0.7, growth=1.5)),
 }
 CASES = EXAMPLES | OTHERS

@@ -14,6 +14,8 @@ import equinox as eqx
 import jax
 import numpy as np
 
+from thalweg.core.duration import Duration
+
 PLAIN = (str, bool, int, type(None))
 NAMEABLE = ("thalweg.rules.masks",)
 """Modules whose functions a configuration may name: they map parameters to choices, and do nothing else."""
@@ -115,22 +117,30 @@ def subclasses(cls: type) -> Iterator[type]:
 def change(solver: Any, **values: float) -> Any:
     """`solver` with hyperparameters replaced by field name, wherever they stand inside it.
 
-    Keeps every leaf's type, so nothing recompiles. A name that fits no field, or several, is refused.
+    A schedule's lengths in steps are among them. Keeps every leaf's type, so nothing recompiles. A name that fits no
+    field, or several, is refused.
     """
     change_one: Callable = jax.tree_util.tree_map_with_path
     for name, value in values.items():
-        paths = [
-            path for path, _ in jax.tree_util.tree_leaves_with_path(solver) if getattr(path[-1], "name", None) == name
-        ]
+        leaves = jax.tree_util.tree_leaves_with_path(solver, is_leaf=is_duration)
+        paths = [path for path, _ in leaves if path and getattr(path[-1], "name", None) == name]
         if len(paths) != 1:
             raise ValueError(
                 f"{name!r} names {len(paths)} numbers in {solver!r}: {[jax.tree_util.keystr(p) for p in paths]}."
             )
         target = paths[0]
-        solver = change_one(lambda path, leaf, t=target, v=value: like(leaf, v) if path == t else leaf, solver)
+        one = lambda path, leaf, t=target, v=value: like(leaf, v) if path == t else leaf  # noqa: E731
+        solver = change_one(one, solver, is_leaf=is_duration)
     return solver
+
+
+def is_duration(node: Any) -> bool:
+    """Whether a node is a number of steps, one thing with the name of its field."""
+    return isinstance(node, Duration)
 
 
 def like(leaf: Any, value: Any) -> Any:
     """`value` with the type of `leaf`."""
+    if isinstance(leaf, Duration):
+        return Duration(like(leaf.steps, value))
     return float(value) if isinstance(leaf, float) else np.asarray(value, leaf.dtype)

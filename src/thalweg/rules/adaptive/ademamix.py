@@ -4,13 +4,14 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
+from thalweg.core.duration import check_duration, duration_field, in_steps
 from thalweg.core.fields import check_fraction, check_nonnegative, real_field, static_field
 from thalweg.core.rule import Rule, at, lift, required
 from thalweg.core.tree import zeros_like
 from thalweg.core.types import Params, Scalar, real
 from thalweg.rules.adam import adam_scalars
 from thalweg.rules.masks import Mask, check_mask, masked
-from thalweg.schedules import duration_field, in_steps, progress
+from thalweg.schedules.schedule import progress
 
 
 class AdEMAMixState(NamedTuple):
@@ -62,6 +63,7 @@ class AdEMAMix(Rule):
         check_nonnegative(self, "learning_rate", "alpha", "eps", "weight_decay")
         check_fraction(self, "b1", "b2", "b3")
         check_mask(self)
+        check_duration(self, "warmup", low=0)
 
     def init(self, params: Params) -> AdEMAMixState:
         """All means at zero."""

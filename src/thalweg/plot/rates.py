@@ -1,0 +1,36 @@
+"""The learning-rate range test as a picture."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from thalweg.landscape.learning_rate_range import LearningRateRange
+from thalweg.plot.history import named
+from thalweg.plot.style import COLORS, GREY, new_axes, tidy
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+ROOM = 0.25
+"""Room above and below the smoothed curve, as a part of its height: an exploding loss would flatten all else."""
+
+
+def learning_rate_range(result: LearningRateRange, axes: "Axes | None" = None, *, unit: str = "") -> "Axes":
+    """The losses over the rates, smoothed, with the interval and the suggestion; `unit` is that of the loss."""
+    axes = new_axes(axes)
+    finite = np.isfinite(result.losses)
+    axes.plot(result.rates[finite], result.losses[finite], ".", color=GREY, markersize=3, alpha=0.6, label="loss")
+    axes.plot(result.rates, result.smoothed, color=COLORS[0], label="smoothed")
+    axes.set_xscale("log")
+    if np.isfinite(result.smoothed).any():
+        low, high = np.nanmin(result.smoothed), np.nanmax(result.smoothed)
+        room = ROOM * max(high - low, 1e-12 * max(abs(high), 1e-300))
+        axes.set_ylim(low - room, high + room)
+    if np.isfinite(result.suggestion):
+        at = int(np.argmin(np.abs(np.log(result.rates / result.suggestion))))
+        axes.axvspan(*result.interval, color=COLORS[2], alpha=0.12, label="interval")
+        axes.axvline(result.suggestion, color=COLORS[1], linestyle="--", linewidth=1)
+        text = f"suggestion {result.suggestion:.2g}"
+        axes.plot(result.suggestion, result.smoothed[at], "o", color=COLORS[1], label=text)
+    axes.legend(fontsize=8, loc="lower left")
+    return tidy(axes, "learning rate", named("loss", unit))

@@ -1,0 +1,119 @@
+"""The rule of thumb of those who watch a run: halve when the loss spikes, ten times more when it barely moves."""
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+
+from thalweg.core.duration import check_duration, duration_field, in_steps
+from thalweg.core.fields import check_count, check_fraction, check_real, real_field, static_field
+from thalweg.core.rule import Rule, check_rule, required, rule_field
+from thalweg.core.tree import scaled
+from thalweg.core.types import Params, Scalar, State, real
+from thalweg.rules.wrappers.plateau import chosen
+
+
+class ReactiveState(NamedTuple):
+    """The rule's state and the scale of its updates; the loss to compare with, whether it spiked, looks to wait.
+
+    Of the stretch that goes on: the steps seen and their mean loss.
+    """
+
+    rule: State
+    scale: Scalar
+    last: Scalar
+    spiked: Scalar
+    waiting: Scalar
+    seen: Scalar
+    mean: Scalar
+
+
+class Reactive(Rule):
+    r"""A rule whose rate is halved when the loss spikes, and made ten times larger while it barely moves.
+
+    The update is \(s_t\,u_t\), with \(u_t\) the rule's and \(s_0 = 1\). The losses of \(k\) steps are averaged at a
+    time, \(\bar f\) is the last average (the first loss until there is one), and
+
+    - a loss \(f_t > \bar f + (\sigma - 1)\,|\bar f|\), twice the average of a positive loss, is a *spike*: at once
+      \(s \leftarrow\) `shrink` \(\cdot\, s\), and the loss itself becomes \(\bar f\): only a further doubling is
+      another spike;
+    - a new average \(> \bar f - \delta\,|\bar f|\) *barely moves*: \(s \leftarrow\) `grow` \(\cdot\, s\), as long as
+      there was no spike yet, not by the first average, and not within `cooldown` averages of the last growth.
+
+    A spike says that a larger rate is too large, so growth ends with the first: the scale cannot go up and down in
+    turn.
+
+    - `rule`: the rule around which it stands; its schedule goes on below the scale.
+    - `shrink`: in (0, 1). `grow`: >= 1; 1 for never.
+    - `spike`: \(\sigma\) > 1. `barely`: \(\delta\) in [0, 1).
+    - `every`: \(k\) >= 1, whole steps or `tw.Epochs(n)`.
+    - `cooldown`: averages that a new rate is given to show what it does, >= 0.
+    - `min_scale`, `max_scale`: the limits of \(s\), in (0, 1] and >= 1. Near a minimum a loss barely moves either: with
+      `max_scale=1` the rate is never larger than the rule's.
+
+    **Needs** what its rule needs, and in `update` the loss: `value`.
+    **Guarantee** None in general: the scale first only grows and then only falls, so it changes at most
+    \(\log_{\text{grow}} s_{\max} + \log_{1/\text{shrink}} s_{\max}/s_{\min}\) times, each rounded up.
+    **References** None: advice that courses give ("if it spikes, halve the rate; if it barely moves, try ten times
+    more"), with definitions. The growth by trial is that of Bengio 2012, arXiv:1206.5533, section 3.1.
+    """
+
+    rule: Rule = rule_field()
+    shrink: float = real_field(0.5)
+    grow: float = real_field(10.0)
+    spike: float = real_field(2.0)
+    barely: float = real_field(0.05)
+    every: Any = duration_field(10)
+    cooldown: int = static_field(1)
+    min_scale: float = real_field(1e-3)
+    max_scale: float = real_field(1e3)
+
+    def __check_init__(self):
+        check_rule(self)
+        check_real(self, "shrink", 0.0, 1.0, "in (0, 1)", open_low=True, open_high=True)
+        check_real(self, "grow", 1.0, jnp.inf, "a finite number >= 1", open_high=True)
+        check_real(self, "spike", 1.0, jnp.inf, "a finite number > 1", open_low=True, open_high=True)
+        check_fraction(self, "barely")
+        check_duration(self, "every", whole_run=False)
+        check_count(self, "cooldown", low=0)
+        check_real(self, "min_scale", 0.0, 1.0, "in (0, 1]", open_low=True)
+        check_real(self, "max_scale", 1.0, jnp.inf, "a finite number >= 1", open_high=True)
+
+    def init(self, params: Params) -> ReactiveState:
+        """Nothing seen."""
+        count = jnp.zeros((), jnp.int32)
+        no = jnp.zeros((), bool)
+        # The first average has only the first loss to be compared with: no growth by it.
+        return ReactiveState(self.rule.init(params), real(1.0), real(jnp.inf), no, count + 1, count, real(0.0))
+
+    def update(
+        self, grads: Params, state: ReactiveState, params: Params | None = None, **extra: Any
+    ) -> tuple[Params, ReactiveState]:
+        """The rule's update times the scale; then what the loss says about the scale."""
+        value = required(self, grads, "value", extra.get("value"))
+        update, inner = self.rule.update(grads, state.rule, params, **extra)
+        state = state._replace(rule=inner)
+        return scaled(state.scale, update), state if value is None else self.look(state, real(value))
+
+    def look(self, state: ReactiveState, value: Scalar) -> ReactiveState:
+        """The state after one more loss."""
+        state = state._replace(last=jnp.where(jnp.isposinf(state.last), value, state.last))
+        seen, size = state.seen + 1, jnp.abs(state.last)
+        mean = state.mean + (value - state.mean) / real(seen)
+        before = state._replace(seen=seen, mean=mean)
+        grows = (mean > state.last - self.barely * size) & ~state.spiked & (state.waiting == 0)
+        looked = state._replace(
+            scale=jnp.where(grows, jnp.minimum(state.scale * self.grow, self.max_scale), state.scale),
+            last=mean,
+            waiting=jnp.where(grows, self.cooldown, jnp.maximum(state.waiting - 1, 0)),
+            seen=jnp.zeros_like(seen),
+            mean=jnp.zeros_like(mean),
+        )
+        shrunk = looked._replace(
+            scale=jnp.maximum(state.scale * self.shrink, self.min_scale), last=value, spiked=jnp.ones_like(state.spiked)
+        )
+        calm = chosen(real(seen) >= in_steps(self, "every"), looked, before)
+        return chosen(value > state.last + (self.spike - 1) * size, shrunk, calm)
+
+    def rate(self, state: ReactiveState) -> Scalar:
+        """The rule's, times the scale."""
+        return self.rule.rate(state.rule) * state.scale
