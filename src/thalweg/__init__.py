@@ -32,6 +32,9 @@ from thalweg.rules.adam import Adam
 from thalweg.rules.adamw import AdamW
 from thalweg.rules.freeze import Freeze
 from thalweg.rules.masks import matrices
+from thalweg.rules.matrix.muon import Muon
+from thalweg.rules.matrix.shampoo import Shampoo
+from thalweg.rules.matrix.soap import SOAP
 from thalweg.rules.momentum import Momentum
 from thalweg.rules.partition import Partition
 from thalweg.rules.sgd import SGD
@@ -134,6 +137,7 @@ __all__ = [
     "Nesterov",
     "Move",
     "Multipliers",
+    "Muon",
     "Never",
     "Nonsmooth",
     "Objective",
@@ -149,12 +153,14 @@ __all__ = [
     "Rule",
     "SAM",
     "SGD",
+    "SOAP",
     "SVRG",
     "Schedule",
     "ScheduleFree",
     "ScheduleFreeSGD",
     "Seconds",
     "SimulatedAnnealing",
+    "Shampoo",
     "Simplex",
     "Solver",
     "Status",

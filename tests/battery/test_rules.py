@@ -34,7 +34,11 @@ NAMESAKES["partition"] = lambda rule: optax.partition(
     {pattern: NAMESAKES["sgd"](inner) for pattern, inner in zip(rule.patterns, rule.rules, strict=True)},
     lambda params: jax.tree.map(lambda leaf: rule.patterns[0], params),
 )
-UNKNOWN_TO_OPTAX: dict[str, str] = {}
+UNKNOWN_TO_OPTAX: dict[str, str] = {
+    "muon": "Optax weighs gradient and momentum otherwise: tests/rules/test_muon.py compares what is the same",
+    "shampoo": "pytorch_optimizer",
+    "soap": "pytorch_optimizer",
+}
 """Rows without a namesake in Optax, and who else has one: `tests/peers` compares them with its numbers."""
 STEPS = 20
 CLOSE = 1e-12 if X64 else 5e-6

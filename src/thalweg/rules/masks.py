@@ -23,15 +23,10 @@ def check_mask(owner: Any) -> None:
         fail(owner, "mask", owner.mask, "None or a function of the parameters, for instance tw.matrices")
 
 
-def masked(owner: Any, params: Params) -> Params:
-    """`params` with a 0 in place of every leaf for which the owner's mask is False.
-
-    The 0 is a scalar, so it takes no memory; a product with 0 would be NaN where the leaf is infinite.
-    """
-    if owner.mask is None:
-        return params
-    chosen = owner.mask(params)
-    leaves, structure = jax.tree.flatten(chosen)
+def chosen(owner: Any, params: Params) -> Any:
+    """What the owner's mask returns, once it is known to be one bool a leaf."""
+    choice = owner.mask(params)
+    leaves, structure = jax.tree.flatten(choice)
     others = [type(leaf).__name__ for leaf in leaves if not isinstance(leaf, bool)]
     if structure != jax.tree.structure(params) or others:
         found = "a tree of another structure" if structure != jax.tree.structure(params) else f"a leaf {others[0]}"
@@ -39,4 +34,14 @@ def masked(owner: Any, params: Params) -> Params:
             f"{type(owner).__name__}(mask={owner.mask!r}): mask must return the parameters' tree with True or False in "
             f"place of every leaf, but it returned {found}."
         )
-    return jax.tree.map(lambda yes, leaf: leaf if yes else jnp.zeros((), leaf.dtype), chosen, params)
+    return choice
+
+
+def masked(owner: Any, params: Params) -> Params:
+    """`params` with a 0 in place of every leaf for which the owner's mask is False.
+
+    The 0 is a scalar, so it takes no memory; a product with 0 would be NaN where the leaf is infinite.
+    """
+    if owner.mask is None:
+        return params
+    return jax.tree.map(lambda yes, leaf: leaf if yes else jnp.zeros((), leaf.dtype), chosen(owner, params), params)
