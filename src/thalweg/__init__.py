@@ -56,7 +56,7 @@ from thalweg.solvers.descent.lbfgs import LBFGS
 from thalweg.solvers.descent.steepest import SteepestDescent
 from thalweg.solvers.finite_sum.svrg import SVRG
 from thalweg.solvers.first_order.nesterov import Nesterov
-from thalweg.solvers.first_order.sam import SAM
+from thalweg.solvers.first_order.sam import ASAM, SAM
 from thalweg.solvers.first_order.schedule_free import ScheduleFree, ScheduleFreeSGD
 from thalweg.solvers.trust_region.steihaug import SteihaugCG
 from thalweg.solvers.trust_region.subproblem import Proposal, Subproblem
@@ -88,6 +88,7 @@ if TYPE_CHECKING:
     from thalweg import losses, plot, problems
 
 __all__ = [
+    "ASAM",
     "Adam",
     "AdamW",
     "AdaptiveClip",

@@ -30,6 +30,7 @@ OTHERS = {
     "soap-numbers": ("soap", "rosenbrock", tw.SOAP(0.1, 0.5, 0.9, 1e-2, 0.7)),
     "nesterov-numbers": ("nesterov", "rosenbrock", tw.Nesterov(tw.Momentum(5e-4, 0.95))),
     "sam-numbers": ("sam", "rosenbrock", tw.SAM(tw.SGD(1e-3), rho=0.3)),
+    "asam-numbers": ("asam", "rosenbrock", tw.ASAM(tw.SGD(1e-3), rho=0.3, offset=0.1)),
     "schedule-free-sgd-numbers": ("schedule-free-sgd", "rosenbrock", tw.ScheduleFreeSGD(2e-3, beta=0.5, power=1)),
     "steepest-descent-numbers": ("steepest-descent", "rosenbrock", tw.SteepestDescent(tw.Backtracking(0.3, 0.8))),
     "lbfgs-full-ring": ("lbfgs", "rosenbrock", tw.LBFGS(3)),

@@ -51,8 +51,8 @@ class Shampoo(Rule):
     - `learning_rate`: \(\eta\) >= 0, or a schedule. `b1`: \(\beta_1\) in [0, 1), or a schedule.
     - `b2`: \(\beta_2\) in [0, 1], or a schedule. 1: sums, as above; less: means, \(L_t = \beta_2 L_{t-1} +
       (1-\beta_2) G_t G_t^\top\), divided by \(1-\beta_2^t\) for their start at zero.
-    - `eps`: > 0. A root is that of \(L + \varepsilon\lambda_{\max}(L)\, I\), of \(v + \varepsilon \max v\): relative, so
-      that the unit of the loss does not matter. The paper starts from \(L_0 = \varepsilon I\) instead.
+    - `eps`: > 0. Roots are those of \(L + \varepsilon\lambda_{\max}(L)\, I\) and \(v + \varepsilon \max v\): relative,
+      so that the unit of the loss does not matter. The paper starts from \(L_0 = \varepsilon I\) instead.
     - `graft`: "none"; or each leaf's step is given the length that another step would have: "sgd", that of \(m_t\);
       "adagrad", that of the diagonal rule above (for \(\beta_2 < 1\), RMSProp).
     - `every`: >= 1. The roots are taken anew in each of the first `every` steps, and then once in `every`: roots of
@@ -155,22 +155,23 @@ class Shampoo(Rule):
     def direction(self, m: jax.Array, squares: Any, roots: tuple[jax.Array, ...], share: Scalar) -> jax.Array:
         """The step of one leaf per unit of rate."""
         axes = own_axes(m, self.stacked)
-        plain = m
+        diagonal = d = m
         if squares is not None:
-            plain = m / jnp.sqrt(damped(squares / share.astype(m.dtype), self.eps, axes))
+            diagonal = d = m / jnp.sqrt(damped(squares / share.astype(m.dtype), self.eps, axes))
         if roots:
             blocks = cut(m, self)
             for axis, root in enumerate(roots):
                 blocks = along(root, blocks, axis)
             d = join(blocks, m, self)
-        else:
-            d = plain
         if self.graft == "none":
             return d
-        like, length = (
-            jnp.sqrt(jnp.sum(x**2, axis=axes, keepdims=True)) for x in (m if self.graft == "sgd" else plain, d)
-        )
-        return d * like / jnp.where(length > 0, length, 1)
+        length = lengths(d, axes)
+        return d * lengths(m if self.graft == "sgd" else diagonal, axes) / jnp.where(length > 0, length, 1)
+
+
+def lengths(array: jax.Array, axes: tuple[int, ...]) -> jax.Array:
+    """Euclidean norms over these axes."""
+    return jnp.sqrt(jnp.sum(array**2, axis=axes, keepdims=True))
 
 
 def damped(values: jax.Array, eps: Any, axes: tuple[int, ...]) -> jax.Array:

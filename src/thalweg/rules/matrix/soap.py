@@ -38,16 +38,16 @@ class SOAP(Rule):
     \[ X_{t+1} = X_t - \eta_t \Bigl( Q_L\, \frac{Q_L^\top M_t Q_R/(1-\beta_1^t)}{\sqrt{V_t/(1-\beta_2^t)} + \varepsilon}
        \, Q_R^\top + \lambda X_t \Bigr). \]
 
-    \(Q_L, Q_R\) approximate the eigenvectors of \(L, R\): those of the first gradient's factors, refreshed after every
-    `every`-th step by \(Q \leftarrow \mathrm{qr}(L Q)\), one step of orthogonal iteration. A tensor has a factor for each
-    axis; vectors and scalars have none, and for them this is AdamW.
+    \(Q_L, Q_R\) approximate the eigenvectors of \(L, R\): those of the first gradient's factors, refreshed after
+    `every` steps by \(Q \leftarrow \mathrm{qr}(L Q)\), one step of orthogonal iteration. A tensor has a factor for each
+    of its axes; vectors and scalars have none, and for them this is AdamW.
 
-    As in the authors' code the first gradient only makes the bases: the first update is zero, and enters no mean. Before
-    the refresh the columns are sorted by their estimated eigenvalues, and \(V\) with them.
+    As in the authors' code the first gradient only makes the bases: the first update is zero, and Adam's means begin
+    with the second gradient. Before a refresh the columns are sorted by their estimated eigenvalues, \(V\) with them.
 
     - `learning_rate`: \(\eta\) >= 0, or a schedule; it multiplies the decay too. `b1`, `b2`: in [0, 1), or schedules.
-    - `eps`: \(\varepsilon\) >= 0, outside the root and beside the corrected mean, as in our Adam; the authors' code adds
-      it to \(\sqrt{V_t}\) before the correction.
+    - `eps`: \(\varepsilon\) >= 0, outside the root and after the correction, as in our Adam; the authors' code adds it
+      to \(\sqrt{V_t}\) before.
     - `weight_decay`: \(\lambda\) >= 0, decoupled. `every`: >= 1.
     - `max_size`: >= 1. An axis longer than this keeps its own basis: no factor, no eigenvectors.
     - `stacked`: how many leading axes count separate parameters, 1 where layers are scanned.
