@@ -23,8 +23,8 @@ OURS = {
     "soap, refreshed": tw.SOAP(0.05, 0.8, 0.9, weight_decay=0.0, every=2),
 }
 CLOSE = {"asam": 1e-7, "shampoo": 1e-9, "soap": 1e-6, "soap, refreshed": 1e-6}
-"""Their SAM takes norms in float32. Shampoo's epsilon is theirs at the start and ours relative to the largest eigenvalue, so both are tiny here, and the
-first factor has an eigenvalue of 0. SOAP's is added before the correction or after, and their QR is in float32."""
+"""Their SAM takes norms in float32. Shampoo's epsilon is added at the start, ours relative to the largest value, and so
+both are tiny here. SOAP's is added before the correction, ours after, and their QR is in float32."""
 W = np.asarray([[0.5, -1.0, 2.0], [1.5, 0.25, -0.75]])
 B = np.asarray([0.3, -0.6, 0.9])
 

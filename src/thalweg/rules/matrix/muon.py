@@ -132,7 +132,8 @@ class Muon(Rule):
         def step(g, direction, x, eta, decay):
             return (-eta * (direction + decay * x),)
 
-        ahead, m = lift(average, (mine, state.m), at(self.beta, state.count))
+        unrounded = jax.tree.map(lambda g: g.astype(wide(g.dtype)), mine)
+        ahead, m = lift(average, (unrounded, state.m), at(self.beta, state.count))
         (update,) = lift(step, (mine, self.orthogonal(ahead), x), self.rate(state), self.weight_decay)
         return eqx.combine(update, others_update), MuonState(state.count + 1, m, others)
 
