@@ -33,7 +33,7 @@ def tensor(gradient, w, steps, *, learning_rate, b1, b2, eps, every, graft="none
         for axis in range(k):
             rows = np.moveaxis(g, axis, 0).reshape(w.shape[axis], -1)
             factors[axis] = b2 * factors[axis] + new * rows @ rows.T
-            if t <= every or (t - 1) % every == 0:
+            if (t <= every and t in (1, 2, 4, 8)) or (t - 1) % every == 0:
                 roots[axis] = inverse_root(factors[axis] / share, 2 * k, eps)
             d = np.moveaxis(np.tensordot(roots[axis], d, axes=(1, axis)), 0, axis)
         if graft != "none":

@@ -55,8 +55,8 @@ class Shampoo(Rule):
       so that the unit of the loss does not matter. The paper starts from \(L_0 = \varepsilon I\) instead.
     - `graft`: "none"; or each leaf's step is given the length that another step would have: "sgd", that of \(m_t\);
       "adagrad", that of the diagonal rule above (for \(\beta_2 < 1\), RMSProp).
-    - `every`: >= 1. The roots are taken anew in each of the first `every` steps, and then once in `every`: roots of
-      one gradient alone would hold for steps in directions of which they know nothing.
+    - `every`: >= 1. The roots are taken anew once in so many steps, and before that at the steps 2, 4, 8, ...: roots of
+      the first gradient alone would hold for many steps in directions of which they know nothing.
     - `block_size`: >= 1. A longer axis is cut into equal blocks, each block of the leaf with factors of its own.
     - `stacked`: how many leading axes count separate parameters, 1 where layers are scanned.
 
@@ -125,7 +125,9 @@ class Shampoo(Rule):
         (m,) = lift(lambda m, g, b1: (b1 * m + (1 - b1) * g,), (state.m, grads), b1)
         leaves, structure = jax.tree.flatten(grads)
         squares, factors, exponents = mapped(3, observe, leaves, state.squares, state.factors)
-        due = (state.count < self.every) | (state.count % self.every == 0)
+        # The number of the step, one more than the count, is a power of two if they share no bit.
+        early = (state.count < self.every) & (state.count & (state.count + 1) == 0)
+        due = early | (state.count % self.every == 0)
         roots = jax.lax.cond(due, lambda: self.roots_of(factors, exponents, share), lambda: state.roots)
 
         def step(g, m, squares, roots):
