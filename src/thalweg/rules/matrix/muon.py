@@ -30,10 +30,10 @@ MOONSHOT = 0.2
 """The root mean square of an update of AdamW in training, by which Moonshot scales."""
 
 SCALES = {
-    "original": lambda rows, columns: math.sqrt(max(1.0, rows / columns)),
-    "rms": lambda rows, columns: MOONSHOT * math.sqrt(max(rows, columns)),
+    "original": lambda outputs, inputs: math.sqrt(max(1.0, outputs / inputs)),
+    "rms": lambda outputs, inputs: MOONSHOT * math.sqrt(max(outputs, inputs)),
 }
-"""The factor of an update; rows are outputs, columns inputs."""
+"""The factor of an update, by the numbers of outputs and inputs."""
 
 OUTPUTS = ("last", "first")
 
@@ -156,34 +156,34 @@ class Muon(Rule):
     def orthogonal(self, tree: Params) -> Params:
         """Every matrix with its singular values near 1, times its factor; in at least float32."""
         leaves, structure = jax.tree.flatten(tree)
-        sizes = [shape_of(leaf, self.stacked, self.outputs) for leaf in leaves]
-        lying = [self.lying(leaf, size) for leaf, size in zip(leaves, sizes, strict=True)]
-        done = grouped(lambda y: (newton_schulz(y, self.iterations),), lying)
+        matrices = [self.as_matrices(leaf) for leaf in leaves]
+        done = grouped(lambda y: (self.near_one(y),), [lying(each) for each in matrices])
         out = []
-        for leaf, (_, rows, columns), (y,) in zip(leaves, sizes, done, strict=True):
-            matrices = y if rows <= columns else y.mT
-            by_output = matrices if self.outputs == "first" else matrices.mT
-            out.append(SCALES[self.scale](rows, columns) * by_output.astype(wide(leaf.dtype)).reshape(leaf.shape))
+        for leaf, each, (y,) in zip(leaves, matrices, done, strict=True):
+            near = y if each.shape == y.shape else y.mT
+            out.append(self.factor(*each.shape[1:]) * near.astype(each.dtype).reshape(leaf.shape))
         return structure.unflatten(out)
 
-    def lying(self, leaf: jax.Array, size: tuple[int, int, int]) -> jax.Array:
-        """A leaf as matrices of norm 1, with no more rows than columns."""
-        count, rows, columns = size
-        wider = leaf.astype(wide(leaf.dtype))
-        first = self.outputs == "first"
-        matrices = wider.reshape(size) if first else wider.reshape(count, columns, rows).mT
-        matrices = matrices if rows <= columns else matrices.mT
+    def as_matrices(self, leaf: jax.Array) -> jax.Array:
+        """A leaf as a batch of matrices: the axis of the outputs, and all others of one kernel as one."""
+        axes = leaf.shape[self.stacked :]
+        rows = math.prod(axes[:-1]) if self.outputs == "last" else axes[0]
+        return leaf.astype(wide(leaf.dtype)).reshape(-1, rows, math.prod(axes) // rows)
+
+    def factor(self, rows: int, columns: int) -> float:
+        """What an update of such a matrix is multiplied by."""
+        return SCALES[self.scale](columns, rows) if self.outputs == "last" else SCALES[self.scale](rows, columns)
+
+    def near_one(self, matrices: jax.Array) -> jax.Array:
+        """Lying matrices with their singular values near 1."""
         norms = jnp.sqrt(jnp.sum(jnp.square(matrices), axis=(1, 2), keepdims=True))
         unit = matrices / jnp.maximum(norms, jnp.asarray(self.eps).astype(norms.dtype))
-        return unit.astype(jnp.bfloat16) if self.bfloat16 else unit
+        return newton_schulz(unit.astype(jnp.bfloat16) if self.bfloat16 else unit, self.iterations)
 
 
-def shape_of(leaf: jax.Array, stacked: int, outputs: str) -> tuple[int, int, int]:
-    """How many matrices a leaf is, of how many outputs (rows) and inputs (columns)."""
-    axes = leaf.shape[stacked:]
-    rows = axes[-1] if outputs == "last" else axes[0]
-    count = math.prod(leaf.shape[:stacked])
-    return count, rows, math.prod(axes) // rows
+def lying(matrices: jax.Array) -> jax.Array:
+    """Transposed, if they have more rows than columns: the iteration squares the shorter side."""
+    return matrices if matrices.shape[1] <= matrices.shape[2] else matrices.mT
 
 
 def newton_schulz(y: jax.Array, iterations: int) -> jax.Array:
