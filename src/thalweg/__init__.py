@@ -47,6 +47,9 @@ from thalweg.rules.layerwise.adam_mini import AdamMini
 from thalweg.rules.layerwise.lamb import LAMB
 from thalweg.rules.layerwise.lars import LARS
 from thalweg.rules.masks import matrices
+from thalweg.rules.matrix.muon import Muon
+from thalweg.rules.matrix.shampoo import Shampoo
+from thalweg.rules.matrix.soap import SOAP
 from thalweg.rules.momentum import Momentum
 from thalweg.rules.parameter_free.dadapt_adam import DAdaptAdam
 from thalweg.rules.parameter_free.prodigy import Prodigy
@@ -84,6 +87,7 @@ from thalweg.solvers.finite_sum.svrg import SVRG
 from thalweg.solvers.first_order.nesterov import Nesterov
 from thalweg.solvers.first_order.sam import SAM
 from thalweg.solvers.first_order.schedule_free import ScheduleFree, ScheduleFreeAdamW, ScheduleFreeSGD
+from thalweg.solvers.first_order.sam import ASAM
 from thalweg.solvers.trust_region.steihaug import SteihaugCG
 from thalweg.solvers.trust_region.subproblem import Proposal, Subproblem
 from thalweg.solvers.trust_region.trust_region import TrustRegion
@@ -127,6 +131,7 @@ __all__ = [
     "AdEMAMix",
     "ADOPT",
     "AMSGrad",
+    "ASAM",
     "AugmentedLagrangian",
     "Average",
     "Backtracking",
@@ -196,6 +201,7 @@ __all__ = [
     "Momentum",
     "Move",
     "Multipliers",
+    "Muon",
     "NAdam",
     "Nesterov",
     "Never",
@@ -233,10 +239,12 @@ __all__ = [
     "ScheduleFreeSGD",
     "Seconds",
     "SGD",
+    "Shampoo",
     "SignSGD",
     "Simplex",
     "SimulatedAnnealing",
     "SkipNonfinite",
+    "SOAP",
     "Solver",
     "Sophia",
     "split",

@@ -88,6 +88,9 @@ UNKNOWN_TO_OPTAX: dict[str, str] = {
     "cautious": "pytorch_optimizer, inside MARS",
     "mars": "pytorch_optimizer",
     "reactive": "nobody: advice given in courses",
+    "muon": "Optax weighs gradient and momentum otherwise: tests/rules/test_muon.py compares what is the same",
+    "shampoo": "pytorch_optimizer",
+    "soap": "pytorch_optimizer",
 }
 """Rows without a namesake in Optax, and who else has one: `tests/peers` compares them with its numbers."""
 RANDOM = ("gradient-noise",)

@@ -1,4 +1,4 @@
-"""SAM around any rule: formula, batches, dropout, running statistics."""
+"""SAM and ASAM around any rule: formula, batches, dropout, running statistics."""
 
 import equinox as eqx
 import jax
@@ -9,6 +9,7 @@ import pytest
 import thalweg as tw
 from tests.helpers import EPS, X64, Counted, assert_close, iterates, quartic
 from thalweg.core.iterate import bind
+from thalweg.solvers.first_order.sam import sharpened
 
 CLOSE = 1e-12 if X64 else 1e-4
 WIDE = float if X64 else np.float32
@@ -37,6 +38,41 @@ def test_it_ends_in_the_oscillation_of_its_docstring(curvature):
     amplitude = eta * curvature * rho / (2 - eta * curvature)
     np.testing.assert_allclose(np.abs(xs), amplitude, rtol=1e-4)
     assert xs[0] * xs[1] < 0
+
+
+def test_asam_oscillates_in_units_of_the_minimum():
+    """A minimum at 3 is left by thirty times as much as one at 0.1, up to the offset."""
+    eta, rho, curvature, minimum = 0.1, 0.01, 4.0, np.asarray([3.0, 0.1], WIDE)
+    for i in range(2):
+        problem = tw.Problem(lambda x, i=i: 0.5 * curvature * jnp.sum((x - minimum[i]) ** 2))
+        xs = np.asarray(iterates(problem, tw.ASAM(tw.SGD(eta), rho, 0.05), np.ones(1, WIDE), 300))[-2:, 0] - minimum[i]
+        amplitude = eta * curvature * rho * (minimum[i] + 0.05) / (2 - eta * curvature)
+        np.testing.assert_allclose(np.abs(xs), amplitude, rtol=0.02)
+        assert xs[0] * xs[1] < 0
+
+
+def test_asam_does_not_see_a_scaling_that_the_loss_does_not_see():
+    """The worst value nearby is the same for (a, b) and (10 a, b / 10) where only the product counts; SAM's is not."""
+
+    def loss(x):
+        return (x[0] * x[1] - 1) ** 2
+
+    def worst(rho, offset, scale):
+        x = jnp.asarray([2.0 * scale, 1.5 / scale], WIDE)
+        sharp = sharpened(tw.Problem(loss).objective, rho, offset)
+        near = sharp.evaluate(x)
+        return np.asarray(near.grad) * np.asarray(x)
+
+    np.testing.assert_allclose(worst(0.1, 0.0, 10.0), worst(0.1, 0.0, 1.0), rtol=1e-5)
+    assert not np.allclose(worst(0.1, None, 10.0), worst(0.1, None, 1.0), rtol=0.1)
+
+
+def test_asam_moves_an_entry_at_zero_by_its_offset_only():
+    problem, start = tw.Problem(quartic), np.zeros(3, WIDE)
+    alone = iterates(problem, tw.FirstOrder(tw.SGD(0.01)), start, 1)
+    assert_close(iterates(problem, tw.ASAM(tw.SGD(0.01), offset=0.0), start, 1), alone, CLOSE)
+    moved = iterates(problem, tw.ASAM(tw.SGD(0.01), offset=0.1), start, 1)
+    assert not np.allclose(moved, alone, rtol=1e-2)
 
 
 def test_radius_zero_is_the_rule_alone_and_a_zero_gradient_is_no_accident():
@@ -125,6 +161,11 @@ def test_what_cannot_stand_inside_is_refused(inner):
 def test_a_negative_radius_is_refused():
     with pytest.raises(ValueError, match=r"SAM\(rho=-0.1\): rho must be a finite number >= 0"):
         tw.SAM(tw.SGD(0.1), -0.1)
+
+
+def test_a_negative_offset_is_refused():
+    with pytest.raises(ValueError, match=r"SAM\(offset=-1.0\): offset must be a finite number >= 0"):
+        tw.ASAM(tw.SGD(0.1), offset=-1.0)
 
 
 def test_an_optax_transformation_stands_inside():

@@ -11,6 +11,23 @@ import pytorch_optimizer as more
 import torch
 
 STEPS = 10
+
+
+class Each:
+    """An optimizer for the matrix and another one for the vector."""
+
+    def __init__(self, *optimizers):
+        self.optimizers = optimizers
+
+    def zero_grad(self):
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
+
+    def step(self, closure):
+        for optimizer in self.optimizers:
+            optimizer.step()
+
+
 CASES = {
     "sgd": lambda p: torch.optim.SGD(p, 0.05),
     "momentum": lambda p: torch.optim.SGD(p, 0.05, momentum=0.9),
@@ -49,6 +66,10 @@ CASES = {
     "dadapt-adam": lambda p: more.DAdaptAdam(
         p, 0.9, (0.8, 0.9), 0.01, weight_decay=0.1, weight_decouple=True, bias_correction=True, eps=1e-6
     ),
+    "asam": lambda p: more.SAM(p, torch.optim.SGD, rho=0.3, adaptive=True, lr=0.05),
+    "shampoo": lambda p: Each(more.Shampoo(p[:1], 0.1, matrix_eps=1e-14), torch.optim.SGD(p[1:], 0.05)),
+    "soap": lambda p: more.SOAP(p, 0.05, betas=(0.8, 0.9), weight_decay=0.0, precondition_frequency=100),
+    "soap, refreshed": lambda p: more.SOAP(p, 0.05, betas=(0.8, 0.9), weight_decay=0.0, precondition_frequency=2),
 }
 
 
@@ -68,10 +89,16 @@ def run(make) -> list:
     w = torch.tensor([[0.5, -1.0, 2.0], [1.5, 0.25, -0.75]], dtype=torch.float64, requires_grad=True)
     b = torch.tensor([0.3, -0.6, 0.9], dtype=torch.float64, requires_grad=True)
     optimizer, path = make([w, b]), []
-    for _ in range(STEPS):
+
+    def closure():
         optimizer.zero_grad()
-        loss(w, b).backward()
-        optimizer.step()
+        value = loss(w, b)
+        value.backward()
+        return value
+
+    for _ in range(STEPS):
+        closure()
+        optimizer.step(closure)
         path.append([w.detach().tolist(), b.detach().tolist()])
     return path
 

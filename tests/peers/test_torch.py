@@ -40,9 +40,16 @@ OURS = {
     "prodigy": tw.Prodigy(0.9, 0.8, 0.9, eps=1e-6, weight_decay=0.1, d0=0.01),
     "prodigy, safeguard": tw.Prodigy(0.9, 0.8, 0.9, 0.7, d0=0.01, growth=1.5, safeguard=True),
     "dadapt-adam": tw.DAdaptAdam(0.9, 0.8, 0.9, 1e-6, weight_decay=0.1, d0=0.01),
+    "asam": tw.ASAM(tw.SGD(0.05), 0.3, 0.0),
+    "shampoo": tw.Partition({"0": tw.Shampoo(0.1, 0.0, eps=1e-14, every=1), "1": tw.SGD(0.05)}),
+    "soap": tw.SOAP(0.05, 0.8, 0.9, weight_decay=0.0, every=100),
+    "soap, refreshed": tw.SOAP(0.05, 0.8, 0.9, weight_decay=0.0, every=2),
 }
-# pytorch_optimizer computes Adam-mini in float32, and adds 1e-15 to the squares of MARS.
 CLOSE = {"adam-mini": 1e-7, "mars": 1e-10, "mars, cautious": 1e-10}
+"""pytorch_optimizer computes Adam-mini in float32, and adds 1e-15 to the squares of MARS."""
+CLOSE |= {"asam": 1e-7, "shampoo": 1e-9, "soap": 1e-6, "soap, refreshed": 1e-6}
+"""Their SAM takes norms in float32. Shampoo's epsilon is added at the start, ours relative to the largest value, and so
+both are tiny here. SOAP's is added before the correction, ours after, and their QR is in float32."""
 W = np.asarray([[0.5, -1.0, 2.0], [1.5, 0.25, -0.75]])
 B = np.asarray([0.3, -0.6, 0.9])
 
@@ -65,8 +72,9 @@ def test_every_path_has_a_rule():
 @pytest.mark.skipif(not X64, reason="the numbers are those of float64")
 @pytest.mark.parametrize("name", OURS)
 def test_equals_torch(name):
-    w, b = iterates(tw.Problem(loss), tw.FirstOrder(OURS[name]), (W, B), len(PATHS[name]))
-    close = CLOSE.get(name, 1e-12)
+    method, close = OURS[name], CLOSE.get(name, 1e-12)
+    solver = tw.FirstOrder(method) if isinstance(method, tw.Rule) else method
+    w, b = iterates(tw.Problem(loss), solver, (W, B), len(PATHS[name]))
     np.testing.assert_allclose(w[1:], [step[0] for step in PATHS[name]], rtol=close, atol=close)
     np.testing.assert_allclose(b[1:], [step[1] for step in PATHS[name]], rtol=close, atol=close)
 

@@ -3,8 +3,9 @@
 import numpy as np
 
 
-def run(value_and_grad, x0, steps, *, learning_rate, rho, norms):
+def run(value_and_grad, x0, steps, *, learning_rate, rho, offset, norms):
     """X <- x - eta grad f(x + rho g / |g|)."""
+    assert offset is None
     xs = [x0]
     for _ in range(steps):
         x = xs[-1]

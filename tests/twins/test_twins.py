@@ -82,8 +82,13 @@ OTHERS = {
         "rosenbrock",
         tw.ScheduleFreeAdamW(0.05, 0.5, 0.9, 1e-2, weight_decay=0.7, power=1),
     ),
+    "muon-numbers": ("muon", "rosenbrock", tw.Muon(0.3, others=tw.SGD(1e-3))),
+    "shampoo-means": ("shampoo", "rosenbrock", tw.Shampoo(0.1, 0.5, 0.9, 1e-3)),
+    "shampoo-grafted": ("shampoo", "rosenbrock", tw.Shampoo(1e-3, graft="sgd")),
+    "soap-numbers": ("soap", "rosenbrock", tw.SOAP(0.1, 0.5, 0.9, 1e-2, 0.7)),
     "nesterov-numbers": ("nesterov", "rosenbrock", tw.Nesterov(tw.Momentum(5e-4, 0.95))),
     "sam-numbers": ("sam", "rosenbrock", tw.SAM(tw.SGD(1e-3), rho=0.3)),
+    "asam-numbers": ("asam", "rosenbrock", tw.ASAM(tw.SGD(1e-3), rho=0.3, offset=0.1)),
     "schedule-free-sgd-numbers": ("schedule-free-sgd", "rosenbrock", tw.ScheduleFreeSGD(2e-3, beta=0.5, power=1)),
     "steepest-descent-numbers": ("steepest-descent", "rosenbrock", tw.SteepestDescent(tw.Backtracking(0.3, 0.8))),
     "lbfgs-full-ring": ("lbfgs", "rosenbrock", tw.LBFGS(3)),
@@ -128,9 +133,9 @@ OTHERS = {
     "fista-numbers": ("fista", "lasso", tw.FISTA(8.0, decrease=0.7, growth=1.5)),
 }
 CASES = EXAMPLES | OTHERS
-DIFFERENT = {"trust-region": 5, "adopt": STEPS, "accumulate": 1 + STEPS // 2}
+DIFFERENT = {"trust-region": 5, "adopt": STEPS, "soap": STEPS, "accumulate": 1 + STEPS // 2}
 """Points at least where a method may stay: a trust region may refuse a step, and ends after a few on a quadratic; ADOPT
-only remembers its first gradient; accumulation saves two up. All others move at every step."""
+and SOAP only remember their first gradient; accumulation saves two up. All others move at every step."""
 
 pytestmark = pytest.mark.skipif(not X64, reason="rounding in float32 hides a wrong formula")
 

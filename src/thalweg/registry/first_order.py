@@ -5,7 +5,7 @@ from thalweg.registry.rules import MOMENTA, RATES
 from thalweg.rules.momentum import Momentum
 from thalweg.rules.sgd import SGD
 from thalweg.solvers.first_order.nesterov import Nesterov
-from thalweg.solvers.first_order.sam import SAM
+from thalweg.solvers.first_order.sam import ASAM, SAM
 from thalweg.solvers.first_order.schedule_free import ScheduleFreeAdamW, ScheduleFreeSGD
 
 AHEAD = MOMENTA | {"quadratic": (1.0, (10 - 1) / (10 + 1))}
@@ -39,6 +39,20 @@ ROWS = (
         memory="that of its rule",
         twin="tests.twins.sam",
         reference="Foret, Kleiner, Mobahi & Neyshabur 2021, arXiv:2010.01412",
+        year=2021,
+    ),
+    Method(
+        name="asam",
+        make=ASAM,
+        family="first order",
+        # The same radius, now in units of the parameters.
+        example=lambda problem: ASAM(SGD(RATES.get(problem, 0.1)), rho=1e-3),
+        solves=("least-squares",),
+        claim=Neighbourhood(radius=2e-3, of="x", on="least-squares", after=60.0),
+        cost="2 gradients",
+        memory="that of its rule",
+        twin="tests.twins.asam",
+        reference="Kwon, Kim, Park & Choi 2021, arXiv:2102.11600",
         year=2021,
     ),
     Method(

@@ -1,4 +1,4 @@
-"""Sharpness-aware minimisation."""
+"""Sharpness-aware minimisation, in a ball and in units of the parameters."""
 
 from typing import Any
 
@@ -11,19 +11,21 @@ from thalweg.core.optimality import residual
 from thalweg.core.oracle import Oracle
 from thalweg.core.problem import Problem
 from thalweg.core.solver import Solver
-from thalweg.core.tree import axpy, norm
+from thalweg.core.tree import axpy, combine, norm
 from thalweg.core.types import Evals, Evaluation, Key, Params, Scalar, State, Step, is_number
 
 
 class Sharp(Objective):
     r"""An objective whose gradient is taken at the worst point nearby.
 
-    \(x + \rho\,\nabla f(x)/\|\nabla f(x)\|\), to first order the maximum of \(f\) on the ball around \(x\). Value,
+    \(x + \rho\,T^2\nabla f(x)/\|T\nabla f(x)\|\), to first order the maximum of \(f\) where
+    \(\|T^{-1}\varepsilon\| \le \rho\), with \(T = 1\), or \(T = |x| + c\) where there is an `offset` \(c\). Value,
     model state and metrics are those at \(x\); `aux` holds the gradient there beside the metrics.
     """
 
     smooth: Objective
     rho: Any
+    offset: Any = None
     data: Any = None
     frozen: Any = None
     key: Any = None
@@ -41,15 +43,22 @@ class Sharp(Objective):
     def evaluate(self, x: Params) -> Evaluation:
         """Two gradients: at `x`, and at the worst point."""
         here = self.smooth.evaluate(x)
-        length = norm(here.grad)
+        pull = self.in_units(here.grad, x)
+        length = norm(pull)
         scale = jnp.where(length > 0, self.rho / jnp.where(length > 0, length, 1), 0)
-        worst = self.smooth.evaluate(axpy(scale, here.grad, x))
+        worst = self.smooth.evaluate(axpy(scale, self.in_units(pull, x), x))
         return here._replace(grad=worst.grad, aux=(here.aux, here.grad))
 
+    def in_units(self, tree: Params, x: Params) -> Params:
+        """`T` times a tree."""
+        if self.offset is None:
+            return tree
+        return combine(lambda leaf, p: (jnp.abs(p) + jnp.asarray(self.offset).astype(p.dtype)) * leaf, tree, x)
 
-def sharpened(objective: Objective, rho: Any) -> Sharp:
+
+def sharpened(objective: Objective, rho: Any, offset: Any = None) -> Sharp:
     """The objective with its gradients taken at the worst point within `rho`."""
-    return Sharp(smooth=objective, rho=rho, data=objective.data)
+    return Sharp(smooth=objective, rho=rho, offset=offset, data=objective.data)
 
 
 class SAM(Solver):
@@ -63,6 +72,7 @@ class SAM(Solver):
 
     - `inner`: a rule, or a method with one gradient a step: `tw.SAM(tw.Nesterov(tw.Momentum(0.1)))`.
     - `rho`: the radius \(\rho\) >= 0, in the unit of `x` (Euclidean norm over all leaves).
+    - `offset`: None; or \(c\) >= 0: every entry is measured in units of \(T = |x| + c\), as `tw.ASAM` says.
 
     **Needs** a gradient; two a step. **Takes** what the inner method takes.
     **Guarantee** With a constant radius it ends near a minimum, not at it: around a minimum of curvature \(\lambda\)
@@ -73,9 +83,10 @@ class SAM(Solver):
 
     inner: Any = solver_field()
     rho: float = real_field(0.05)
+    offset: float | None = real_field(None)
 
     def __check_init__(self):
-        check_nonnegative(self, "rho")
+        check_nonnegative(self, "rho", *(["offset"] if self.offset is not None else []))
         if not isinstance(self.inner, Solver) or Oracle.WHOLE in self.inner.needs:
             fail(self, "inner", self.inner, "a rule, or a method with one gradient a step such as tw.Nesterov(rule)")
 
@@ -100,7 +111,7 @@ class SAM(Solver):
 
     def step(self, problem: Problem, state: State, key: Key) -> Step:
         """The inner method's step on the sharp objective; what it reports is put back to the objective itself."""
-        sharp = replace(problem, objective=sharpened(problem.objective, self.rho))
+        sharp = replace(problem, objective=sharpened(problem.objective, self.rho, self.offset))
         state, info, seen = self.inner.step(sharp, state, key)
         assert seen is not None
         aux, grad = seen.aux
@@ -108,3 +119,26 @@ class SAM(Solver):
         optimality = info.optimality if is_number(info.optimality) else residual(problem, seen.x, grad)
         twice = Evals(*(2 * count for count in info.evals))
         return Step(state, info._replace(optimality=optimality, evals=twice, aux=aux), seen)
+
+
+def ASAM(inner: Any, rho: float = 0.5, offset: float = 0.01) -> SAM:
+    r"""Adaptive sharpness-aware minimisation: SAM whose ball does not change when a layer's scale is moved to the next.
+
+    \[ T_t = |x_t| + c, \qquad \varepsilon_t = \rho\,\frac{T_t^2\,\nabla f(x_t)}{\|T_t\,\nabla f(x_t)\|}, \qquad
+       x_{t+1} = x_t + \mathrm{rule}\bigl(\nabla f(x_t + \varepsilon_t)\bigr). \]
+
+    It seeks \(\min_x \max_{\|T^{-1}\varepsilon\| \le \rho} f(x + \varepsilon)\), entry by entry.
+
+    - `inner`: as for `SAM`. `rho`: the radius \(\rho\) >= 0, a fraction of the parameters.
+    - `offset`: \(c\) >= 0, by which entries at zero can move too. With 0 a scaling of the parameters that leaves the
+      loss as it is leaves the path's values as they are, to first order.
+
+    The paper's code has \(T = 1\) for biases; here all leaves are alike.
+
+    **Needs** a gradient; two a step. **Takes** what the inner method takes.
+    **Guarantee** With a constant radius it ends near a minimum, not at it: around a minimum \(x^*\) of curvature
+    \(\lambda\) in one variable with `SGD(eta)` it oscillates by about
+    \(\eta\lambda\rho(|x^*| + c)/(2 - \eta\lambda)\).
+    **References** Kwon, Kim, Park & Choi 2021, arXiv:2102.11600.
+    """
+    return SAM(inner, rho, offset)
