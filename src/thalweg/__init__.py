@@ -23,19 +23,23 @@ from thalweg.core.status import Status
 from thalweg.core.trace import Trace
 from thalweg.core.variables import split
 from thalweg.run.result import MinimizeError, MinimizeWarning, Result
-from thalweg.core.average import EMA, Average
+from thalweg.core.average import EMA, SWA, Average, PolyakRuppert
 
 # Rules and schedules
 from thalweg.core.first_order import FirstOrder
 from thalweg.core.rule import Rule
 from thalweg.rules.adam import Adam
 from thalweg.rules.adamw import AdamW
+from thalweg.rules.describe import Description, describe
 from thalweg.rules.freeze import Freeze
 from thalweg.rules.masks import matrices
 from thalweg.rules.momentum import Momentum
 from thalweg.rules.partition import Partition
 from thalweg.rules.sgd import SGD
 from thalweg.rules.wrappers.clip import AdaptiveClip, Clip
+from thalweg.rules.wrappers.compact import CompactState
+from thalweg.rules.wrappers.master import MasterCopy
+from thalweg.rules.wrappers.weight_decay import WeightDecay
 from thalweg.schedules import Constant, Cosine, Exponential, Linear, Schedule, StepDecay, WarmupCosine
 
 # Solvers, directions and line searches
@@ -96,9 +100,11 @@ __all__ = [
     "Bounds",
     "Carry",
     "Clip",
+    "CompactState",
     "Constant",
     "Cosine",
     "Descent",
+    "Description",
     "Direction",
     "EM",
     "EMA",
@@ -127,6 +133,7 @@ __all__ = [
     "LineSearch",
     "Linear",
     "METHODS",
+    "MasterCopy",
     "MinimizeError",
     "MinimizeWarning",
     "Mixture",
@@ -141,6 +148,7 @@ __all__ = [
     "Partition",
     "Patience",
     "Phi",
+    "PolyakRuppert",
     "Problem",
     "Progress",
     "Proposal",
@@ -150,6 +158,7 @@ __all__ = [
     "SAM",
     "SGD",
     "SVRG",
+    "SWA",
     "Schedule",
     "ScheduleFree",
     "ScheduleFreeSGD",
@@ -174,7 +183,9 @@ __all__ = [
     "TwoOpt",
     "ValueChange",
     "WarmupCosine",
+    "WeightDecay",
     "change",
+    "describe",
     "from_config",
     "iterate",
     "kkt",

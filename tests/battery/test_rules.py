@@ -34,6 +34,13 @@ NAMESAKES["partition"] = lambda rule: optax.partition(
     {pattern: NAMESAKES["sgd"](inner) for pattern, inner in zip(rule.patterns, rule.rules, strict=True)},
     lambda params: jax.tree.map(lambda leaf: rule.patterns[0], params),
 )
+NAMESAKES["weight-decay"] = lambda rule: optax.adamw(
+    rule.rule.learning_rate, rule.rule.b1, rule.rule.b2, rule.rule.eps, weight_decay=rule.weight_decay
+)
+NAMESAKES["compact-state"] = lambda rule: optax.sgd(
+    rule.rule.learning_rate, rule.rule.beta, accumulator_dtype=jnp.bfloat16
+)
+NAMESAKES["master-copy"] = lambda rule: NAMESAKES["sgd"](rule.rule)  # wide parameters have no copy
 UNKNOWN_TO_OPTAX: dict[str, str] = {}
 """Rows without a namesake in Optax, and who else has one: `tests/peers` compares them with its numbers."""
 STEPS = 20

@@ -13,13 +13,14 @@ from thalweg.registry import (
     latent,
     layerwise,
     matrix,
+    precision,
     rules,
     trust_region,
     wrappers,
 )
 from thalweg.registry.method import Linear, Method, Neighbourhood, Reaches, Sublinear, Superlinear
 
-RULES = (rules, adaptive, layerwise, matrix, wrappers)
+RULES = (rules, adaptive, layerwise, matrix, wrappers, precision)
 FAMILIES = (*RULES, first_order, descent, trust_region, finite_sum, composite, constrained, latent, blackbox)
 
 METHODS: dict[str, Method] = {row.name: row for family in FAMILIES for row in family.ROWS}
