@@ -120,9 +120,9 @@ class SWA(Average):
     def weight(self, count: Scalar) -> Scalar:
         """See the class."""
         start, every = steps_of(self, "start"), steps_of(self, "every")
-        first = jnp.where(start > 0, start, every)
-        number = jnp.maximum(count - first, 0) / every  # of the point's cycle, where it is whole
-        return jnp.where(count <= first, 1, jnp.where(number == jnp.floor(number), 1 / (jnp.floor(number) + 1), 0))
+        after = jnp.maximum(count - jnp.where(start > 0, start, every), 0)
+        cycles, rest = jnp.divmod(after.astype(jnp.int32), every.astype(jnp.int32))
+        return jnp.where(rest == 0, 1 / real(cycles + 1), 0)
 
 
 def check_steps(owner: Any, name: str, low: int) -> None:
