@@ -174,7 +174,7 @@ def test_optax_transformations_are_compacted_too():
                 np.asarray(iterates(tw.Problem(quartic_mean), tw.FirstOrder(m), x0, 30)[-1])
                 for m in (tw.CompactState(method, "int8", min_size=0), tw.CompactState(method, "int8", min_size=10**6))
             )
-        assert 0 < np.abs(packed - plain).max() < 0.05
+        assert 0 < np.abs(packed - plain).mean() < 0.05 * np.abs(plain - x0).max()
 
 
 def quartic_mean(x):
