@@ -104,7 +104,9 @@ class CompactState(Rule):
         """The state with its large arrays packed; stochastically where there is a key."""
         leaves, treedef = jax.tree.flatten(state)
         chosen = [self.packs(leaf) for leaf in leaves]
-        words = [None if key is None else epoch_word(key, jnp.uint32(number)) for number in range(len(leaves))]
+        words = (
+            [None] * len(leaves) if key is None else list(epoch_word(key, jnp.arange(len(leaves), dtype=jnp.uint32)))
+        )
         like = tuple(jnp.zeros((0, *a.shape), a.dtype) if yes else None for a, yes in zip(leaves, chosen, strict=True))
         columns = list(zip(leaves, chosen, words, strict=True))
         if self.dtype == "bfloat16":
