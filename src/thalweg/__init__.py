@@ -23,7 +23,7 @@ from thalweg.core.status import Status
 from thalweg.core.trace import Trace
 from thalweg.core.variables import split
 from thalweg.run.result import MinimizeError, MinimizeWarning, Result
-from thalweg.core.average import EMA, Average
+from thalweg.core.average import EMA, SWA, Average, PolyakRuppert
 
 # Rules and schedules
 from thalweg.core.first_order import FirstOrder
@@ -41,6 +41,7 @@ from thalweg.rules.adaptive.radam import RAdam
 from thalweg.rules.adaptive.rmsprop import RMSProp
 from thalweg.rules.adaptive.signs import Lion, SignSGD
 from thalweg.rules.adaptive.sophia import Sophia
+from thalweg.rules.describe import Description, describe
 from thalweg.rules.freeze import Freeze
 from thalweg.rules.layerwise.adafactor import Adafactor
 from thalweg.rules.layerwise.adam_mini import AdamMini
@@ -63,6 +64,9 @@ from thalweg.rules.wrappers.skip import SkipNonfinite
 from thalweg.rules.wrappers.cautious import Cautious
 from thalweg.rules.wrappers.lookahead import Lookahead
 from thalweg.rules.wrappers.mars import MARS
+from thalweg.rules.wrappers.compact import CompactState
+from thalweg.rules.wrappers.master import MasterCopy
+from thalweg.rules.wrappers.weight_decay import WeightDecay
 from thalweg.schedules import Constant, Cosine, Exponential, Linear, Schedule, StepDecay, WarmupCosine
 from thalweg.rules.wrappers.plateau import ReduceOnPlateau
 from thalweg.rules.wrappers.reactive import Reactive
@@ -143,12 +147,15 @@ __all__ = [
     "Centralise",
     "change",
     "Clip",
+    "CompactState",
     "Constant",
     "Cosine",
     "CosineRestarts",
     "Cyclical",
     "DAdaptAdam",
     "Descent",
+    "describe",
+    "Description",
     "Direction",
     "EM",
     "EMA",
@@ -192,6 +199,7 @@ __all__ = [
     "losses",
     "make_info",
     "MARS",
+    "MasterCopy",
     "matrices",
     "METHODS",
     "minimize",
@@ -216,6 +224,7 @@ __all__ = [
     "Phi",
     "Piecewise",
     "plot",
+    "PolyakRuppert",
     "Polynomial",
     "Problem",
     "problems",
@@ -262,6 +271,7 @@ __all__ = [
     "Subproblem",
     "suggest",
     "SVRG",
+    "SWA",
     "Target",
     "to_config",
     "Trace",
@@ -270,6 +280,7 @@ __all__ = [
     "ValueChange",
     "Warmup",
     "WarmupCosine",
+    "WeightDecay",
     "WSD",
 ]
 

@@ -76,7 +76,8 @@ def minimize(
       variables' dtype, `Steps(1000)` for a method without a residual. Required on batches, e.g.
       `tw.Epochs(20) | tw.Patience(5)`.
     - `keep`: `"last"`, or `"best"` for the lowest validation value, or the lowest value without validation.
-    - `average`: `tw.EMA(decay)`, an average of the iterates, returned as `result.average`; the run is the same.
+    - `average`: `tw.EMA(decay)`, `tw.PolyakRuppert(start)` or `tw.SWA(start, every)`, an average of the iterates,
+      returned as `result.average`; the run is the same.
     - `restarts`: this many starts in parallel; the first is `x0`, the others are normal around it with standard
       deviation `spread * max(1, |x0|)`, within the bounds. Integers start alike and part by their random keys; a
       latent-variable model draws every start. The best is returned, with every lane's value.
@@ -116,6 +117,7 @@ def minimize(
     check_measured(rule, solver, offers)
     per_epoch = epoch_length(problem, solver, batches).steps
     solver = resolve(solver, per_epoch, length(rule, per_epoch))
+    options = options._replace(average=resolve(average, per_epoch, None))
     choice = Choice(lambda: method_name(solver), reason, default_limit=stop is None and rule is not WALK)
     return report(launch(problem, solver, rule, Variables(x, frozen), options, choice), on_failure)
 

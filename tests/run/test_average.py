@@ -97,6 +97,72 @@ def test_the_pure_loop_averages_too():
     np.testing.assert_allclose(carry.average.read(carry.state.x), naive(0.9), rtol=100 * EPS)
 
 
+MEANS = {
+    "uniform": (tw.PolyakRuppert(), range(1, STEPS + 1)),
+    "from the first": (tw.PolyakRuppert(1), range(1, STEPS + 1)),
+    "late": (tw.PolyakRuppert(25), range(25, STEPS + 1)),
+    "not yet": (tw.PolyakRuppert(100), [STEPS]),
+    "every step": (tw.SWA(30), range(30, STEPS + 1)),
+    "cycles": (tw.SWA(11, 7), [11, 18, 25, 32, 39]),
+    "cycles from the start": (tw.SWA(0, 9), [9, 18, 27, 36]),
+    "cycles from the first": (tw.SWA(1, 13), [1, 14, 27, 40]),
+    "one cycle": (tw.SWA(3, 100), [3]),
+    "before the first": (tw.SWA(90, 9), [STEPS]),
+}
+
+
+def mean_of(steps) -> np.ndarray:
+    """Of the iterates with these numbers."""
+    xs = np.asarray(iterates(tw.Problem(quartic), tw.FirstOrder(METHOD), START, STEPS), float)
+    return xs[list(steps)].mean(0)
+
+
+@pytest.mark.parametrize("name", MEANS)
+def test_uniform_means(name):
+    average, steps = MEANS[name]
+    result = tw.minimize(quartic, START, METHOD, stop=tw.Steps(STEPS), average=average)
+    np.testing.assert_allclose(result.average, mean_of(steps), rtol=1e-12 if X64 else 1e-5)
+
+
+@pytest.mark.parametrize("name", ["late", "cycles"])
+def test_uniform_means_do_not_depend_on_how_the_run_is_cut(name):
+    average, steps = MEANS[name]
+    cut = tw.minimize(quartic, START, METHOD, stop=tw.Steps(STEPS), average=average, chunk=7)
+    begun = tw.minimize(quartic, START, METHOD, stop=tw.Steps(28), average=average)
+    ended = tw.minimize(quartic, START, METHOD, stop=tw.Steps(STEPS), average=average, state=begun.state)
+    for result in (cut, ended):
+        np.testing.assert_allclose(result.average, mean_of(steps), rtol=1e-12 if X64 else 1e-5)
+
+
+def test_starts_in_epochs_are_steps():
+    data = np.random.default_rng(0).normal(size=(24, 3)).astype(START.dtype)
+    problem = tw.Problem(lambda p, batch: jnp.mean((batch @ p - 1) ** 2), data)
+
+    def run(average):
+        return tw.minimize(problem, START, tw.SGD(0.1), batch_size=5, stop=tw.Epochs(4), average=average).average
+
+    assert_same(run(tw.SWA(tw.Epochs(2), tw.Epochs(1))), run(tw.SWA(10, 5)))
+    assert_same(run(tw.PolyakRuppert(tw.Epochs(1))), run(tw.PolyakRuppert(5)))
+    with pytest.raises(ValueError, match=r"Epochs.*needs data to know how long an epoch is"):
+        tw.minimize(quartic, START, METHOD, stop=tw.Steps(3), average=tw.PolyakRuppert(tw.Epochs(1)))
+    with pytest.raises(ValueError, match=r"PolyakRuppert\(start=.*whole steps outside of tw.minimize"):
+        tw.PolyakRuppert(tw.Epochs(1)).weight(jnp.ones(()))
+
+
+@pytest.mark.parametrize("make", [tw.PolyakRuppert, tw.SWA])
+@pytest.mark.parametrize(
+    ("start", "error"), [(-1, ValueError), (1.5, ValueError), (None, ValueError), ("1", TypeError)]
+)
+def test_starts_out_of_range_are_refused(make, start, error):
+    with pytest.raises(error, match=r"steps must be a|whole steps"):
+        make(start)
+
+
+def test_a_cycle_has_a_step():
+    with pytest.raises(ValueError, match=r"SWA\(every=0.0\): every must be whole steps >= 1, or tw.Epochs\(n\)"):
+        tw.SWA(3, 0)
+
+
 @pytest.mark.parametrize("decay", [1.0, -0.1, "0.9"])
 def test_a_decay_out_of_range_is_refused(decay):
     with pytest.raises(ValueError, match=r"EMA\(decay=.*must be in \[0, 1\)"):

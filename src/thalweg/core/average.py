@@ -7,7 +7,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from thalweg.core.fields import check_fraction, real_field
+from thalweg.core.duration import Duration, WholeRun, as_duration
+from thalweg.core.fields import check_fraction, fail, real_field
 from thalweg.core.tree import wide
 from thalweg.core.types import Params, Scalar, real
 
@@ -24,7 +25,10 @@ class Average(eqx.Module):
 
     @abc.abstractmethod
     def weight(self, count: Scalar) -> Scalar:
-        """The weight in the mean of its newest point, the one of number `count` (from 1 on); 1 for the first."""
+        """The weight in the mean of its newest point, the one of number `count` (from 1 on); 1 for the first.
+
+        1 puts the point in place of all before it, 0 leaves it out.
+        """
 
     def init(self, x: Params) -> Mean:
         """Nothing yet; of the shapes of `x`."""
@@ -65,6 +69,76 @@ class EMA(Average):
         decay = real(self.decay)
         total = jnp.where(decay > 0, -jnp.expm1(count * jnp.log(jnp.where(decay > 0, decay, 0.5))), 1)
         return jnp.minimum((1 - decay) / total, 1)
+
+
+class PolyakRuppert(Average):
+    r"""The mean of the iterates from a step on, each with the same weight.
+
+    \(\bar x_T = \frac{1}{T-s+1}\sum_{t=s}^{T} x_t\), with \(x_1\) the first point in it if \(s = 0\). Until step
+    \(s\) it is the newest iterate. For stochastic gradient descent on a strongly convex function with slowly falling
+    rates no method has a smaller asymptotic variance; with a constant rate the noise of the iterates averages out, but
+    the start is forgotten like \(1/T\) only: begin late.
+
+    - `start`: \(s\), whole steps or `tw.Epochs(n)`, counted from the step at which the average itself began: it is not
+      the run's where an earlier run without the average is continued.
+
+    **References** Ruppert 1988, Cornell ORIE report 781; Polyak & Juditsky 1992, doi:10.1137/0330046.
+    """
+
+    start: Any = eqx.field(converter=as_duration, default=0)
+
+    def __check_init__(self):
+        check_steps(self, "start", low=0)
+
+    def weight(self, count: Scalar) -> Scalar:
+        """See the class."""
+        return 1 / jnp.maximum(count - jnp.maximum(steps_of(self, "start"), 1) + 1, 1)
+
+
+class SWA(Average):
+    r"""Stochastic weight averaging: the mean of the iterates at the end of every cycle.
+
+    \(\bar x = \frac{1}{k+1}\sum_{j=0}^{k} x_{s+jc}\) over all \(s + jc \ge 1\) that the run has reached; until step
+    \(s\) it is the newest iterate. It is made for a rate that is constant or cyclic from step \(s\) on, so that the
+    points are different. It equals `torch.optim.swa_utils.AveragedModel` whose `update_parameters` is called after
+    steps \(s, s+c, \ldots\); Optax has none. The statistics of batch normalisation at the average are not those of
+    the run: have them measured anew.
+
+    - `start`: \(s\), whole steps or `tw.Epochs(n)`, counted as in `tw.PolyakRuppert`.
+    - `every`: \(c \ge 1\), the cycle's length in whole steps or `tw.Epochs(n)`.
+
+    **References** Izmailov, Podoprikhin, Garipov, Vetrov & Wilson 2018, arXiv:1803.05407.
+    """
+
+    start: Any = eqx.field(converter=as_duration)
+    every: Any = eqx.field(converter=as_duration, default=1)
+
+    def __check_init__(self):
+        check_steps(self, "start", low=0)
+        check_steps(self, "every", low=1)
+
+    def weight(self, count: Scalar) -> Scalar:
+        """See the class."""
+        start, every = steps_of(self, "start"), steps_of(self, "every")
+        after = jnp.maximum(count - jnp.where(start > 0, start, every), 0)
+        cycles, rest = jnp.divmod(after.astype(jnp.int32), every.astype(jnp.int32))
+        return jnp.where(rest == 0, 1 / real(cycles + 1), 0)
+
+
+def check_steps(owner: Any, name: str, low: int) -> None:
+    """A duration that is not the whole run, and where it is known already of at least so many steps."""
+    value = getattr(owner, name)
+    known = value.steps if isinstance(value, Duration) else low
+    if isinstance(value, WholeRun) or (isinstance(known, (int, float)) and known < low):
+        fail(owner, name, None if isinstance(value, WholeRun) else known, f"whole steps >= {low}, or tw.Epochs(n)")
+
+
+def steps_of(owner: Any, name: str) -> Scalar:
+    """A duration in steps; one sentence where it is in epochs still."""
+    value = getattr(owner, name)
+    if not isinstance(value, Duration):
+        fail(owner, name, value, "in whole steps outside of tw.minimize, which alone knows how long an epoch is")
+    return real(value.steps)
 
 
 class Averaging(NamedTuple):

@@ -13,6 +13,7 @@ from thalweg.registry import (
     latent,
     layerwise,
     matrix,
+    precision,
     reactive,
     rules,
     trust_region,
@@ -21,7 +22,7 @@ from thalweg.registry import (
 )
 from thalweg.registry.method import Linear, Method, Neighbourhood, Reaches, Sublinear, Superlinear
 
-RULES = (rules, adaptive, layerwise, matrix, wrappers, wrapped, reactive)
+RULES = (rules, adaptive, layerwise, matrix, wrappers, wrapped, reactive, precision)
 FAMILIES = (*RULES, first_order, descent, trust_region, finite_sum, composite, constrained, latent, blackbox)
 
 METHODS: dict[str, Method] = {row.name: row for family in FAMILIES for row in family.ROWS}

@@ -2,6 +2,7 @@
 
 from thalweg.registry.method import Linear, Method, Neighbourhood
 from thalweg.registry.rules import RATES
+from thalweg.rules.adam import Adam
 from thalweg.rules.momentum import Momentum
 from thalweg.rules.sgd import SGD
 from thalweg.rules.wrappers.accumulate import Accumulate
@@ -9,6 +10,7 @@ from thalweg.rules.wrappers.centralise import Centralise
 from thalweg.rules.wrappers.clip import AdaptiveClip, Clip
 from thalweg.rules.wrappers.noise import GradientNoise
 from thalweg.rules.wrappers.skip import SkipNonfinite
+from thalweg.rules.wrappers.weight_decay import WeightDecay
 
 ROWS = (
     Method(
@@ -94,5 +96,20 @@ ROWS = (
         twin="tests.twins.sgd",
         reference="Micikevicius et al. 2018, arXiv:1710.03740",
         year=2018,
+    ),
+    Method(
+        name="weight-decay",
+        make=WeightDecay,
+        family="wrappers",
+        # So little decay moves the minimum of the least squares by 2e-4, as for AdamW.
+        example=lambda problem: WeightDecay(Adam(0.05), 1e-3),
+        solves=("quadratic", "least-squares"),
+        # As for AdamW, which this is.
+        claim=Neighbourhood(radius=1.0, of="x", on="quadratic"),
+        cost="1 gradient",
+        memory="that of its rule",
+        twin="tests.twins.weight_decay",
+        reference="Loshchilov & Hutter 2019, arXiv:1711.05101",
+        year=2019,
     ),
 )

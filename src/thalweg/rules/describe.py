@@ -1,0 +1,205 @@
+"""Which parameter is updated by what, and what that costs in memory: read from shapes, nothing is computed."""
+
+import dataclasses
+import math
+from types import FunctionType
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.tree_util import tree_flatten_with_path
+
+from thalweg.core.first_order import FirstOrder
+from thalweg.core.problem import Problem
+from thalweg.core.rule import OptaxRule, Rule, as_rule
+from thalweg.core.solver import Solver
+from thalweg.core.types import Params
+from thalweg.core.variables import is_number_array, leaf_name, short
+from thalweg.rules.freeze import Freeze
+from thalweg.rules.partition import Partition, groups_of
+
+FROZEN = "frozen"
+UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+class ParameterRow(NamedTuple):
+    """One leaf: its path, shape and dtype, the rule that updates it, and the bytes of both it and the rule's state."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    rule: str
+    bytes: int
+    state_bytes: int
+
+
+class Description(NamedTuple):
+    """What `tw.describe` found; printed as a table.
+
+    - `rows`: one a leaf, in the tree's order. `shared`: bytes of state that belong to no leaf alone: counts, histories.
+    """
+
+    rows: tuple[ParameterRow, ...]
+    shared: int
+
+    @property
+    def count(self) -> int:
+        """Numbers that are optimised."""
+        return sum(math.prod(row.shape) for row in self.rows if row.rule != FROZEN)
+
+    @property
+    def bytes(self) -> int:
+        """Of all parameters."""
+        return sum(row.bytes for row in self.rows)
+
+    @property
+    def state_bytes(self) -> int:
+        """Of the whole state."""
+        return self.shared + sum(row.state_bytes for row in self.rows)
+
+    def __str__(self) -> str:
+        head = ("parameter", "shape", "dtype", "size", "state", "rule")
+        body = [
+            (row.name, " × ".join(map(str, row.shape)), row.dtype, human(row.bytes), human(row.state_bytes), row.rule)
+            for row in self.rows
+        ]
+        if self.shared:
+            body.append(("(shared)", "", "", "", human(self.shared), ""))
+        total = ("in total", f"{self.count:,}", "", human(self.bytes), human(self.state_bytes), "")
+        return aligned([head, *body, total])
+
+
+def describe(method: Any, params: Any) -> Description:
+    """Which leaf of `params` is updated by which rule, and how much memory the method's state takes.
+
+    - `method`: a rule, an Optax transformation, or a method that needs nothing but a gradient.
+    - `params`: the tree to optimise, or its shapes (`jax.eval_shape`).
+
+    The returned `Description` prints as a table and has the numbers in its rows. What a method's state holds besides
+    the iterate is attributed to a parameter where its path in the state ends with the parameter's path; the rest is
+    shared.
+    """
+    method = as_rule(method)
+    if not isinstance(method, (Rule, Solver)):
+        raise TypeError(f"describe({method!r}): give a rule such as tw.Adam(), an Optax transformation, or a solver.")
+    x = jax.tree.map(lambda leaf: shape_of(leaf) if is_variable(leaf) else None, params)
+    paths = {path: rule_of(method, path, x) for path, _ in tree_flatten_with_path(x)[0]}
+    owned, shared = owners(state_of(method, x), list(paths))
+    rows = [
+        ParameterRow(
+            leaf_name(path), leaf.shape, str(leaf.dtype), paths.get(path, FROZEN), nbytes(leaf), owned.get(path, 0)
+        )
+        for path, leaf in tree_flatten_with_path(params)[0]
+        if is_shaped(leaf)
+    ]
+    return Description(tuple(rows), shared)
+
+
+def is_shaped(leaf: Any) -> bool:
+    """Whether a leaf is an array, or stands for one."""
+    return is_number_array(leaf) or isinstance(leaf, jax.ShapeDtypeStruct)
+
+
+def is_variable(leaf: Any) -> bool:
+    """Whether a leaf is optimised: a floating-point array."""
+    return is_shaped(leaf) and jnp.issubdtype(leaf.dtype, jnp.floating)
+
+
+def shape_of(leaf: Any) -> jax.ShapeDtypeStruct:
+    """A leaf without its numbers."""
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
+
+
+def state_of(method: Rule | Solver, x: Params) -> Any:
+    """The shapes of a method's state at its start, without those of the iterate."""
+    if isinstance(method, Rule):
+        return jax.eval_shape(method.init, x)
+    problem = Problem(lambda x: sum(leaf.sum().astype(jnp.float32) for leaf in jax.tree.leaves(x)))
+
+    def init(x):
+        missing = ", ".join(sorted(oracle.value for oracle in method.needs - problem.offers(x)))
+        if missing:
+            raise TypeError(f"describe({type(method).__name__}): it needs {missing}; give a rule, or a method without.")
+        return method.init(problem, x)
+
+    state = jax.eval_shape(init, x)
+    return state._replace(x=None) if "x" in getattr(state, "_fields", ()) else state
+
+
+def owners(state: Any, paths: list[tuple]) -> tuple[dict[tuple, int], int]:
+    """Bytes of state for every path of a parameter, and those that end with none."""
+    owned, shared = dict.fromkeys(paths, 0), 0
+    for place, leaf in tree_flatten_with_path(state)[0]:
+        ends = [path for path in paths if place[len(place) - len(path) :] == path and (path or leaf.shape)]
+        if ends:
+            owned[max(ends, key=len)] += nbytes(leaf)
+        else:
+            shared += nbytes(leaf)
+    return owned, shared
+
+
+def rule_of(method: Any, path: tuple, x: Params) -> str:
+    """The rules through which a leaf's gradient goes, from the outermost to the one that updates it."""
+    if isinstance(method, Freeze):
+        return FROZEN
+    if isinstance(method, Partition):
+        group = groups_of(method.patterns, x)[leaf_name(path)]
+        return rule_of(method.rules[group], path, x)
+    inner = [value for value in fields_of(method).values() if isinstance(value, (Rule, Solver))]
+    if not inner:
+        return label(method)
+    rest = rule_of(inner[0], path, x)
+    return rest if isinstance(method, FirstOrder) or rest == FROZEN else f"{label(method)} > {rest}"
+
+
+def label(method: Any) -> str:
+    """A method's name, with its learning rate and what else is not its default."""
+    if isinstance(method, OptaxRule):
+        return f"optax.{method.transformation.update.__qualname__.split('.')[0]}"
+    default = {field.name: field.default for field in dataclasses.fields(method)}
+    shown = {
+        name: value
+        for name, value in fields_of(method).items()
+        if not isinstance(value, (Rule, Solver)) and (name == "learning_rate" or not is_same(value, default[name]))
+    }
+    inside = ", ".join(f"{name}={in_words(value)}" for name, value in shown.items())
+    return type(method).__name__ + (f"({inside})" if inside else "")
+
+
+def fields_of(method: Any) -> dict[str, Any]:
+    """A configured object's fields by name."""
+    return {field.name: getattr(method, field.name) for field in dataclasses.fields(method)}
+
+
+def is_same(value: Any, default: Any) -> bool:
+    """Whether a field has its default; what compares entry by entry has not."""
+    return type(value) is type(default) and not isinstance(value, (jax.Array, np.ndarray)) and value == default
+
+
+def in_words(value: Any) -> str:
+    """A field's value in few letters."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    return short(value.__name__ if isinstance(value, FunctionType) else value).strip("'")
+
+
+def nbytes(leaf: Any) -> int:
+    """The memory of an array."""
+    return leaf.size * leaf.dtype.itemsize
+
+
+def human(amount: float) -> str:
+    """Bytes with three digits and a unit of powers of 1000."""
+    power = 0
+    while amount >= 999.5 and power < len(UNITS) - 1:
+        amount, power = amount / 1000, power + 1
+    return f"{amount:.3g} {UNITS[power]}"
+
+
+def aligned(lines: list[tuple[str, ...]]) -> str:
+    """Columns of a common width."""
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )

@@ -1,0 +1,179 @@
+"""A rule's memory in fewer bits."""
+
+import math
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from thalweg.core.batches import epoch_word, mix
+from thalweg.core.fields import check_count, fail, static_field
+from thalweg.core.rule import Rule, check_rule, key_of, rule_field
+from thalweg.core.types import Params, Scalar, State
+
+BLOCK = 256
+"""Entries that share a scale: 4 bytes in 256, as in the reference."""
+LEVELS = 127
+"""Magnitudes of a signed byte beside 0."""
+SMALLEST = {"bfloat16": 1, "int8": 4096}
+"""Arrays with fewer entries stay as they are, unless `min_size` says otherwise."""
+ROUNDINGS = ("stochastic", "nearest")
+
+
+class CompactedState(NamedTuple):
+    """The rule's state with its large arrays packed, what unpacks them, and the steps made.
+
+    The parts are trees of arrays, as the rule's state is, because Flax follows no other. `scales`: of bytes, one
+    for each block; empty for an array that is not packed. `like`: for each packed array one without entries, of its
+    dtype and, after an axis of length 0, of its shape; None for the others.
+    """
+
+    rule: State
+    scales: State
+    like: tuple[jax.Array | None, ...]
+    count: Scalar
+
+
+class CompactState(Rule):
+    r"""A rule whose state is kept in 16 or 8 bits an entry; between two steps only, it computes in full precision.
+
+    `"bfloat16"` keeps the sign, the exponent and 7 bits. Stochastic rounding adds random bits below those that stay and
+    cuts off: \(x\) becomes one of its two neighbours with mean \(x\). Rounding to nearest would stop a slow mean:
+    \(0.999\,v\) is nearest to \(v\) again.
+
+    `"int8"` keeps blocks of 256 entries: the largest magnitude \(s\) as a float32 scale, and a byte \(c\) an entry,
+
+    \[ \hat x = s \operatorname{sign}(c)\,(|c|/127)^4 , \]
+
+    so that small entries are kept relative to themselves: neighbours are 3.1 % of \(s\) apart at the top, 0.6 % at
+    \(s/10\), 0.02 % at \(s/1000\), and the smallest magnitude is \(4\cdot10^{-9}\,s\). The largest entry and zeros are
+    exact, and no other entry becomes zero: a second moment that did would make a step as long as its first moment
+    over \(\varepsilon\).
+
+    - `rule`: the rule around which it stands.
+    - `dtype`: "bfloat16" or "int8".
+    - `rounding`: "stochastic": unbiased, by the step's random key; "nearest": no random bits.
+    - `min_size`: arrays of the state with fewer entries stay as they are; None for 1 in bfloat16 and 4096 in int8.
+      Scalars, counts, keys and arrays that are as narrow already stay in any case.
+
+    A rule whose state holds parameters (the slow weights of a Lookahead, the copy of `tw.MasterCopy`) would round those
+    too: put that rule outside, `tw.MasterCopy(tw.CompactState(tw.Adam()))`.
+
+    **Needs** what its rule needs; `key`, if the loop hands one out, for the random bits.
+    **Guarantee** Packing errs by less than the distance of neighbours: \(2^{-7}\) of the entry in bfloat16, 3.2 % of
+    the block's largest entry in int8; half of it to nearest. Stochastic rounding has the mean of what is rounded (in
+    int8 down to the smallest magnitude, to which what is smaller is raised). NaN and infinity stay in bfloat16, and
+    make their whole block not finite in int8.
+    **References** Dettmers, Lewis, Shleifer & Zettlemoyer 2022, arXiv:2110.02861 (blocks, non-linear codes; theirs is a
+    table with 7 decades, made for rounding to nearest, ours a fourth power); Gupta, Agrawal, Gopalakrishnan &
+    Narayanan 2015, arXiv:1502.02551 (stochastic rounding).
+    """
+
+    rule: Rule = rule_field()
+    dtype: str = static_field("bfloat16")
+    rounding: str = static_field("stochastic")
+    min_size: int | None = static_field(None)
+
+    def __check_init__(self):
+        check_rule(self)
+        if self.dtype not in SMALLEST:
+            fail(self, "dtype", self.dtype, '"bfloat16" or "int8"')
+        if self.rounding not in ROUNDINGS:
+            fail(self, "rounding", self.rounding, '"stochastic" or "nearest"')
+        if self.min_size is not None:
+            check_count(self, "min_size", low=0)
+
+    def init(self, params: Params) -> CompactedState:
+        """The rule's, packed; to nearest, because there is no step yet whose random bits it could use."""
+        # Behind a barrier, because XLA would work out the scales of constant zeros while it compiles: for minutes.
+        return self.packed(jax.lax.optimization_barrier(self.rule.init(params)), jnp.zeros((), jnp.int32))
+
+    def update(
+        self, grads: Params, state: CompactedState, params: Params | None = None, **extra: Any
+    ) -> tuple[Params, CompactedState]:
+        """The rule's, with its state unpacked before and packed after."""
+        update, inner = self.rule.update(grads, unpacked(state), params, **extra)
+        key = key_of(extra, state.count) if self.rounding == "stochastic" else None
+        return update, self.packed(inner, state.count + 1, key)
+
+    def rate(self, state: CompactedState) -> Scalar:
+        """The rule's."""
+        return self.rule.rate(unpacked(state))
+
+    def packed(self, state: State, count: Scalar, key: Any = None) -> CompactedState:
+        """The state with its large arrays packed; stochastically where there is a key."""
+        leaves, treedef = jax.tree.flatten(state)
+        chosen = [self.packs(leaf) for leaf in leaves]
+        words = (
+            [None] * len(leaves) if key is None else list(epoch_word(key, jnp.arange(len(leaves), dtype=jnp.uint32)))
+        )
+        like = tuple(jnp.zeros((0, *a.shape), a.dtype) if yes else None for a, yes in zip(leaves, chosen, strict=True))
+        columns = list(zip(leaves, chosen, words, strict=True))
+        if self.dtype == "bfloat16":
+            values = [to_bfloat16(leaf, word) if yes else leaf for leaf, yes, word in columns]
+            return CompactedState(treedef.unflatten(values), (), like, count)
+        pairs = [to_bytes(leaf, word) if yes else (leaf, jnp.zeros(0, jnp.float32)) for leaf, yes, word in columns]
+        values, scales = ([pair[side] for pair in pairs] for side in (0, 1))
+        return CompactedState(treedef.unflatten(values), treedef.unflatten(scales), like, count)
+
+    def packs(self, leaf: jax.Array) -> bool:
+        """Whether an array of the state is packed."""
+        smallest = SMALLEST[self.dtype] if self.min_size is None else self.min_size
+        floating = jnp.issubdtype(leaf.dtype, jnp.floating)
+        saves = floating and leaf.dtype.itemsize > jnp.dtype(self.dtype).itemsize
+        return saves and leaf.ndim > 0 and leaf.size >= max(smallest, 1)
+
+
+def unpacked(state: CompactedState) -> State:
+    """The state as the rule knows it."""
+    values, treedef = jax.tree.flatten(state.rule)
+    scales = jax.tree.leaves(state.scales) or [None] * len(values)
+
+    def one(value, scale, like):
+        if like is None:
+            return value
+        return (value if scale is None else from_bytes(value, scale, like.shape[1:])).astype(like.dtype)
+
+    return treedef.unflatten([one(*row) for row in zip(values, scales, state.like, strict=True)])
+
+
+def random_words(word: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """32 random bits an entry, as a hash of its place: unlike a generator's they are computed where they are used."""
+    return mix(word ^ mix(jnp.arange(math.prod(shape), dtype=jnp.uint32))).reshape(shape)
+
+
+def to_bfloat16(array: jax.Array, word: jax.Array | None) -> jax.Array:
+    """To nearest, or with random bits added below those that stay: as often as it should, the carry rounds up."""
+    wide = array.astype(jnp.float32)
+    nearest = wide.astype(jnp.bfloat16)
+    if word is None:
+        return nearest
+    bits = jax.lax.bitcast_convert_type(wide, jnp.uint32) + (random_words(word, array.shape) >> 16)
+    cut = jax.lax.bitcast_convert_type((bits >> 16).astype(jnp.uint16), jnp.bfloat16)
+    return jnp.where(jnp.isnan(wide), nearest, cut)  # the carry would run out of a NaN's bits
+
+
+def to_bytes(array: jax.Array, word: jax.Array | None) -> tuple[jax.Array, jax.Array]:
+    """Codes in rows of a block, and each block's largest magnitude."""
+    rows = -(-array.size // BLOCK)
+    blocks = jnp.pad(array.astype(jnp.float32).reshape(-1), (0, rows * BLOCK - array.size)).reshape(rows, BLOCK)
+    scales = jnp.max(jnp.abs(blocks), axis=1)
+    ratio = jnp.abs(blocks) / jnp.where(scales > 0, scales, 1)[:, None]
+    below = jnp.clip(jnp.floor(LEVELS * jnp.sqrt(jnp.sqrt(ratio))), 0, LEVELS - 1)
+    low, high = (below / LEVELS) ** 4, ((below + 1) / LEVELS) ** 4
+    threshold = 0.5 if word is None else uniform(random_words(word, blocks.shape))
+    code = jnp.where(ratio - low > threshold * (high - low), below + 1, below)
+    code = jnp.where(ratio > 0, jnp.maximum(code, 1), 0)  # what is not zero stays so; see the class
+    return (jnp.sign(blocks) * code).astype(jnp.int8), scales
+
+
+def from_bytes(codes: jax.Array, scales: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """The array, in float32."""
+    code = codes.astype(jnp.float32) / LEVELS
+    entries = scales[:, None] * (code * jnp.abs(code) * code**2)
+    return entries.reshape(-1)[: math.prod(shape)].reshape(shape)
+
+
+def uniform(words: jax.Array) -> jax.Array:
+    """A number in [0, 1) for each word."""
+    return (words >> 8).astype(jnp.float32) * 2.0**-24
