@@ -44,7 +44,7 @@ NAMESAKES = {
         {pattern: NAMESAKES["sgd"](inner) for pattern, inner in zip(rule.patterns, rule.rules, strict=True)},
         lambda params: jax.tree.map(lambda leaf: rule.patterns[0], params),
     ),
-    # The parts of optax.adafactor, which computes the decay in float32 (tests/rules/test_adafactor.py compares the whole).
+    # The parts of optax.adafactor, which computes the decay in float32 (tests/rules/test_layerwise.py has the whole).
     "adafactor": lambda rule: optax.chain(
         optax.scale_by_factored_rms(
             True, rule.decay, 0, rule.min_size, rule.eps, lambda t, c: 1 - jnp.asarray(t + 1, WIDE) ** -c

@@ -37,7 +37,7 @@ def test_the_coupled_form_of_an_optax_transformation():
         assert_close(coupled, path(tw.FirstOrder(tw.WeightDecay(tw.Adam(0.1), 0.3, decoupled=False)).rule), CLOSE)
 
 
-@pytest.mark.parametrize("mask", [None, tw.matrices], ids=str)
+@pytest.mark.parametrize("mask", [None, tw.matrices], ids=["all", "matrices"])
 def test_around_adam_it_is_adamw(mask):
     rate = tw.Cosine(0.1, 20)
     decayed = tw.WeightDecay(tw.Adam(rate, b1=0.8), 0.3, mask=mask)

@@ -53,7 +53,7 @@ class Sharp(Objective):
         """`T` times a tree."""
         if self.offset is None:
             return tree
-        return combine(lambda leaf, p: (jnp.abs(p) + jnp.asarray(self.offset).astype(p.dtype)) * leaf, tree, x)
+        return combine(lambda leaf, p, offset: (jnp.abs(p) + offset) * leaf, (tree, x), self.offset)
 
 
 def sharpened(objective: Objective, rho: Any, offset: Any = None) -> Sharp:
