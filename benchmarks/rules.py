@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import optax.contrib
 from timing import Row, interleaved, machine, ratio, show, verdict
 
 import thalweg as tw
@@ -19,11 +20,30 @@ TARGET = 1.05
 PAIRS = {
     "SGD": (tw.SGD(1e-3), optax.sgd(1e-3)),
     "Momentum": (tw.Momentum(1e-3), optax.sgd(1e-3, 0.9)),
-    "Adam": (tw.Adam(), optax.adam(1e-3)),
-    "AdamW": (tw.AdamW(), optax.adamw(1e-3, weight_decay=1e-2)),
+    "AdaGrad": (tw.AdaGrad(1e-2, initial_accumulator=0.1), optax.adagrad(1e-2)),
+    "RMSProp": (tw.RMSProp(1e-3), optax.rmsprop(1e-3)),
+    "AdaDelta": (tw.AdaDelta(1.0), optax.adadelta(1.0)),
+    "Adam": (tw.Adam(1e-3), optax.adam(1e-3)),
+    "AdamW": (tw.AdamW(1e-3), optax.adamw(1e-3, weight_decay=1e-2)),
+    "NAdam": (tw.NAdam(1e-3), optax.nadam(1e-3)),
+    "AMSGrad": (tw.AMSGrad(1e-3), optax.amsgrad(1e-3)),
+    "RAdam": (tw.RAdam(1e-3), optax.radam(1e-3)),
+    "Adan": (tw.Adan(1e-3), optax.adan(1e-3)),
+    "ADOPT": (tw.ADOPT(1e-3), optax.contrib.adopt(1e-3)),
+    "AdEMAMix": (tw.AdEMAMix(1e-3), optax.contrib.ademamix(1e-3)),
+    "Lion": (tw.Lion(1e-4), optax.lion(1e-4)),
+    "SignSGD": (tw.SignSGD(1e-4), optax.sign_sgd(1e-4)),
     "Clip(SGD)": (tw.Clip(tw.SGD(1e-3)), optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(1e-3))),
 }
 """Ours and Optax's."""
+MATRICES = {
+    "AdamW": tw.AdamW(1e-3),
+    "Muon": tw.Muon(1e-2),
+    "SOAP, basis every 10 steps": tw.SOAP(1e-3),
+    "Shampoo, roots every 20 steps": tw.Shampoo(1e-2, block_size=256),
+}
+CYCLE = 20
+"""Steps of a matrix rule that are timed together: as many as any of them waits between two decompositions."""
 
 
 def tree(size: int, arrays: int, seed: int = 0) -> dict:
@@ -62,6 +82,24 @@ def times(size: int, arrays: int, rounds: int, names: list[str]) -> None:
         remark = verdict(ratio(seconds["thalweg"], seconds["optax"]), TARGET)
         rows += [Row(f"{name}, {side}", seconds[side], remark if side == "thalweg" else "") for side in SIDES]
     show(f"a step on {size:.0e} parameters in {arrays} array(s)", rows)
+
+
+def matrix_rules(shape: tuple[int, int], count: int, rounds: int) -> None:
+    """A step of the rules that see matrices, in steps of AdamW."""
+    rng = np.random.default_rng(0)
+    rows = {}
+    for name, rule in MATRICES.items():
+        contender = Contender(rule, 1, 1)
+        contender.params, contender.grads = (
+            {i: jnp.asarray(rng.standard_normal(shape, np.float32)) for i in range(count)} for _ in range(2)
+        )
+        contender.state = jax.jit(rule.init)(contender.params)
+        for _ in range(2 * CYCLE + 1):  # past the early decompositions
+            contender()
+        rows[name] = contender
+    seconds = interleaved(rows, rounds, inner=CYCLE)
+    table = [Row(name, times, f"{ratio(times, seconds['AdamW']):.1f} of AdamW") for name, times in seconds.items()]
+    show(f"a step on {count} matrices of {shape[0]} x {shape[1]}, the mean of {CYCLE} steps", table)
 
 
 def memory(size: int, names: list[str]) -> None:
@@ -126,8 +164,9 @@ def main() -> None:
     for arrays in (1, 100):
         times(given.size, arrays, given.rounds, given.only)
     fused_torch(given.size, given.rounds)
+    matrix_rules((256, 256), 8, given.rounds)
     memory(given.size, given.only)
-    compile_times(300, 5, given.only)
+    compile_times(300, 3, given.only)
 
 
 SIDES = ("thalweg", "optax")

@@ -21,6 +21,7 @@ from tests.helpers import (
     solver,
     until,
 )
+from thalweg.core.duration import Duration
 
 STEPS = 20
 STARTS = np.stack([np.zeros(3), [0.5, -1.0, 3.0]])
@@ -67,25 +68,26 @@ def test_two_parts_of_a_run_are_the_run(name):
     np.testing.assert_array_equal(ended.trace.value, reference(name).trace.value[8:])
 
 
-def ten_steps(name: str, x0: jax.Array, *, batched: bool = False) -> jax.Array:
+def ten_steps(problem: tw.Problem, method: tw.Solver, x0: jax.Array, *, batched: bool = False) -> jax.Array:
     """The point after ten steps by the pure functions."""
-    problem, method, stop = posed(name, quartic), solver(name), tw.Never()
+    stop = tw.Never()
     carry = tw.start(problem, method, x0, stop)
     return tw.iterate(problem, method, carry, stop, jax.random.key(0), capacity=10, batched=batched)[0].state.x
 
 
 @pytest.mark.parametrize("name", ROWS)
 def test_vmap_is_a_loop(name):
-    x0, alone = jnp.asarray(STARTS), jax.jit(functools.partial(ten_steps, name))
-    together = jax.jit(jax.vmap(functools.partial(ten_steps, name, batched=True)))(x0)
-    assert_close(together, jnp.stack([alone(x) for x in x0]), CLOSE)
+    x0, run = jnp.asarray(STARTS), functools.partial(ten_steps, posed(name, quartic), solver(name))
+    alone, together = jax.jit(run), jax.jit(jax.vmap(functools.partial(run, batched=True)))
+    assert_close(together(x0), jnp.stack([alone(x) for x in x0]), CLOSE)
 
 
 @pytest.mark.parametrize("name", ["sgd", "adam"])  # eager searches take seconds
 def test_jit_is_eager_and_a_while_loop_can_be_mapped_too(name):
-    x0, alone = jnp.asarray(STARTS), jax.jit(functools.partial(ten_steps, name))
-    assert_close(ten_steps(name, x0[1]), alone(x0[1]), CLOSE)
-    assert_close(jax.jit(jax.vmap(functools.partial(ten_steps, name)))(x0)[1], alone(x0[1]), CLOSE)
+    x0, run = jnp.asarray(STARTS), functools.partial(ten_steps, posed(name, quartic), solver(name))
+    alone = jax.jit(run)
+    assert_close(run(x0[1]), alone(x0[1]), CLOSE)
+    assert_close(jax.jit(jax.vmap(run))(x0)[1], alone(x0[1]), CLOSE)
 
 
 @pytest.mark.parametrize("name", ["sgd", "lbfgs"])
@@ -109,9 +111,13 @@ def test_a_finished_lane_holds_still(name):
 
 
 def changed_numbers(name: str) -> tw.Solver:
-    """The method with every number changed, so much that it shows."""
+    """The method with every number but lengths changed, so much that it shows."""
     factor = {"lbfgs": 0.01, "augmented-lagrangian": 0.01, "trust-region": 0.45}.get(name, 0.9)
-    return jax.tree.map(lambda number: factor * number, solver(name))
+
+    def changed(number):
+        return number if isinstance(number, Duration) else factor * number
+
+    return jax.tree.map(changed, solver(name), is_leaf=lambda node: isinstance(node, Duration))
 
 
 @pytest.mark.parametrize("name", ON_FUNCTIONS)

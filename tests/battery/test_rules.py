@@ -22,6 +22,8 @@ from thalweg.core.rule import OptaxRule
 RULES = {name: row.example("") for name, row in tw.METHODS.items() if isinstance(row.example(""), tw.Rule)}
 RANDOM = ("gradient-noise",)
 """Rules that draw from the step's key, which a hand-written loop does not hand out."""
+STEPS_AN_UPDATE = {"accumulate": 2}
+"""Steps in which the rule inside counts once."""
 STEPS = 20
 CLOSE = 1e-12 if X64 else 5e-6
 WIDE = jnp.float64 if X64 else jnp.float32
@@ -117,15 +119,16 @@ def test_inside_flax(name):
     def distance(weights):
         return np.abs(weights[0].sum(0) + weights[1] - 1).max()
 
-    ours, theirs = train(rule.as_optax(), STEPS), train(namesake(name, rule), STEPS)
+    ours = train(rule.as_optax(), STEPS)
     assert ours[0].dtype == np.float32
-    assert_close(ours, theirs, 5e-6)
+    if name in NAMESAKES:
+        assert_close(ours, train(NAMESAKES[name](rule), STEPS), 5e-6)
     assert distance(ours) < 0.5 * distance(train(rule.as_optax(), 0))
 
 
 @by_rule
 def test_in_a_hand_written_equinox_loop(name):
-    rule, model = RULES[name], eqx.nn.MLP(2, 1, 4, 1, key=jax.random.key(0))
+    rule, model = RULES[name], eqx.nn.Linear(2, 2, key=jax.random.key(0))
 
     @eqx.filter_value_and_grad
     def loss(model):
@@ -165,7 +168,8 @@ def test_a_schedule_is_followed(name):
     if name in NAMESAKES:
         assert_close(by_us(rule, START), by_optax(NAMESAKES[name](rule), START), CLOSE)
     result = tw.minimize(quartic, START, rule, stop=tw.Steps(STEPS))
-    np.testing.assert_allclose(result.trace.step_size, [float(schedule(t)) for t in range(STEPS + 1)], rtol=4 * EPS)
+    counts = np.arange(STEPS + 1) // STEPS_AN_UPDATE.get(name, 1)
+    np.testing.assert_allclose(result.trace.step_size, [float(schedule(t)) for t in counts], rtol=4 * EPS)
 
 
 STRUCTURES = st.recursive(

@@ -91,13 +91,13 @@ def test_a_mixed_tree_keeps_its_structure_and_dtypes(name):
 @pytest.mark.parametrize("name", ROWS)
 def test_methods_states_and_points_pickle(name):
     method = solver(name)
-    begun = tw.minimize(posed(name, quartic), np.zeros(2), method, stop=tw.Steps(3))
+    begun = tw.minimize(posed(name, quartic), np.zeros(3), method, stop=tw.Steps(3))
     again = pickle.loads(pickle.dumps((method, begun.state, begun.x)))
     assert eqx.tree_equal(again[0], method) is True
     assert_same(again[1], jax.tree.map(np.asarray, begun.state))
     assert_same(again[2], begun.x)
-    resumed = tw.minimize(posed(name, quartic), np.zeros(2), again[0], stop=tw.Steps(6), state=again[1])
-    direct = tw.minimize(posed(name, quartic), np.zeros(2), method, stop=tw.Steps(6))
+    resumed = tw.minimize(posed(name, quartic), np.zeros(3), again[0], stop=tw.Steps(6), state=again[1])
+    direct = tw.minimize(posed(name, quartic), np.zeros(3), method, stop=tw.Steps(6))
     assert_same(resumed.x, direct.x)
 
 

@@ -46,7 +46,7 @@ ROWS = (
         make=Centralise,
         family="wrappers",
         # Vectors pass as they are: this is gradient descent.
-        example=lambda problem: Centralise(SGD(RATES.get(problem, 0.1))),
+        example=lambda problem: Centralise(SGD(RATES.get(problem, 0.1)), "first"),
         solves=("quadratic", "least-squares"),
         claim=Linear(rate=(1 - 1 / 100) ** 2, of="value", on="quadratic"),
         cost="1 gradient",
