@@ -13,16 +13,13 @@ from thalweg.registry import (
     latent,
     layerwise,
     matrix,
-    precision,
-    reactive,
     rules,
     trust_region,
-    wrapped,
     wrappers,
 )
 from thalweg.registry.method import Linear, Method, Neighbourhood, Reaches, Sublinear, Superlinear
 
-RULES = (rules, adaptive, layerwise, matrix, wrappers, wrapped, reactive, precision)
+RULES = (rules, adaptive, layerwise, matrix, wrappers)
 FAMILIES = (*RULES, first_order, descent, trust_region, finite_sum, composite, constrained, latent, blackbox)
 
 METHODS: dict[str, Method] = {row.name: row for family in FAMILIES for row in family.ROWS}
