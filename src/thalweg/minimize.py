@@ -21,6 +21,7 @@ from thalweg.core.iterate import Carry
 from thalweg.core.objective import Latent, name_of
 from thalweg.core.oracle import PARTS, Oracle
 from thalweg.core.problem import Problem
+from thalweg.core.rule import Rule
 from thalweg.core.solver import Samples, Solver
 from thalweg.core.stop import Epochs, GradNorm, Patience, StepNorm, Steps, Stop, rules_of
 from thalweg.core.types import Params
@@ -227,11 +228,19 @@ def describe(problem: Problem, part: Oracle) -> str:
 
 
 def method_name(method: Solver) -> str:
-    """The name under which the user knows a solver: that of the registry's row with the same parts."""
+    """The name under which the user knows a solver: that of the registry's row with the same parts, or of its rule."""
+    if isinstance(method, FirstOrder):
+        return rule_name(method.rule)
     for row in METHODS.values():
         if kind(row.solver()) == kind(method):
             return row.make.__name__
-    return type(method.rule if isinstance(method, FirstOrder) else method).__name__
+    return type(method).__name__
+
+
+def rule_name(rule: Rule) -> str:
+    """A rule's name, with that of the rule inside: `Clip(AdamW)`."""
+    inner = getattr(rule, "rule", None)
+    return f"{type(rule).__name__}({rule_name(inner)})" if isinstance(inner, Rule) else type(rule).__name__
 
 
 def kind(method: Solver) -> tuple[type, ...]:

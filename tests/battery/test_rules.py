@@ -11,6 +11,7 @@ import optax
 import optax.contrib
 import pytest
 from flax import nnx
+from flax.training.train_state import TrainState
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -124,6 +125,27 @@ def test_inside_flax(name):
     if name in NAMESAKES:
         assert_close(ours, train(NAMESAKES[name](rule), STEPS), 5e-6)
     assert distance(ours) < 0.5 * distance(train(rule.as_optax(), 0))
+
+
+@pytest.mark.parametrize("name", ["adamw", "clip", "muon"])
+def test_in_a_train_state_of_flax(name):
+    rule, kernel = RULES[name], jnp.full((3, 2), 0.5, jnp.float32)
+
+    def loss(params):
+        return jnp.sum((params["kernel"].sum(0) + params["bias"] - 1) ** 2)
+
+    @jax.jit
+    def step(state):
+        return state.apply_gradients(grads=jax.grad(loss)(state.params))
+
+    params = {"kernel": kernel, "bias": jnp.zeros(2, jnp.float32)}
+    state = TrainState.create(apply_fn=None, params=params, tx=rule.as_optax())
+    for _ in range(STEPS):
+        state = step(state)
+    assert int(state.step) == STEPS
+    assert loss(state.params) < 0.5 * loss(params)
+    result = tw.minimize(loss, params, rule, stop=tw.Steps(STEPS))
+    assert_close(jax.tree.map(np.asarray, state.params), result.x, 5e-6)
 
 
 @by_rule

@@ -102,3 +102,11 @@ def test_nothing_to_optimise():
 def test_bad_input_is_refused(method, sentence):
     with pytest.raises(TypeError, match=sentence):
         tw.describe(method, PARAMS)
+
+
+def test_muon_says_which_leaves_it_moves_itself():
+    params = {"kernel": jnp.ones((3, 4)), "bias": jnp.ones(4)}
+    rule = tw.Clip(tw.Muon(tw.Cosine(0.02), others=tw.AdamW(3e-3)))
+    rows = {row.name: row.rule for row in tw.describe(rule, params).rows}
+    assert rows["kernel"] == "Clip > Muon(learning_rate=Cosine)"
+    assert rows["bias"] == "Clip > AdamW(learning_rate=0.003)"

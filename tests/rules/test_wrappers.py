@@ -182,3 +182,8 @@ def test_wrappers_compose_and_take_optax_transformations():
     result = tw.minimize(half_square, START, inside, stop=tw.Steps(50))
     assert result.trace.step_size[0] == pytest.approx(0.1), "the rate is read through the wrapper"
     assert result.trace.step_size[-1] < 1e-6
+
+
+def test_a_result_names_the_rule_inside():
+    result = tw.minimize(half_square, START, tw.Clip(tw.Lookahead(tw.Adam(0.1))), stop=tw.Steps(2))
+    assert result.name == "Clip(Lookahead(Adam))"

@@ -17,7 +17,9 @@ from thalweg.core.solver import Solver
 from thalweg.core.types import Params
 from thalweg.core.variables import is_number_array, leaf_name, short
 from thalweg.rules.freeze import Freeze
+from thalweg.rules.matrix.muon import Muon
 from thalweg.rules.partition import Partition, groups_of
+from thalweg.schedules import Schedule
 
 FROZEN = "frozen"
 UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -146,6 +148,9 @@ def rule_of(method: Any, path: tuple, x: Params) -> str:
     if isinstance(method, Partition):
         group = groups_of(method.patterns, x)[leaf_name(path)]
         return rule_of(method.rules[group], path, x)
+    if isinstance(method, Muon):
+        leaf = next(leaf for place, leaf in tree_flatten_with_path(method.choice(x))[0] if place == path)
+        return label(method) if leaf else rule_of(method.others, path, x)
     inner = [value for value in fields_of(method).values() if isinstance(value, (Rule, Solver))]
     if not inner:
         return label(method)
@@ -181,6 +186,8 @@ def in_words(value: Any) -> str:
     """A field's value in few letters."""
     if isinstance(value, float):
         return f"{value:g}"
+    if isinstance(value, Schedule):
+        return type(value).__name__
     return short(value.__name__ if isinstance(value, FunctionType) else value).strip("'")
 
 
