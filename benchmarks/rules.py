@@ -46,10 +46,16 @@ CYCLE = 20
 """Steps of a matrix rule that are timed together: as many as any of them waits between two decompositions."""
 
 
+@functools.cache
 def tree(size: int, arrays: int, seed: int = 0) -> dict:
-    """So many normal numbers in so many arrays."""
+    """So many normal numbers in so many arrays; made once, to be copied where they are consumed."""
     rng = np.random.default_rng(seed)
     return {f"{i:03}": jnp.asarray(rng.standard_normal(size // arrays, np.float32)) for i in range(arrays)}
+
+
+def shapes(params: dict) -> dict:
+    """Without the numbers."""
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), params)
 
 
 def step(rule, grads, params, state):
@@ -62,7 +68,7 @@ class Contender:
     """A compiled step that consumes its own parameters and state, as a training loop does."""
 
     def __init__(self, rule, size: int, arrays: int):
-        self.params = tree(size, arrays)
+        self.params = jax.tree.map(jnp.copy, tree(size, arrays))
         self.state = jax.jit(rule.init)(self.params)
         self.grads = tree(size, arrays, seed=1)
         self.step = jax.jit(functools.partial(step, rule), donate_argnums=(1, 2))
@@ -105,7 +111,7 @@ def matrix_rules(shape: tuple[int, int], count: int, rounds: int) -> None:
 def memory(size: int, names: list[str]) -> None:
     """What a step holds beside gradients, in units of the parameters."""
     print("\nmemory of a step in units of the parameters: arguments, of which written in place, temporary")
-    like = jax.eval_shape(lambda: tree(size, 100))
+    like = shapes(tree(size, 100))
     for name in names:
         for side, rule in zip(SIDES, PAIRS[name], strict=True):
             state = jax.eval_shape(rule.init, like)
@@ -117,7 +123,7 @@ def memory(size: int, names: list[str]) -> None:
 
 def compile_times(leaves: int, rounds: int, names: list[str]) -> None:
     """Tracing and compiling a step on a tree of many small leaves."""
-    like, rows = jax.eval_shape(lambda: tree(16 * leaves, leaves)), []
+    like, rows = shapes(tree(16 * leaves, leaves)), []
     for name in names:
         seconds = {side: [] for side in SIDES}
         for _ in range(rounds):
