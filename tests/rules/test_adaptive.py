@@ -237,7 +237,7 @@ BAD = {
     "mask": (lambda: tw.ADOPT(mask={"a": True}), r"mask must be None or a function"),
     "clip": (lambda: tw.ADOPT(clip=0.5), r"ADOPT\(clip=0.5\): clip must be True or False"),
     "alpha": (lambda: tw.AdEMAMix(alpha=-1.0), r"AdEMAMix\(alpha=-1.0\)"),
-    "warm-up": (lambda: tw.AdEMAMix(warmup=2.5), r"must be a whole number >= 0"),
+    "warm-up": (lambda: tw.AdEMAMix(warmup=2.5), r"must be a whole number of steps >= 0"),
     "signum": (lambda: tw.SignSGD(beta=1.0), r"SignSGD\(beta=1.0\): beta must be in \[0, 1\)"),
 }
 

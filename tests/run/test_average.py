@@ -145,7 +145,7 @@ def test_starts_in_epochs_are_steps():
     assert_same(run(tw.PolyakRuppert(tw.Epochs(1))), run(tw.PolyakRuppert(5)))
     with pytest.raises(ValueError, match=r"Epochs.*needs data to know how long an epoch is"):
         tw.minimize(quartic, START, METHOD, stop=tw.Steps(3), average=tw.PolyakRuppert(tw.Epochs(1)))
-    with pytest.raises(ValueError, match=r"PolyakRuppert\(start=.*whole steps outside of tw.minimize"):
+    with pytest.raises(ValueError, match=r"PolyakRuppert.* has no length outside minimize: give start in whole steps"):
         tw.PolyakRuppert(tw.Epochs(1)).weight(jnp.ones(()))
 
 
@@ -154,12 +154,12 @@ def test_starts_in_epochs_are_steps():
     ("start", "error"), [(-1, ValueError), (1.5, ValueError), (None, ValueError), ("1", TypeError)]
 )
 def test_starts_out_of_range_are_refused(make, start, error):
-    with pytest.raises(error, match=r"steps must be a|whole steps"):
+    with pytest.raises(error, match=r"start must be a whole number of steps|whole steps"):
         make(start)
 
 
 def test_a_cycle_has_a_step():
-    with pytest.raises(ValueError, match=r"SWA\(every=0.0\): every must be whole steps >= 1, or tw.Epochs\(n\)"):
+    with pytest.raises(ValueError, match=r"SWA\(every=0\): every must be a whole number of steps >= 1 or tw.Epochs\(n\)"):
         tw.SWA(3, 0)
 
 

@@ -7,8 +7,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from thalweg.core.duration import Duration, WholeRun, as_duration
-from thalweg.core.fields import check_fraction, fail, real_field
+from thalweg.core.duration import check_duration, duration_field, in_steps
+from thalweg.core.fields import check_fraction, real_field
 from thalweg.core.tree import wide
 from thalweg.core.types import Params, Scalar, real
 
@@ -85,14 +85,14 @@ class PolyakRuppert(Average):
     **References** Ruppert 1988, Cornell ORIE report 781; Polyak & Juditsky 1992, doi:10.1137/0330046.
     """
 
-    start: Any = eqx.field(converter=as_duration, default=0)
+    start: Any = duration_field(0)
 
     def __check_init__(self):
-        check_steps(self, "start", low=0)
+        check_duration(self, "start", low=0, whole_run=False)
 
     def weight(self, count: Scalar) -> Scalar:
         """See the class."""
-        return 1 / jnp.maximum(count - jnp.maximum(steps_of(self, "start"), 1) + 1, 1)
+        return 1 / jnp.maximum(count - jnp.maximum(in_steps(self, "start"), 1) + 1, 1)
 
 
 class SWA(Average):
@@ -110,35 +110,19 @@ class SWA(Average):
     **References** Izmailov, Podoprikhin, Garipov, Vetrov & Wilson 2018, arXiv:1803.05407.
     """
 
-    start: Any = eqx.field(converter=as_duration)
-    every: Any = eqx.field(converter=as_duration, default=1)
+    start: Any = duration_field()
+    every: Any = duration_field(1)
 
     def __check_init__(self):
-        check_steps(self, "start", low=0)
-        check_steps(self, "every", low=1)
+        check_duration(self, "start", low=0, whole_run=False)
+        check_duration(self, "every", whole_run=False)
 
     def weight(self, count: Scalar) -> Scalar:
         """See the class."""
-        start, every = steps_of(self, "start"), steps_of(self, "every")
+        start, every = in_steps(self, "start"), in_steps(self, "every")
         after = jnp.maximum(count - jnp.where(start > 0, start, every), 0)
         cycles, rest = jnp.divmod(after.astype(jnp.int32), every.astype(jnp.int32))
         return jnp.where(rest == 0, 1 / real(cycles + 1), 0)
-
-
-def check_steps(owner: Any, name: str, low: int) -> None:
-    """A duration that is not the whole run, and where it is known already of at least so many steps."""
-    value = getattr(owner, name)
-    known = value.steps if isinstance(value, Duration) else low
-    if isinstance(value, WholeRun) or (isinstance(known, (int, float)) and known < low):
-        fail(owner, name, None if isinstance(value, WholeRun) else known, f"whole steps >= {low}, or tw.Epochs(n)")
-
-
-def steps_of(owner: Any, name: str) -> Scalar:
-    """A duration in steps; one sentence where it is in epochs still."""
-    value = getattr(owner, name)
-    if not isinstance(value, Duration):
-        fail(owner, name, value, "in whole steps outside of tw.minimize, which alone knows how long an epoch is")
-    return real(value.steps)
 
 
 class Averaging(NamedTuple):
