@@ -162,7 +162,7 @@ def fused_torch(size: int, rounds: int) -> None:
 def main() -> None:
     """Prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=21)
     parser.add_argument("--size", type=int, default=50_000_000)
     parser.add_argument("--only", nargs="*", default=list(PAIRS))
     given = parser.parse_args()
