@@ -159,7 +159,9 @@ def test_starts_out_of_range_are_refused(make, start, error):
 
 
 def test_a_cycle_has_a_step():
-    with pytest.raises(ValueError, match=r"SWA\(every=0\): every must be a whole number of steps >= 1 or tw.Epochs\(n\)"):
+    with pytest.raises(
+        ValueError, match=r"SWA\(every=0\): every must be a whole number of steps >= 1 or tw.Epochs\(n\)"
+    ):
         tw.SWA(3, 0)
 
 
