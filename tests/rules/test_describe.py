@@ -35,7 +35,7 @@ def test_groups_and_wrappers_by_leaf():
     assert {name: row.rule for name, row in found.items()} == {
         "count": "frozen",
         "encoder/bias": "frozen",
-        "encoder/weight": "Clip(limit=0.5) > CompactState(dtype=int8) > SGD(learning_rate=Constant(value=0.1))",
+        "encoder/weight": "Clip(limit=0.5) > CompactState(dtype=int8) > SGD(learning_rate=Constant)",
         "head/weight": "MasterCopy > AdamW(learning_rate=0.001, mask=matrices)",
     }
     assert found["head/weight"].state_bytes == 3 * 4 * 640
