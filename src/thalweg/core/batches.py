@@ -11,7 +11,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from thalweg.core.fields import check_count, fail, static_field
+from thalweg.core.fields import check_count, check_flag, fail, static_field
 from thalweg.core.tree import gather
 from thalweg.core.types import Key, Scalar
 
@@ -42,8 +42,7 @@ class Batches(eqx.Module):
         check_count(self, "size")
         if self.last not in ("keep", "drop"):
             fail(self, "last", self.last, "'keep' or 'drop'")
-        if not isinstance(self.shuffle, bool):
-            fail(self, "shuffle", self.shuffle, "True or False")
+        check_flag(self, "shuffle")
 
     def full(self, examples: int) -> int:
         """Steps of an epoch that see `size` examples."""

@@ -10,7 +10,7 @@ import numpy as np
 from jax.tree_util import tree_leaves_with_path
 
 from thalweg.core.fields import is_tracer
-from thalweg.core.tree import max_abs
+from thalweg.core.tree import max_abs, ravel
 from thalweg.core.types import Params, Scalar
 from thalweg.core.variables import leaf_name
 
@@ -70,6 +70,11 @@ class Bounds(eqx.Module):
         """The nearest point within the bounds."""
         return self.each(x, lambda p, lo, hi: jnp.clip(p, lo, hi))
 
+    def sides(self, x: Params) -> tuple[jax.Array, jax.Array]:
+        """The lower and the upper limits of all entries, in the form of `ravel(x)`."""
+        lower, upper = (jax.tree.map(full, x, match(limit, x)) for limit in (self.lower, self.upper))
+        return ravel(lower), ravel(upper)
+
     def reflect(self, x: Params) -> Params:
         """The mirror image within the bounds of a point outside: a symmetric random step stays one."""
 
@@ -99,6 +104,11 @@ class Bounds(eqx.Module):
 def continuous(leaf: jax.Array) -> jax.Array:
     """A floating-point array as it is; integers and booleans as floats."""
     return leaf if jnp.issubdtype(leaf.dtype, jnp.inexact) else leaf.astype(jnp.result_type(float))
+
+
+def full(leaf: jax.Array, limit: Any) -> jax.Array:
+    """A limit in the shape and dtype of a leaf."""
+    return jnp.broadcast_to(jnp.asarray(limit, leaf.dtype), leaf.shape)
 
 
 def paired(lower: list, upper: list) -> list[tuple]:

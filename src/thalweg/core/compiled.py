@@ -6,6 +6,7 @@ recently used program goes, and with it what it closed over.
 """
 
 import collections
+import functools
 import threading
 from collections.abc import Callable, Hashable
 from typing import Any
@@ -14,17 +15,44 @@ import jax
 import numpy as np
 
 CAPACITY = 128
-"""Programs kept."""
+"""Entries of a cache."""
 SMALL = 20_000
 """Entries in the largest argument up to which compiling fast matters more than running fast."""
 
-_programs: collections.OrderedDict[Hashable, Any] = collections.OrderedDict()
-_lock = threading.Lock()
+
+class Recent:
+    """A bounded cache of what was used most recently; threads may share it."""
+
+    def __init__(self, capacity: int = CAPACITY):
+        self.capacity, self.lock = capacity, threading.Lock()
+        self.entries: collections.OrderedDict[Hashable, Any] = collections.OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """The entry of that key, made if it is not there. Two threads may both make it; one of the two is kept."""
+        with self.lock:
+            if key in self.entries:
+                self.entries.move_to_end(key)
+                return self.entries[key]
+        made = make()
+        with self.lock:
+            kept = self.entries.setdefault(key, made)
+            if len(self.entries) > self.capacity:
+                self.entries.popitem(last=False)
+        return kept
+
+
+_programs = Recent()
 
 
 def is_traced(leaf: Any) -> bool:
     """Arrays and floats are traced; everything else is part of the program."""
-    return isinstance(leaf, (jax.Array, float, np.ndarray, np.generic))
+    return traced_type(type(leaf))
+
+
+@functools.cache
+def traced_type(kind: type) -> bool:
+    """`is_traced` for all leaves of a type: asking a type whether it is a `jax.Array` takes a microsecond."""
+    return issubclass(kind, (jax.Array, float, np.ndarray, np.generic))
 
 
 class Program:
@@ -43,16 +71,18 @@ class Program:
         self.notes: dict[str, Any] = {}
 
 
-def program(function: Callable, *args: Any) -> tuple[Program, list[Any]]:
-    """The compiled form of `function` for arguments like these, and the arguments as it takes them."""
+def program(function: Callable, *args: Any, lanes: int = 1) -> tuple[Program, list[Any]]:
+    """The compiled form of `function` for arguments like these, and the arguments as it takes them.
+
+    `lanes`: how many runs share them; what is small is judged for one of them.
+    """
     leaves, treedef = jax.tree.flatten(args)
     dynamic = [leaf for leaf in leaves if is_traced(leaf)]
     static = tuple(None if is_traced(leaf) else (leaf, type(leaf)) for leaf in leaves)
     shapes = tuple(float if isinstance(leaf, float) else (leaf.shape, leaf.dtype) for leaf in dynamic)
     key = (function, treedef, static, shapes)
     try:
-        with _lock:
-            return kept(key, lambda: Program(function, treedef, static, options(dynamic))), dynamic
+        return _programs.get(key, lambda: Program(function, treedef, static, options(dynamic, lanes))), dynamic
     except TypeError as error:
         culprit = next((s[0] for s in static if s is not None and not is_hashable(s[0])), treedef)
         raise TypeError(f"{culprit!r} cannot be hashed, so no compiled program can be kept for it.") from error
@@ -65,33 +95,23 @@ class Call:
     arrays, which is as much as a short step.
     """
 
-    def __init__(self, function: Callable, first: Any, *rest: Any):
+    def __init__(self, function: Callable, first: Any, *rest: Any, lanes: int = 1):
         self.first, self.dynamic = first, [leaf for leaf in jax.tree.leaves(first) if is_traced(leaf)]
-        self.program, _ = program(function, first, *rest)
+        self.program, _ = program(function, first, *rest, lanes=lanes)
 
     def arguments(self, *rest: Any) -> list[Any]:
         """The arguments as the program takes them."""
         return self.dynamic + [leaf for leaf in jax.tree.leaves(rest) if is_traced(leaf)]
 
 
-def kept(key: Hashable, make: Callable[[], Program]) -> Program:
-    """The program of that key, made if it is not there, and now the most recently used."""
-    if key not in _programs:
-        _programs[key] = make()
-        if len(_programs) > CAPACITY:
-            _programs.popitem(last=False)
-    _programs.move_to_end(key)
-    return _programs[key]
-
-
-def options(dynamic: list[Any]) -> dict[str, Any] | None:
+def options(dynamic: list[Any], lanes: int) -> dict[str, Any] | None:
     """XLA's options for a program of these arguments.
 
     On the CPU a small program is all compilation: without the fusion emitters it compiles in a third of the time and
     runs as fast (L-BFGS on 10 variables: 0.42 s for 1.2 s). A program that works on much data would lose 6 to 9 %.
     """
     largest = max((leaf.size for leaf in dynamic if isinstance(leaf, (jax.Array, np.ndarray))), default=0)
-    if largest > SMALL or jax.default_backend() != "cpu":
+    if largest > lanes * SMALL or jax.default_backend() != "cpu":
         return None
     return {"xla_cpu_use_fusion_emitters": False}
 

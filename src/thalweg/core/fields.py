@@ -1,6 +1,7 @@
 """Converters and range checks for hyperparameters: one sentence naming the field, the value and the cure."""
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 import equinox as eqx
@@ -97,3 +98,16 @@ def check_count(owner: Any, *names: str, low: int = 1) -> None:
         value = getattr(owner, name)
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
             fail(owner, name, value, f"a whole number >= {low}")
+
+
+def check_flag(owner: Any, *names: str) -> None:
+    """Each named field True or False."""
+    for name in names:
+        if not isinstance(getattr(owner, name), bool):
+            fail(owner, name, getattr(owner, name), "True or False")
+
+
+def check_choice(owner: Any, name: str, choices: Iterable[str]) -> None:
+    """The field is one of these words."""
+    if getattr(owner, name) not in choices:
+        fail(owner, name, getattr(owner, name), f"one of {', '.join(repr(choice) for choice in choices)}")

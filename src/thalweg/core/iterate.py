@@ -117,7 +117,7 @@ def advance(
     state, info, seen = solver.step(here, carry.state, solver_key)
     info = info if here.whole else by_batch(info)
     point = carry.state.x if seen is None else seen.x
-    view = View(carry.step + 1, info, carry.state.x, state.x, carry.host)
+    view = View(carry.step + 1, info, carry.state.x, state.x, carry.host, here.sign)
     stop_state, status, info, doubt, looked = judge(here, stop, carry, view)
     status = jnp.where(status == Status.RUNNING.value, info.status, status)
     status = jnp.where(lost(here, info), loss_status(info.value), status).astype(jnp.int32)

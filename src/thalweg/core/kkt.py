@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from thalweg.core.bounds import match
 from thalweg.core.oracle import Oracle
 from thalweg.core.problem import Problem
 from thalweg.core.tree import max_abs, ravel, subtract, unravel
@@ -37,8 +36,12 @@ class System(NamedTuple):
 
 def stationarity(problem: Problem, x: Params, grad: Params) -> Scalar:
     r"""\(\|g\|_\infty\); with a nonsmooth part or bounds \(\|x - \operatorname{prox}(x - g)\|_\infty\)."""
-    if not problem.parts(x) & {Oracle.NONSMOOTH, Oracle.SET, Oracle.BOUNDS}:
+    parts = problem.parts(x) & {Oracle.NONSMOOTH, Oracle.SET, Oracle.BOUNDS}
+    if not parts:
         return real(max_abs(grad))
+    if problem.bounds is not None and parts == {Oracle.BOUNDS}:  # without x - (x - g), which loses a small g
+        low, high = problem.bounds.sides(x)
+        return real(max_abs(jnp.clip(-ravel(grad), low - ravel(x), high - ravel(x))))
     step = problem.prox(subtract(x, grad), jnp.ones(()))
     return real(max_abs(jax.tree.map(jnp.subtract, x, step)))
 
@@ -99,14 +102,8 @@ def free(problem: Problem, x: Params) -> jax.Array:
     flat = ravel(x)
     if problem.bounds is None:
         return jnp.ones_like(flat)
-    sides = (problem.bounds.lower, problem.bounds.upper)
-    gaps = [flat - ravel(jax.tree.map(full, x, match(limit, x))) for limit in sides]
+    gaps = [flat - side for side in problem.bounds.sides(x)]
     return 1 / (1 + gaps[0] ** -2 + gaps[1] ** -2)
-
-
-def full(leaf: jax.Array, limit: Any) -> jax.Array:
-    """A limit in the shape and dtype of a leaf."""
-    return jnp.broadcast_to(jnp.asarray(limit, leaf.dtype), leaf.shape)
 
 
 def least_squares(a: jax.Array, b: jax.Array) -> jax.Array:

@@ -67,9 +67,9 @@ class Objective(eqx.Module):
 
     @property
     def examples(self) -> int:
-        """Length of the data's leading axis; 0 without data."""
+        """Length of the data's leading axis; 0 without data, or where data are single numbers."""
         leaves = jax.tree.leaves(self.data)
-        return int(leaves[0].shape[0]) if leaves else 0
+        return int(leaves[0].shape[0]) if leaves and leaves[0].shape else 0
 
 
 def evaluate_call(call: Callable, x: Params) -> Evaluation:
@@ -94,6 +94,7 @@ class Function(Objective):
     - `keyed`: `fun` takes the step's random key as `key=`.
     - `has_aux`: `fun` returns `(value, aux)` with `aux` a dict of scalars, which the trace records
       (with `stateful`: `(value, (model_state, aux))`).
+    - `maximize`: what is minimised is `-fun`.
     """
 
     fun: Callable
@@ -104,6 +105,7 @@ class Function(Objective):
     stateful: bool = False
     has_aux: bool = False
     keyed: bool = False
+    maximize: bool = False
 
     @property
     def offers(self) -> frozenset[Oracle]:
@@ -121,7 +123,8 @@ class Function(Objective):
         args += [self.data] if self.data is not None else []
         out = self.fun(*args, **({"key": self.key} if self.keyed else {}))
         value, model_state, aux = self.unpack(out)
-        return check_scalar(value, self.fun), (model_state, aux)
+        value = check_scalar(value, self.fun)
+        return -value if self.maximize else value, (model_state, aux)
 
     def unpack(self, out: Any) -> tuple[Any, Any, Any]:
         """`(value, model_state, aux)` from what `fun` returned."""
@@ -135,11 +138,11 @@ class Function(Objective):
         return (*out, None) if self.stateful else (out[0], None, out[1])
 
     def value(self, x: Params) -> Scalar:
-        """`fun` at `x`."""
+        """`fun` at `x`, or `-fun` where it is maximised."""
         return self.call(x)[0]
 
     def evaluate(self, x: Params) -> Evaluation:
-        """`fun` and its gradient at `x`."""
+        """The value and its gradient at `x`."""
         return evaluate_call(self.call, x)
 
 

@@ -39,6 +39,8 @@ class Problem(eqx.Module):
       `h(x) = 0` and `c(x) <= 0`. SciPy's inequality constraints are `>= 0`: change the sign.
     - `stateful`: `loss(params, model_state, batch) -> (value, model_state)`. `has_aux`: the loss returns
       `(value, aux)` with a dict of scalars for the trace.
+    - `maximize`: maximise the function, that is minimise \(-f(x) + h(x)\). Results, histories, `tw.Target` and
+      validation speak of \(f - h\) then, in the user's sign; "lower" is better everywhere else.
     - `allow_unused`: accept parameters on which the loss does not depend. `allow_nan`: accept NaN and infinity in
       the data, for a loss that masks them.
     """
@@ -69,12 +71,14 @@ class Problem(eqx.Module):
         metrics: Callable | None = None,
         stateful: bool = False,
         has_aux: bool = False,
+        maximize: bool = False,
         allow_unused: bool = False,
         allow_nan: bool = False,
     ):
         self.stream = as_stream(data)
         sample = data if self.stream is None else self.stream.first()
         self.objective = as_objective(objective, check_data("data", sample, allow_nan), stateful, has_aux)
+        self.objective = maximized(self.objective) if maximize else self.objective
         if nonsmooth is not None and not isinstance(nonsmooth, Nonsmooth):
             raise TypeError(f"Problem(nonsmooth={nonsmooth!r}): give a Nonsmooth, for instance tw.L1(0.01).")
         self.nonsmooth = ZERO if nonsmooth is None else nonsmooth
@@ -88,6 +92,11 @@ class Problem(eqx.Module):
         check_functions(equality=equality, inequality=inequality, metrics=metrics, validation_loss=validation_loss)
         if (metrics or validation_loss) and validation is None:
             raise ValueError("Problem(metrics=...): metrics are measured on validation data: pass validation=(X, y).")
+
+    @property
+    def sign(self) -> int:
+        """-1 where the user's function is maximised, else 1: the user's value is `sign` times the one minimised."""
+        return -1 if getattr(self.objective, "maximize", False) else 1
 
     def offers(self, x: Params) -> frozenset[Oracle]:
         """Everything a method may ask of this problem at variables like `x`, and every part it consists of."""
@@ -192,6 +201,14 @@ def as_objective(objective: Any, data: Any, stateful: bool, has_aux: bool) -> Ob
     if not callable(objective):
         raise TypeError(f"Problem(objective={objective!r}): give a function of x, or of (params, batch) with data.")
     return Function(fun=objective, data=data, stateful=stateful, has_aux=has_aux, keyed=takes_key(objective))
+
+
+def maximized(objective: Objective) -> Objective:
+    """The objective of which the negative is minimised."""
+    if not isinstance(objective, Function):
+        name = type(objective).__name__
+        raise TypeError(f"Problem({name}(...), maximize=True): only a function of x can be maximised; a {name} cannot.")
+    return replace(objective, maximize=True)
 
 
 def check_bounds(nonsmooth: Any, bounds: Any, separable: bool) -> None:

@@ -1,7 +1,7 @@
 """How `x_t` becomes `x_{t+1}`."""
 
 import abc
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
 
@@ -52,3 +52,29 @@ class Solver(eqx.Module):
     @abc.abstractmethod
     def step(self, problem: Problem, state: State, key: Key) -> Step:
         """One step. The problem is a deterministic function here; `key` is the solver's own randomness."""
+
+
+@runtime_checkable
+class Interruptible(Protocol):
+    """A solver whose step can rest between two evaluations, so that many runs share the turns of one loop.
+
+    `step` is `open`, then `turn` until the progress is `done`, then `close`. Plain numbers in the progress are
+    constants.
+    """
+
+    @property
+    def interruptible(self) -> bool:
+        """Whether this configuration can; else it is asked for whole steps."""
+        ...
+
+    def open(self, problem: Problem, state: State, key: Key) -> Any:
+        """The step before its first evaluation."""
+        ...
+
+    def turn(self, problem: Problem, state: State, progress: Any) -> Any:
+        """The step after one more evaluation; one that is done holds still."""
+        ...
+
+    def close(self, problem: Problem, state: State, progress: Any) -> Step:
+        """The step, once it is done."""
+        ...

@@ -55,6 +55,10 @@ class Host(NamedTuple):
         """1 for the step that is made only to learn what is true of the last point, else 0."""
         return self.numbers[6]
 
+    def looking(self, look: Scalar) -> "Host":
+        """The same numbers, for a step of this kind."""
+        return Host(jnp.asarray(self.numbers).at[6].set(real(look)))
+
 
 def make_host(
     seconds: float = 0.0,
@@ -73,7 +77,7 @@ def make_host(
 class View(NamedTuple):
     """What a stop rule sees after a step, which led from `x` to `x_next`, and about which `info` reports.
 
-    `step` counts completed steps.
+    `step` counts completed steps. `sign` times `info.value` is the value in the user's sign (-1: it is maximised).
     """
 
     step: Scalar
@@ -81,6 +85,7 @@ class View(NamedTuple):
     x: Params
     x_next: Params
     host: Host
+    sign: int = 1
 
     def passes(self, epochs: ScalarLike) -> Scalar:
         """Whether this many passes over the data are completed."""
@@ -187,7 +192,7 @@ class Target(Stop):
 
     def __call__(self, state: State, view: View) -> tuple[State, Scalar]:
         """See the class."""
-        return state, fires(view.info.value <= self.value, Status.STOPPED)
+        return state, fires(view.info.value <= view.sign * self.value, Status.STOPPED)
 
 
 class Patience(Stop):

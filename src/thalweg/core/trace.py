@@ -66,6 +66,13 @@ def unpack(rows: Any, layout: Layout, reached: Any = True) -> Trace:
     return Trace(*info._replace(evals=evals, status=info.status.astype(xp.int32)))
 
 
+def column(rows: np.ndarray, layout: Layout, name: str) -> np.ndarray | float:
+    """One of the first columns of packed rows by name, or the number that it is at every step."""
+    place = Info._fields.index(name)
+    number = layout.constants[place]
+    return rows[:, sum(constant is None for constant in layout.constants[:place])] if number is None else number
+
+
 def no_rows() -> Trace:
     """The trace of a run that made no step."""
     column, counts = np.empty(0), np.empty(0, np.int32)

@@ -1,5 +1,6 @@
 """Which leaves of the user's tree are optimised, which are held fixed, and what may not start a run."""
 
+import functools
 from typing import Any
 
 import equinox as eqx
@@ -12,12 +13,24 @@ from thalweg.core.types import Params
 
 def is_array(leaf: Any) -> bool:
     """JAX or NumPy array, or NumPy scalar."""
-    return isinstance(leaf, (jax.Array, np.ndarray, np.generic))
+    return is_array_type(type(leaf)) or isinstance(leaf, jax.Array)  # the latter for tracers, and a microsecond
+
+
+@functools.cache
+def is_array_type(kind: type) -> bool:
+    """Whether all instances of a type are arrays."""
+    return issubclass(kind, (jax.Array, np.ndarray, np.generic))
 
 
 def is_inexact(leaf: Any) -> bool:
     """A floating-point or complex array."""
-    return is_array(leaf) and jax.numpy.issubdtype(leaf.dtype, np.inexact)
+    return is_array(leaf) and is_inexact_dtype(leaf.dtype)
+
+
+@functools.cache
+def is_inexact_dtype(dtype: Any) -> bool:
+    """Whether a dtype is floating-point or complex."""
+    return bool(jax.numpy.issubdtype(dtype, np.inexact))
 
 
 def is_numeric(dtype: Any) -> bool:
@@ -77,7 +90,7 @@ def split(tree: Params, integers: bool = False) -> tuple[Params, Any]:
     return variables, frozen
 
 
-def check_start(x0: Any, integers: bool = False) -> Params:
+def check_start(x0: Any, integers: bool = False, called: str = "x0") -> Params:
     """`x0` with a bare number made an array; raises one sentence where it cannot start a run.
 
     Looks at the values in NumPy, so that nothing is compiled for it.
@@ -85,24 +98,28 @@ def check_start(x0: Any, integers: bool = False) -> Params:
     if isinstance(x0, (float, np.floating)):
         x0 = np.asarray(x0)
     if isinstance(x0, (list, tuple)) and x0 and all(isinstance(v, (int, float)) for v in x0):
-        raise TypeError(f"x0={x0!r} is a flat list of numbers: write jnp.array({list(map(float, x0))!r}).")
+        raise TypeError(f"{called}={x0!r} is a flat list of numbers: write jnp.array({list(map(float, x0))!r}).")
     found = False
     for path, leaf in jax.tree_util.tree_leaves_with_path(x0):
-        name = "x0" + keystr(path)
         if isinstance(leaf, (float, complex)) and not is_array(leaf) and in_containers(path):
+            name = called + keystr(path)
             raise TypeError(
                 f"{name}={leaf!r} is a Python number, which cannot be optimised: write jnp.asarray({leaf!r})."
             )
         if is_inexact(leaf):
             found = True
-            check_leaf(name, leaf)
+            check_leaf(called, path, leaf)
         found |= integers and is_number_array(leaf)
     if not found:
-        cure = "write jnp.asarray(x0, float)"
-        if any(is_number_array(leaf) for leaf in jax.tree.leaves(x0)):
+        leaves = jax.tree.leaves(x0)
+        whole = (
+            f"jnp.asarray({called}, float)" if jax.tree_util.all_leaves([x0]) else f"jax.tree.map(jnp.float_, {called})"
+        )
+        cure = f"write {whole}" if leaves else "give it one"
+        if any(map(is_number_array, leaves)):
             cure += ", or give integers and bits to a method without gradients, e.g. tw.SimulatedAnnealing"
         raise TypeError(
-            f"x0={short(x0)} holds no {'array' if integers else 'floating-point array'} to optimise: {cure}."
+            f"{called}={short(x0)} holds no {'array' if integers else 'floating-point array'} to optimise: {cure}."
         )
     return x0
 
@@ -112,17 +129,19 @@ def in_containers(path: tuple) -> bool:
     return all(isinstance(key, (DictKey, SequenceKey)) for key in path)
 
 
-def check_leaf(name: str, leaf: Any) -> None:
+def check_leaf(called: str, path: tuple, leaf: Any) -> None:
     """Refuses complex, NaN and infinite variables, naming the first bad entry."""
-    if np.issubdtype(leaf.dtype, np.complexfloating):
-        raise TypeError(f"{name} is complex ({leaf.dtype}): optimise its real and imaginary parts as two real arrays.")
-    if np.issubdtype(leaf.dtype, np.longdouble) or not leaf.dtype.isnative:
+    if leaf.dtype.kind == "c":
+        cure = "optimise its real and imaginary parts as two real arrays"
+        raise TypeError(f"{called}{keystr(path)} is complex ({leaf.dtype}): {cure}.")
+    if leaf.dtype == np.longdouble or not leaf.dtype.isnative:
+        name = called + keystr(path)
         raise TypeError(f"{name} has dtype {leaf.dtype.str}, which JAX does not know: write {name}.astype(float).")
     finite = np.isfinite(np.asarray(leaf))
     if not finite.all():
         at = [int(i) for i in np.argwhere(~finite)[0]]
         entry = np.asarray(leaf)[tuple(at)]
-        raise ValueError(f"{name}{at if at else ''} is {entry}: start from finite numbers.")
+        raise ValueError(f"{called}{keystr(path)}{at if at else ''} is {entry}: start from finite numbers.")
 
 
 def short(value: Any) -> str:

@@ -16,15 +16,15 @@ from thalweg.core.iterate import Carry
 from thalweg.core.solver import Solver
 from thalweg.core.status import Status
 from thalweg.core.stop import Host, Stop, fired, make_host
-from thalweg.core.trace import Trace, no_rows, tail, unpack
+from thalweg.core.trace import Trace, column, no_rows, tail, unpack
 from thalweg.core.types import Params
 from thalweg.core.variables import rejoin
 from thalweg.run.calendar import Position
 from thalweg.run.callbacks import Callback, Event, Observer, Watch
-from thalweg.run.chunks import Engine, Rows, Segment, Task
+from thalweg.run.chunks import Engine, Origin, Rows, Segment, Task
 from thalweg.run.feed import Feed
 from thalweg.run.interrupt import interruptible
-from thalweg.run.lowest import Lowest, lowest, rank
+from thalweg.run.lowest import Lowest, allowed, lowest, rank
 from thalweg.run.messages import first_bad
 from thalweg.run.outcome import Outcome, is_at_point, running
 from thalweg.run.recovery import Poisoned, Recovery, dropped, failed, lost_step, replay
@@ -37,6 +37,7 @@ class Run:
     def __init__(
         self,
         task: Task,
+        origin: Origin,
         engine: Engine,
         frozen: Any,
         watch: Watch,
@@ -46,26 +47,24 @@ class Run:
         feed: Feed | None = None,
         recovery: Recovery | None = None,
     ):
-        self.task, self.engine, self.frozen, self.keep = task, engine, frozen, keep
+        self.task, self.origin, self.engine, self.frozen, self.keep = task, origin, engine, frozen, keep
         self.watch, self.carry, self.feed = watch, carry, feed
         self.recovery = Recovery() if recovery is None else recovery
         self.validator, self.observers = watch.validator, watch.observers
         self.began = time.perf_counter()
-        self.step = 0 if carry is None else int(carry.step)
-        self.first_step = self.step
-        self.rows: list[np.ndarray] = []
-        self.replayed: list[np.ndarray] = []
+        self.step = self.first_step = 0 if carry is None else int(carry.step)
+        self.rows, self.replayed = list[np.ndarray](), list[np.ndarray]()
         self.layout: Any = None
         self.lowest: Lowest | None = None
         self.segment: Segment | None = None
         self.last_point: Params = None
         self.status = self.ended = Status.RUNNING
-        self.exhausted = False
         self.over: Stop | None = None
         self.lost: tuple[int, Carry] | None = None
         self.culprit: str | None = None
-        self.signals: list[int] = []
+        self.exhausted, self.signals = False, list[int]()
         self.last_row: np.ndarray | None = None
+        self.fired: Stop | None = None
 
     @property
     def whole(self) -> bool:
@@ -120,10 +119,11 @@ class Run:
             if not limit:
                 self.exhausted, self.status = True, Status.STOPPED
                 return False
-        segment = Segment(self.task, self.carry, self.host(), self.step, stack)
+        segment = Segment(self.task, self.origin, self.carry, self.host(), self.step, stack)
         began, compiled = time.perf_counter(), self.engine.compile_seconds
         carry, rows = self.engine.advance(segment, limit, self.read_ahead)
-        made, status = int(rows.counts[0]) - self.step, Status(int(rows.counts[1]))
+        step, status = rows.counts.tolist()
+        made, status = step - self.step, Status(status)
         self.engine.learn(time.perf_counter() - began - (self.engine.compile_seconds - compiled), made)
         self.layout = rows.layout
         new = rows.data[:made]
@@ -183,7 +183,7 @@ class Run:
         if is_at_point(self.status, self.rule()):
             return  # the run does not return the point after it
         if self.validator is not None and self.watch.validation.due(at):
-            x = self.task.x0 if self.carry is None else self.carry.state.x
+            x = self.origin.x0 if self.carry is None else self.carry.state.x
             best = self.validator.measure(self.joined(x), self.step, self.model_state())
             if best and rollback:
                 self.recovery.protect(self.carry)
@@ -255,7 +255,9 @@ class Run:
             return self.over
         if self.carry is None or self.ended != self.status or self.status == Status.RUNNING or self.status.failed:
             return None
-        return fired(self.task.stop, self.carry.stop)
+        if self.fired is None:  # which one is a number on the device, so it is asked for once
+            self.fired = fired(self.task.stop, self.carry.stop)
+        return self.fired
 
     def broken_off(self) -> Outcome:
         """The point at which an exception ended the run."""
@@ -298,7 +300,7 @@ class Run:
             self.rows.append(self.last_row)
             self.last_point = self.carry.state.x
             return status
-        segment = Segment(self.task, running(self.carry), self.host(look=1), self.step)
+        segment = Segment(self.task, self.origin, running(self.carry), self.host(look=1), self.step)
         _, rows = self.engine.advance(segment, 1)
         self.layout = rows.layout
         self.rows.append(rows.data[:1])
@@ -339,12 +341,15 @@ class Run:
 
     def remember(self, rows: np.ndarray, segment: Segment) -> None:
         """Keeps the segment in which the lowest point so far was measured."""
-        trace = unpack(rows, self.layout)
-        row = lowest(trace)
+        value, violation = (column(rows, self.layout, name) for name in ("value", "infeasibility"))
+        value = value if isinstance(value, np.ndarray) else np.full(len(rows), value)
+        row = lowest(value, violation)
         if row is None:
             return
-        if self.lowest is None or rank(trace, row) < self.lowest.rank:
-            self.lowest = Lowest(rank(trace, row), segment.step + row, segment)
+        excess = float(violation[row]) if isinstance(violation, np.ndarray) else violation
+        order = rank(float(value[row]), excess, allowed(value))
+        if self.lowest is None or order < self.lowest.rank:
+            self.lowest = Lowest(order, segment.step + row, segment)
 
     def best(self) -> Point:
         """The lowest point on whole data: the last one, or found by replaying its segment.
@@ -355,12 +360,15 @@ class Run:
         if not self.whole:
             best = None if self.validator is None else self.validator.best
             if best is not None:
-                return Point(best.x, best.value, best.step)
+                return Point(best.x, self.task.problem.sign * best.value, best.step)
             last = self.trace(self.first_step + self.last()).value
             return Point(self.joined(self.carry.state.x), float(last[-1]) if len(last) else float("nan"), self.step)
         if self.lowest is None:
-            return Point(self.joined(self.task.x0), float("nan"), self.first_step)
+            return Point(self.joined(self.origin.x0), float("nan"), self.first_step)
         (_, value), step, segment = self.lowest
+        value *= self.task.problem.sign
+        if isinstance(segment, Point):
+            return segment._replace(x=self.joined(segment.x), value=value)
         if step == self.first_step + self.last() and self.last_point is not None:
             return Point(self.joined(self.last_point), value, step)
         carry, rows = self.engine.advance(segment, step + 1 - segment.step)
@@ -370,11 +378,12 @@ class Run:
     # ------------------------------------------------------------------ what was seen
 
     def trace(self, since: int | None = None) -> Trace:
-        """The rows from step `since` on (all of them if None), by name."""
+        """The rows from step `since` on (all of them if None), by name; values in the user's sign."""
         if not self.rows:
             return no_rows()
         wanted = self.last() + 1 - (0 if since is None else since - self.first_step)
-        return unpack(tail(self.rows, wanted), self.layout)
+        trace = unpack(tail(self.rows, wanted), self.layout)
+        return trace if self.task.problem.sign > 0 else trace._replace(value=-trace.value)
 
     def joined(self, x: Params) -> Params:
         """The user's tree with the variables `x`."""

@@ -14,7 +14,8 @@ from thalweg.core.types import Params
 from thalweg.core.variables import leaf_name
 
 UNDER_TRANSFORM = (
-    "minimize was called under jit, vmap or grad: it is the host's driver. Use tw.start and tw.iterate there."
+    "minimize was called under jit, vmap or grad: it is the host's driver. There tw.solution differentiates the "
+    "solution, tw.start and tw.iterate run the loop; many runs in one call are tw.minimize_batch."
 )
 
 

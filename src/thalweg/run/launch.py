@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -19,21 +19,20 @@ from thalweg.core.problem import Problem
 from thalweg.core.solver import Samples, Solver
 from thalweg.core.status import Status
 from thalweg.core.stop import Epochs, Never, Steps, Stop
-from thalweg.core.trace import Trace, unpack
+from thalweg.core.trace import Layout, Trace, unpack
 from thalweg.core.types import Evals, Params, real
 from thalweg.core.variables import short
 from thalweg.run.calendar import EpochLength, period
 from thalweg.run.callbacks import Callback, Watch, observe
-from thalweg.run.chunks import CAPACITY, Engine, Lanes, Task
+from thalweg.run.chunks import Engine, Origin, Programs, Task
 from thalweg.run.driver import Run
 from thalweg.run.feed import REREAD, Feed
 from thalweg.run.inspect import Facts, inspect
-from thalweg.run.lanes import CAPACITY as LANES_CAPACITY
-from thalweg.run.lanes import run_lanes
+from thalweg.run.lanes import run_restarts
 from thalweg.run.messages import Lost, advice, falls_steadily, message
 from thalweg.run.outcome import Outcome, running
 from thalweg.run.recovery import Recovery
-from thalweg.run.result import Later, Restarts, Result, Seconds
+from thalweg.run.result import Later, Restarts, Result, Seconds, Words
 from thalweg.run.validation import BLOCK, Validator
 from thalweg.run.violations import in_words, lost_constraints, violations
 
@@ -60,13 +59,6 @@ class Options(NamedTuple):
     average: Average | None = None
 
 
-class Variables(NamedTuple):
-    """The leaves that are optimised, and those that are held fixed."""
-
-    x: Params
-    frozen: Any
-
-
 class Choice(NamedTuple):
     """How the method is called, why it was chosen (None: by the user), whether the step limit was the default."""
 
@@ -75,39 +67,62 @@ class Choice(NamedTuple):
     default_limit: bool
 
 
-def launch(problem: Problem, solver: Solver, stop: Stop, start: Variables, options: Options, choice: Choice) -> Result:
+class Plan(NamedTuple):
+    """A checked run but for the numbers of one call (start, seed, clock): runs alike share it.
+
+    - `problem`: the user's; `task`: what is compiled of it; `frozen`: the leaves of `x0` that are held fixed.
+    - `length`: of a pass over the data; `watch`: what a run without observers looks at, and when.
+    - `programs`: those of the runs so far, at most one entry.
+    """
+
+    problem: Problem
+    task: Task
+    frozen: Any
+    choice: Choice
+    length: EpochLength
+    watch: Watch
+    programs: list[Programs]
+
+
+def make_plan(problem: Problem, solver: Solver, stop: Stop, frozen: Any, options: Options, choice: Choice) -> Plan:
+    """The plan of checked parts."""
+    length = epoch_length(problem, solver, options.batches)
+    task = Task(problem.training(frozen), solver, stop, options.batches, options.average)
+    return Plan(problem, task, frozen, choice, length, periods(problem, stop, length, options), [])
+
+
+def launch(plan: Plan, x: Params, options: Options) -> Result:
     """Runs and reports. An exception on the way carries what was reached as its `result`."""
-    seed = np.asarray(options.seed, np.uint32)
-    task = Task(problem.training(start.frozen), solver, stop, seed, start.x, options.batches, options.average)
-    feed = feed_of(problem, options.state)
-    lanes = Lanes(options.restarts, float(options.spread)) if options.restarts > 1 else None
-    engine = Engine(
-        task,
-        stack=None if feed is None else jax.tree.map(lambda leaf: leaf[None], feed.sample),
-        fixed=options.chunk,
-        lanes=lanes,
-        capacity=CAPACITY if lanes is None else LANES_CAPACITY,
-    )
-    facts = look(task, engine)
+    origin = Origin(np.asarray(options.seed, np.uint32), x)
+    feed = feed_of(plan.problem, options.state)
+    engine = Engine(programs_of(plan, origin, feed), fixed=options.chunk)
+    facts = look(plan.task, x, engine)
     engine.single = options.dispatch == "single" or (
-        options.dispatch is None and facts.convolves and jax.default_backend() == "cpu" and lanes is None
+        options.dispatch is None and facts.convolves and jax.default_backend() == "cpu"
     )
-    carry = None if options.state is None else resumed(options.state, engine, stop, options.average)
-    watch = watched(problem, solver, stop, options, carry)
+    carry = None if options.state is None else resumed(options.state, engine, plan.task.stop, options.average)
+    watch = watched(plan, options, carry)
     extras = {"keep": options.keep, "carry": carry, "feed": feed, "recovery": Recovery(options.on_nonfinite)}
-    run = Run(task, engine, start.frozen, watch, **extras)
-    if lanes is not None:
-        restarts = run_lanes(run, engine)
-        run.engine = Engine(task)
-        run.engine.compile_seconds = engine.compile_seconds
-        return describe(run, run.finish(), options, choice, restarts)
+    run = Run(plan.task, origin, engine, plan.frozen, watch, **extras)
+    if options.restarts > 1:
+        restarts = run_restarts(run, options.restarts, options.spread)
+        return describe(run, run.finish(), options, plan.choice, restarts)
     try:
         outcome = run.go()
     except BaseException as error:
         if run.carry is not None:
-            error.result = describe(run, run.broken_off(), options, choice, None)  # type: ignore[attr-defined]
+            error.result = describe(run, run.broken_off(), options, plan.choice, None)  # type: ignore[attr-defined]
         raise
-    return describe(run, outcome, options, choice, None)
+    return describe(run, outcome, options, plan.choice, None)
+
+
+def programs_of(plan: Plan, origin: Origin, feed: Feed | None) -> Programs:
+    """The programs of a plan, made at its first run; those of a stream depend on its batches."""
+    if feed is not None:
+        return Programs(plan.task, origin, jax.tree.map(lambda leaf: leaf[None], feed.sample))
+    if not plan.programs:
+        plan.programs.append(Programs(plan.task, origin))
+    return plan.programs[0]
 
 
 def feed_of(problem: Problem, state: Any) -> Feed | None:
@@ -117,27 +132,39 @@ def feed_of(problem: Problem, state: Any) -> Feed | None:
     return Feed(problem.stream, int(state.step) if isinstance(state, Carry) else 0)
 
 
-def watched(problem: Problem, solver: Solver, stop: Stop, options: Options, carry: Carry | None) -> Watch:
-    """Who looks at the run, and when."""
-    length = epoch_length(problem, solver, options.batches)
-    once = problem.stream is not None and problem.stream.once
-    epoch = Steps(STREAM_PERIOD) if once else Epochs(1)
-    on_batches = not problem.whole or options.batches is not None
+def periods(problem: Problem, stop: Stop, length: EpochLength, options: Options) -> Watch:
+    """When a run is looked at, and how long it is."""
+    epoch, on_batches = epoch_of(problem), not problem.whole or options.batches is not None
     default = epoch if on_batches else VALIDATE_EVERY
     validation = default if options.validate_every is None else options.validate_every
-    validator = None
-    if problem.validation is not None:
-        stateful = Oracle.MODEL_STATE in problem.objective.offers
-        size = options.batches.size if options.batches else problem.objective.examples
-        validator = Validator(problem, stateful, max(BLOCK, size) if on_batches else None)
     return Watch(
-        observe(options.callbacks, epoch if on_batches else 1, length, 0 if carry is None else int(carry.step)),
-        validator,
+        (),
+        None,
         period("validate_every", validation, length),
         period("on_nonfinite", epoch if on_batches else 1, length),
         length.steps,
         duration(stop, length.steps),
     )
+
+
+def epoch_of(problem: Problem) -> Epochs | Steps:
+    """A pass over the data, or what stands for one."""
+    return Steps(STREAM_PERIOD) if problem.stream is not None and problem.stream.once else Epochs(1)
+
+
+def watched(plan: Plan, options: Options, carry: Carry | None) -> Watch:
+    """Who looks at this run."""
+    problem, on_batches = plan.problem, not plan.problem.whole or options.batches is not None
+    if problem.validation is None and not options.callbacks:
+        return plan.watch
+    validator = None
+    if problem.validation is not None:
+        stateful = Oracle.MODEL_STATE in problem.objective.offers
+        size = options.batches.size if options.batches else problem.objective.examples
+        validator = Validator(problem, stateful, max(BLOCK, size) if on_batches else None)
+    every, begun = epoch_of(problem) if on_batches else 1, 0 if carry is None else int(carry.step)
+    observers = observe(options.callbacks, every, plan.length, begun)
+    return plan.watch._replace(observers=observers, validator=validator)
 
 
 def epoch_length(problem: Problem, solver: Solver, batches: Batches | None) -> EpochLength:
@@ -172,12 +199,12 @@ def resumed(carry: Any, engine: Engine, stop: Stop, average: Average | None) -> 
     return carry
 
 
-def look(task: Task, engine: Engine) -> Facts:
+def look(task: Task, x: Params, engine: Engine) -> Facts:
     """The facts about a loss, found once for each program; refuses parameters that it never uses."""
     problem = task.problem
     if "facts" not in engine.notes:
         data = problem.objective.data
-        facts = inspect(problem, task.x0, data if task.batches is None else shapes(data, task.batches.size))
+        facts = inspect(problem, x, data if task.batches is None else shapes(data, task.batches.size))
         elsewhere = problem.equality is not None or problem.inequality is not None
         elsewhere = elsewhere or not isinstance(problem.nonsmooth, Zero)
         if facts.unused and not problem.allow_unused and not elsewhere:
@@ -190,34 +217,30 @@ def look(task: Task, engine: Engine) -> Facts:
 
 
 def describe(run: Run, outcome: Outcome, options: Options, choice: Choice, restarts: Restarts | None) -> Result:
-    """The result."""
-    trace = run.trace()
+    """The result; what takes time to put into words is put there when somebody asks."""
     assert run.carry is not None
     x, model_state, status, rule, kept, steps = outcome
-    row = min(kept - run.first_step, len(trace.value) - 1)
-    if status == Status.STEP_LIMIT and choice.default_limit and falls_steadily(trace):
-        status, rule = Status.DIVERGED, None
-    failed = status.failed or (status == Status.STEP_LIMIT and choice.default_limit)
+    limited, sign = status == Status.STEP_LIMIT and choice.default_limit, run.task.problem.sign
+    if limited and falls_steadily(sign * run.trace().value):
+        outcome = outcome._replace(status=Status.DIVERGED, rule=None)
+        status, rule = outcome.status, outcome.rule
+    failed = status.failed or limited
     cut_short = run.exhausted and not isinstance(run.task.stop, Never)
-    lost = None if status != Status.NONFINITE else lost_in(run, kept < steps)
     total = time.perf_counter() - run.began
-    moved = run.task.x0, run.carry.state.x
+    blocks = *run.rows, *run.replayed
     return Result(
         x=run.joined(x),
         status=status,
         ok=not failed and not cut_short,
-        message=message(status, rule, trace, row, said(run, status, x), lost),
-        advice=(REREAD,) if cut_short else advice(status, trace, row, moved, choice.default_limit, lost),
         rule=rule,
         signal=run.signals[0] if run.signals and status == Status.INTERRUPTED else None,
         steps=steps,
         epochs=run.epochs(),
-        evals=total_evals(trace, run),
         seconds=Seconds(run.engine.compile_seconds, max(total - run.engine.compile_seconds, 0.0)),
-        trace=trace,
         first_step=run.first_step,
         kept=kept,
         whole=run.whole,
+        maximize=sign < 0,
         skipped=tuple(run.recovery.dropped),
         state=running(run.carry),
         average=averaged(run),
@@ -226,7 +249,27 @@ def describe(run: Run, outcome: Outcome, options: Options, choice: Choice, resta
         reason=choice.reason,
         validation=None if run.validator is None else run.validator.table(),
         restarts=restarts,
-        later=Later(run.best, choice.name, lambda: configuration(run, options)),
+        later=Later(
+            run.trace,
+            lambda: total_evals(blocks, run.layout),
+            lambda trace: words(run, trace, outcome, choice.default_limit, cut_short),
+            run.best,
+            choice.name,
+            lambda: configuration(run, options),
+        ),
+    )
+
+
+def words(run: Run, trace: Trace, outcome: Outcome, default_limit: bool, cut_short: bool) -> Words:
+    """The end of a run in words."""
+    assert run.carry is not None
+    x, _, status, rule, kept, steps = outcome
+    row = min(kept - run.first_step, len(trace.value) - 1)
+    lost = None if status != Status.NONFINITE else lost_in(run, kept < steps)
+    moved = run.origin.x0, run.carry.state.x
+    return Words(
+        message(status, rule, trace, row, said(run, status, x), lost, run.task.problem.sign),
+        (REREAD,) if cut_short else advice(status, trace, row, moved, default_limit, lost, run.task.problem.sign),
     )
 
 
@@ -261,15 +304,13 @@ def said(run: Run, status: Status, x: Params) -> str:
     return ""
 
 
-def total_evals(trace: Trace, run: Run) -> Evals:
+def total_evals(blocks: Sequence[np.ndarray], layout: Layout | None) -> Evals:
     """Every evaluation made, replayed steps and other lanes included."""
-    parts = [trace.evals]
-    parts += [unpack(rows, run.layout).evals for rows in run.replayed]
-    return Evals(
-        *(
-            int(sum(np.asarray(column).sum(dtype=np.int64) for column in columns))
-            for columns in zip(*parts, strict=True)
-        )
+    parts = [unpack(rows, layout).evals for rows in blocks if layout is not None]
+    return (
+        Evals(*(int(sum(np.sum(n, dtype=np.int64) for n in counts)) for counts in zip(*parts, strict=True)))
+        if parts
+        else Evals()
     )
 
 

@@ -4,36 +4,39 @@ from typing import NamedTuple
 
 import numpy as np
 
-from thalweg.core.trace import Trace
 from thalweg.run.chunks import Segment
+from thalweg.run.result import Point
 
 FEASIBLE = 1e-6
 """A point counts as feasible, in the comparison for the best, up to this violation; in float32 up to sqrt(eps)."""
 
 
 class Lowest(NamedTuple):
-    """The lowest point so far: its rank, its step, and the segment that leads to it."""
+    """The lowest point so far: its rank, its step, and the segment that leads to it, or the point itself."""
 
     rank: tuple[float, float]
     step: int
-    segment: Segment
+    segment: Segment | Point
 
 
-def lowest(trace: Trace) -> int | None:
+def lowest(value: np.ndarray, infeasibility: np.ndarray | float) -> int | None:
     """The row of lowest rank: a feasible point's where there is one; None without a finite value."""
-    rows = np.flatnonzero(np.isfinite(trace.value) & ~np.isnan(trace.infeasibility))
+    if not isinstance(infeasibility, np.ndarray) and infeasibility == 0:
+        row = int(np.argmin(np.where(np.isfinite(value), value, np.inf))) if len(value) else 0
+        return row if len(value) and np.isfinite(value[row]) else None
+    violation = np.broadcast_to(infeasibility, value.shape)
+    rows = np.flatnonzero(np.isfinite(value) & ~np.isnan(violation))
     if not len(rows):
         return None
-    excess = np.where(trace.infeasibility > allowed(trace), trace.infeasibility, 0.0)
-    return int(rows[np.lexsort((trace.value[rows], excess[rows]))[0]])
+    excess = np.where(violation > allowed(value), violation, 0.0)
+    return int(rows[np.lexsort((value[rows], excess[rows]))[0]])
 
 
-def rank(trace: Trace, row: int) -> tuple[float, float]:
-    """Orders rows: by their violation where they are infeasible, then by value."""
-    violation = float(trace.infeasibility[row])
-    return violation if violation > allowed(trace) else 0.0, float(trace.value[row])
+def rank(value: float, violation: float, most: float) -> tuple[float, float]:
+    """Orders points: by their violation where they are infeasible, beyond `most`, then by value."""
+    return violation if violation > most else 0.0, value
 
 
-def allowed(trace: Trace) -> float:
+def allowed(value: np.ndarray) -> float:
     """The violation up to which a point counts as feasible."""
-    return max(FEASIBLE, float(np.finfo(np.asarray(trace.value).dtype).eps) ** 0.5)
+    return max(FEASIBLE, float(np.finfo(value.dtype).eps) ** 0.5)

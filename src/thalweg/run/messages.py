@@ -34,6 +34,12 @@ INFEASIBLE = (
     "No small move lowers the violation. Are the signs right? inequality=c means c(x) <= 0 (SciPy: >= 0). If the "
     "constraints can be met, start nearer to where they are."
 )
+FEW_LOOKS = 3
+"""Curvatures that may all be 0 by accident."""
+STRAIGHT = (
+    "Every curvature that was met is 0: the loss is piecewise linear, and a second-order method learns nothing from "
+    "it; use tw.LBFGS(), or declare the kinks as a nonsmooth part."
+)
 GROWTH = 1e3
 """A value that grew by this factor before it was lost did so because the steps were too long."""
 
@@ -61,18 +67,24 @@ def last(column: np.ndarray) -> float:
     return float(column[-1]) if len(column) else float("nan")
 
 
-def message(status: Status, rule: Stop | None, trace: Trace, row: int, said: str = "", lost: Lost | None = None) -> str:
-    """The sentence after `STATUS after n steps:`; `said` and `lost` are what the driver knows of the end."""
+def message(
+    status: Status, rule: Stop | None, trace: Trace, row: int, said: str = "", lost: Lost | None = None, sign: int = 1
+) -> str:
+    """The sentence after `STATUS after n steps:`; `said` and `lost` are what the driver knows of the end.
+
+    `sign` is -1 where the objective is maximised; the trace is in the user's sign.
+    """
     optimality = float(trace.optimality[row]) if len(trace.optimality) else float("nan")
     if isinstance(rule, GradNorm):
         return f"the first-order residual, {optimality:.3g}, is at most {float(rule.tolerance):.3g}."
     if rule is not None:
-        return reached(rule)
+        return reached(rule, sign)
+    lowers, falls = ("lowers", "falls") if sign > 0 else ("raises", "rises")
     texts = {
         Status.STOPPED: said or "a callback said stop.",
         Status.NONFINITE: "" if lost is None else nonfinite(trace, lost),
-        Status.SEARCH_FAILED: f"no step lowers the value any more; the first-order residual is {optimality:.3g}.",
-        Status.DIVERGED: "the objective falls without end.",
+        Status.SEARCH_FAILED: f"no step {lowers} the value any more; the first-order residual is {optimality:.3g}.",
+        Status.DIVERGED: f"the objective {falls} without end.",
         Status.INFEASIBLE: f"the constraints cannot be met near this point: {said}.",
         Status.INTERRUPTED: said or "an exception broke it off.",
         Status.TIME_LIMIT: "the time is up.",
@@ -80,14 +92,14 @@ def message(status: Status, rule: Stop | None, trace: Trace, row: int, said: str
     return texts.get(status, "")
 
 
-def reached(rule: Stop) -> str:
+def reached(rule: Stop, sign: int) -> str:
     """A stop rule's verdict in words."""
     texts = {
         Steps: lambda r: f"the limit of {r.count:g} steps is reached.",
         Epochs: lambda r: f"the limit of {r.count:g} epochs is reached.",
         Evaluations: lambda r: f"the limit of {r.count:g} evaluations is reached.",
         Seconds: lambda r: f"the limit of {r.seconds:g} seconds is reached.",
-        Target: lambda r: f"the value is at most {r.value:.6g}.",
+        Target: lambda r: f"the value is at {'most' if sign > 0 else 'least'} {r.value:.6g}.",
         Patience: lambda r: f"{r.count:g} validations in a row brought no new lowest value.",
         StepNorm: lambda r: f"the largest entry of a step is at most {r.tolerance:.3g}.",
         ValueChange: lambda r: f"the value changed by at most {r.tolerance:.3g} in a step.",
@@ -117,13 +129,21 @@ def nonfinite(trace: Trace, lost: Lost) -> str:
 
 
 def advice(
-    status: Status, trace: Trace, row: int, moved: tuple[Params, Params], default_limit: bool, lost: Lost | None
+    status: Status,
+    trace: Trace,
+    row: int,
+    moved: tuple[Params, Params],
+    default_limit: bool,
+    lost: Lost | None,
+    sign: int = 1,
 ) -> tuple[str, ...]:
     """What to try next, from what the run shows. `moved`: the first point and the last one that was reached."""
     value = float(trace.value[row]) if len(trace.value) else float("nan")
     optimality = float(trace.optimality[row]) if len(trace.optimality) else float("nan")
     if status == Status.CONVERGED:
         return (converged(trace, row, value),)
+    if status in (Status.SEARCH_FAILED, Status.STEP_LIMIT) and is_straight(trace):
+        return (STRAIGHT,)
     if status == Status.SEARCH_FAILED:
         return (search_failed(value, optimality),)
     if status == Status.NONFINITE and lost is not None:
@@ -131,18 +151,25 @@ def advice(
     if status == Status.INFEASIBLE:
         return (INFEASIBLE,)
     if status == Status.DIVERGED:
-        steady = ", or the steps are far too short" if falls_steadily(trace) else ""
-        return (f"Unbounded below along {ray(*moved)}: add bounds or a penalty{steady}.",)
+        steady = ", or the steps are far too short" if falls_steadily(sign * trace.value) else ""
+        return (f"Unbounded {'below' if sign > 0 else 'above'} along {ray(*moved)}: add bounds or a penalty{steady}.",)
     if status == Status.STEP_LIMIT and default_limit:
         return (LONGER,)
     return ()
+
+
+def is_straight(trace: Trace) -> bool:
+    """Whether a second-order method looked at the curvature at many points, and never met any."""
+    curvature = np.asarray((trace.extra or {}).get("curvature", np.nan))
+    curvature = curvature[np.isfinite(curvature)]
+    return len(curvature) > FEW_LOOKS and not curvature.any()
 
 
 def converged(trace: Trace, row: int, value: float) -> str:
     """What a first-order certificate does not say, unless the method looked at the curvature too."""
     curvature = float(trace.extra["curvature"][row]) if "curvature" in (trace.extra or {}) else float("nan")
     if len(trace.value) > 1 and np.isfinite(curvature):
-        return f"A random search found no negative curvature beyond rounding; the smallest met is {curvature:.3g}."
+        return f"The method found no negative curvature beyond rounding; the smallest met is {curvature:.3g}."
     if len(trace.value) > 1:
         return "Stationary to first order; the curvature was not checked, so a saddle is possible."
     hint = ""
@@ -153,13 +180,18 @@ def converged(trace: Trace, row: int, value: float) -> str:
     return "The start already passes the test." + hint
 
 
+def at_noise_floor(value: float, optimality: float) -> bool:
+    """Whether a search that failed is explained by the rounding of the objective."""
+    return optimality <= SMALL_RESIDUAL * max(1.0, abs(value))
+
+
 def search_failed(value: float, optimality: float) -> str:
     """A search fails at the rounding of the objective, or where the gradient does not describe it."""
     if abs(value) > LARGE_SCALE:
         return (
             f"The objective is of the size {value:.1e}, so its rounding hides the tolerance: divide it by a constant."
         )
-    if optimality <= SMALL_RESIDUAL * max(1.0, abs(value)):
+    if at_noise_floor(value, optimality):
         return (
             "Noise floor: differences of the objective are below its rounding here, so this is the accuracy that the "
             "dtype allows. A larger tolerance, or float64 (jax_enable_x64), would end with CONVERGED."
@@ -170,11 +202,11 @@ def search_failed(value: float, optimality: float) -> str:
     )
 
 
-def falls_steadily(trace: Trace) -> bool:
+def falls_steadily(value: np.ndarray) -> bool:
     """Whether the value fell in every quarter of the run about as much as before: no sign of a minimum."""
-    quarters = np.linspace(0, len(trace.value) - 1, 5).astype(int)
-    falls = -np.diff(trace.value[quarters])
-    return bool(len(trace.value) > MANY_STEPS and np.all(falls > 0) and np.all(falls[1:] >= STEADY * falls[:-1]))
+    quarters = np.linspace(0, len(value) - 1, 5).astype(int)
+    falls = -np.diff(value[quarters])
+    return bool(len(value) > MANY_STEPS and np.all(falls > 0) and np.all(falls[1:] >= STEADY * falls[:-1]))
 
 
 def cure_nonfinite(trace: Trace, lost: Lost) -> str:

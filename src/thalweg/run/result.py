@@ -50,9 +50,19 @@ class Restarts(NamedTuple):
     steps: np.ndarray
 
 
-class Later(NamedTuple):
-    """What is worked out only if somebody asks."""
+class Words(NamedTuple):
+    """Why the run ended, in a sentence, and what to try next."""
 
+    message: str
+    advice: tuple[str, ...]
+
+
+class Later(NamedTuple):
+    """What is worked out only if somebody asks: together it takes as long as a short run."""
+
+    trace: Callable[[], Trace]
+    evals: Callable[[], Evals]
+    words: Callable[[Trace], Words]
     best: Callable[[], Point]
     name: Callable[[], str]
     config: Callable[[], dict]
@@ -71,6 +81,7 @@ class Result:
     - `trace`: one row a step, from `first_step` on (0 unless an earlier run was continued); row `t` describes `x_t`.
       `kept`: the step whose point `x` is.
     - `whole`: whether every step saw the same data. On batches `value` is that of the last batch.
+    - `maximize`: whether the objective was maximised: values are in the user's sign, and the best is the highest.
     - `skipped`: the steps that were dropped because their numbers were not finite.
     - `best`: the lowest point seen, `(x, value, step)`; on batches the one with the lowest validation value.
     - `average`: the average of the iterates that `minimize(average=...)` asked for, a tree like `x`, or None.
@@ -82,18 +93,15 @@ class Result:
     x: Params
     status: Status
     ok: bool
-    message: str
-    advice: tuple[str, ...]
     rule: Stop | None
     signal: int | None
     steps: int
     epochs: float | None
-    evals: Evals
     seconds: Seconds
-    trace: Trace
     first_step: int
     kept: int
     whole: bool
+    maximize: bool
     skipped: tuple[int, ...]
     state: Carry
     average: Params
@@ -103,6 +111,31 @@ class Result:
     validation: Validation | None
     restarts: Restarts | None
     later: Later
+
+    @functools.cached_property
+    def trace(self) -> Trace:
+        """One row a step."""
+        return self.later.trace()
+
+    @functools.cached_property
+    def evals(self) -> Evals:
+        """Every evaluation made."""
+        return self.later.evals()
+
+    @functools.cached_property
+    def words(self) -> Words:
+        """`message` and `advice`."""
+        return self.later.words(self.trace)
+
+    @property
+    def message(self) -> str:
+        """Why the run ended, in a sentence."""
+        return self.words.message
+
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """What to try next."""
+        return self.words.advice
 
     @functools.cached_property
     def best(self) -> Point:
@@ -184,8 +217,9 @@ class Result:
         steps, values, metrics = self.validation
         at = int(np.argmin(np.abs(steps - self.kept)))
         text = f"{values[0]:.6g} -> {values[at]:.6g}"
-        if np.isfinite(values).any() and (lowest := int(np.nanargmin(values))) != at:
-            text += f" (lowest {values[lowest]:.6g} at step {steps[lowest]})"
+        signed, word = (-values, "highest") if self.maximize else (values, "lowest")
+        if np.isfinite(values).any() and (best := int(np.nanargmin(signed))) != at:
+            text += f" ({word} {values[best]:.6g} at step {steps[best]})"
         return [("validation", text)] + [(name, f"{v[0]:.4g} -> {v[at]:.4g}") for name, v in metrics.items()]
 
     def change(self, field: str) -> str:
@@ -239,12 +273,12 @@ def duration(seconds: float) -> str:
 class MinimizeError(RuntimeError):
     """A run that failed under `on_failure="raise"`; `result` holds everything that was computed."""
 
-    def __init__(self, result: Result):
+    def __init__(self, result: Any):
         self.result = result
 
     def __str__(self) -> str:
-        return f"{self.result.status.name} after {self.result.steps} steps: {self.result.message}"
+        return self.result.lines()[0]
 
 
 class MinimizeWarning(RuntimeWarning):
-    """A run that failed under `on_failure="warn"`."""
+    """A run that failed under `on_failure="warn"`, a start outside the bounds, a tolerance out of reach."""

@@ -29,6 +29,7 @@ class Measures(NamedTuple):
     loss: Callable | None
     metrics: Callable | None
     stateful: bool
+    sign: int
 
 
 class Best(NamedTuple):
@@ -51,7 +52,7 @@ def measure(
     if measures.loss is not None:
         value = measures.loss(x, data, *state[: positions(measures.loss) - 2])
     else:
-        value = measures.objective.on(data, None, model_state).value(x)
+        value = measures.sign * measures.objective.on(data, None, model_state).value(x)
     check_number("The validation loss", value)
     metrics = {} if measures.metrics is None else measures.metrics(x, data, *state[: positions(measures.metrics) - 2])
     if not isinstance(metrics, dict):
@@ -60,7 +61,7 @@ def measure(
         check_number(f"The metric {name!r}", metric)
     if "value" in metrics:
         raise ValueError("The metric 'value' has the name of the validation loss: choose another one.")
-    return {"value": value, **metrics}
+    return {"value": measures.sign * value, **metrics}
 
 
 def check_number(name: str, value: Any) -> None:
@@ -99,11 +100,13 @@ class Validator:
     """Measures the validation loss and metrics, and remembers the point with the lowest loss.
 
     - `block`: the most examples at once; None for all of them.
+
+    `rows` and `best` hold the value that is minimised; what the user sees is in the user's sign.
     """
 
     def __init__(self, problem: Problem, stateful: bool, block: int | None = None):
         bare = replace(problem.objective, data=None, key=None, model_state=None)
-        self.measures = Measures(bare, problem.validation_loss, problem.metrics, stateful)
+        self.measures = Measures(bare, problem.validation_loss, problem.metrics, stateful, problem.sign)
         self.data, self.block = problem.validation, block
         self.steps: list[int] = []
         self.rows: list[dict[str, float]] = []
@@ -153,11 +156,18 @@ class Validator:
 
     def row(self) -> dict[str, float]:
         """The latest numbers, named as the user sees them."""
-        return {f"validation_{name}": v for name, v in self.rows[-1].items()} if self.rows else {}
+        if not self.rows:
+            return {}
+        return {f"validation_{name}": v for name, v in (self.rows[-1] | {"value": self.signed(self.latest)}).items()}
+
+    def signed(self, value: float) -> float:
+        """The value in the user's sign."""
+        return self.measures.sign * value
 
     def table(self, since: int = 0) -> Validation:
         """Everything measured, or only what came after the first `since` validations."""
         rows = self.rows[since:]
         names = [name for name in (self.rows[0] if self.rows else {}) if name != "value"]
         columns = {name: np.array([row[name] for row in rows]) for name in names}
-        return Validation(np.array(self.steps[since:], int), np.array([row["value"] for row in rows]), columns)
+        values = np.array([self.signed(row["value"]) for row in rows])
+        return Validation(np.array(self.steps[since:], int), values, columns)
