@@ -1,13 +1,26 @@
 """Backtracking until the value has fallen enough."""
 
-from collections.abc import Callable
+from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 
 from thalweg.core.fields import check_count, check_real, real_field, static_field
-from thalweg.core.types import Scalar
-from thalweg.line_search.protocol import Found, LineSearch, Phi, decreased
+from thalweg.core.types import Evaluation, Scalar, State
+from thalweg.line_search.protocol import Found, LineSearch, Phi, Ray, decreased, searched
+
+
+class Progress(NamedTuple):
+    """The next trial step, the last one with the evaluation there, trials so far, and whether the search is over."""
+
+    trial: Scalar
+    step: Scalar
+    phi: Phi
+    count: Scalar
+    done: Scalar
+
+
+SHORTEST = 0.1
+"""A parabola may shorten the step to this fraction, not further: it knows little of what is near."""
 
 
 class Backtracking(LineSearch):
@@ -18,34 +31,55 @@ class Backtracking(LineSearch):
 
     - `slope`: \(\alpha\), the demanded fraction of the decrease that the slope promises, in (0, 1/2).
     - `decrease`: \(\beta\) in (0, 1). `max_trials`: >= 1; at the default the step has shrunk by 1e-18.
+    - `interpolate`: whether the next step is the minimum of the parabola through \(\varphi(0)\), \(\varphi'(0)\) and
+      the value at the last one, between 0.1 and \(\beta\) times that step.
 
     **Guarantee** Ends for every descent direction of a differentiable function.
-    **References** Armijo 1966, doi:10.2140/pjm.1966.16.1; Boyd & Vandenberghe 2004, section 9.2.
+    **References** Armijo 1966, doi:10.2140/pjm.1966.16.1; Boyd & Vandenberghe 2004, section 9.2; the parabola:
+    Nocedal & Wright 2006, doi:10.1007/978-0-387-40065-5, section 3.5.
     """
 
     slope: float = real_field(1e-4)
     decrease: float = real_field(0.5)
     max_trials: int = static_field(60)
+    interpolate: bool = static_field(False)
 
     def __check_init__(self):
         check_real(self, "slope", 0.0, 0.5, "in (0, 1/2)", open_low=True, open_high=True)
         check_real(self, "decrease", 0.0, 1.0, "in (0, 1)", open_low=True, open_high=True)
         check_count(self, "max_trials")
 
-    def __call__(self, phi: Callable[[Scalar], Phi], phi0: Phi, step0: Scalar) -> Found:
+    def init(self, seen: Evaluation) -> State:
+        """No memory."""
+        return ()
+
+    def __call__(self, ray: Ray, memory: State) -> Found:
         """See the class."""
+        return searched(self, ray, memory)
 
-        def accepts(found):
-            return decreased(phi0, found.phi, found.step, self.slope)
+    def begin(self, ray: Ray, memory: State) -> Progress:
+        """Nothing tried."""
+        lost = ~jnp.isfinite(ray.start.value)
+        none = jnp.asarray(0, jnp.int32)
+        return Progress(jnp.minimum(ray.first, ray.longest), jnp.zeros_like(ray.first), ray.start, none, lost)
 
-        def again(found):
-            going = (found.count == 0) | (~accepts(found) & (found.count < self.max_trials))
-            return going & jnp.isfinite(phi0.value)
+    def turn(self, ray: Ray, progress: Progress, phi: Phi) -> Progress:
+        """Shorter, unless the value has fallen enough."""
+        step, count = progress.trial, progress.count + 1
+        over = decreased(ray.start, phi, step, self.slope) | (count >= self.max_trials)
+        return Progress(self.shortened(ray, step, phi) * step, step, phi, count, over)
 
-        def body(found):
-            step = jnp.where(found.count == 0, 1.0, self.decrease) * found.step
-            return found._replace(step=step, phi=phi(step), count=found.count + 1)
+    def end(self, ray: Ray, progress: Progress) -> Found:
+        """The last trial, if the value has fallen enough there."""
+        _, step, phi, count, _ = progress
+        ok = (count > 0) & decreased(ray.start, phi, step, self.slope)
+        return Found(step, phi, ok, jnp.asarray(False), count)
 
-        nowhere = jnp.asarray(False)
-        found = jax.lax.while_loop(again, body, Found(step0, phi0, nowhere, nowhere, jnp.asarray(0, jnp.int32)))
-        return found._replace(ok=accepts(found))
+    def shortened(self, ray: Ray, step: Scalar, phi: Phi) -> Scalar:
+        """The next step as a fraction of the last one."""
+        beta = jnp.asarray(self.decrease, step.dtype)
+        if not self.interpolate:
+            return beta
+        promise = step * ray.start.slope
+        best = -0.5 * promise / (phi.value - ray.start.value - promise)
+        return jnp.where(jnp.isfinite(best), jnp.clip(best, jnp.minimum(SHORTEST, beta), beta), beta)

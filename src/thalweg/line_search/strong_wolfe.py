@@ -5,16 +5,14 @@ from `low`, the best acceptable step so far, to `high`, where the value or the s
 long as nothing turned.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 
 from thalweg.core.fields import check_count, check_real, real_field, static_field
 from thalweg.core.tree import select
-from thalweg.core.types import Evaluation, Scalar
-from thalweg.line_search.protocol import Found, LineSearch, Phi, decreased, noise
+from thalweg.core.types import Evaluation, Scalar, State
+from thalweg.line_search.protocol import Found, LineSearch, Phi, Ray, decreased, noise, searched
 
 EXPANSION = 10.0
 """The most by which one trial without a bracket exceeds the last."""
@@ -72,35 +70,41 @@ class StrongWolfe(LineSearch):
             check_real(self, "curvature", self.slope, 1.0, f"in (slope={self.slope}, 1)", open_low=True)
         check_count(self, "max_trials")
 
-    def __call__(self, phi: Callable[[Scalar], Phi], phi0: Phi, step0: Scalar) -> Found:
+    def init(self, seen: Evaluation) -> State:
+        """No memory."""
+        return ()
+
+    def __call__(self, ray: Ray, memory: State) -> Found:
         """See the class."""
-        dtype = phi0.value.dtype
-        zero, infinite = jnp.zeros((), dtype), jnp.full((), jnp.inf, dtype)
-        start = Search(
+        return searched(self, ray, memory)
+
+    def begin(self, ray: Ray, memory: State) -> Search:
+        """No bracket."""
+        phi0 = ray.start
+        zero, infinite = jnp.zeros((), phi0.value.dtype), jnp.full((), jnp.inf, phi0.value.dtype)
+        return Search(
             low=End(zero, phi0.value, phi0.slope),
             high=End(infinite, infinite, zero),
             seen=phi0.seen,
-            trial=jnp.asarray(step0, dtype),
+            trial=jnp.minimum(ray.first, ray.longest),
             count=jnp.asarray(0, jnp.int32),
             done=~jnp.isfinite(phi0.value),  # nothing can be said of a fall from there
             accepted=jnp.asarray(False),
         )
 
-        def again(search):
-            return ~search.done & (search.count < self.max_trials)
-
-        end = jax.lax.while_loop(again, lambda search: self.shrink(search, phi(search.trial), phi0), start)
+    def end(self, ray: Ray, progress: Search) -> Found:
+        """The best acceptable step."""
+        phi0, (step, value, slope) = ray.start, progress.low
         # Trials that ran out early only mean a timid search; a ray without a turn is one that was followed far.
-        far = jnp.isinf(end.high.step) & (end.low.step * jnp.finfo(dtype).eps >= jnp.asarray(step0, dtype))
-        unbounded = (end.low.value == -jnp.inf) | (far & (end.count >= self.max_trials))
-        low = Phi(end.low.value, end.low.slope, end.seen)
-        ok = (end.low.step > 0) & (end.accepted | (end.low.value < phi0.value - noise(phi0)))
-        return Found(end.low.step, low, ok, unbounded & ok, end.count)
+        far = jnp.isinf(progress.high.step) & (step * jnp.finfo(step.dtype).eps >= ray.first)
+        unbounded = (value == -jnp.inf) | (far & (progress.count >= self.max_trials))
+        ok = (step > 0) & (progress.accepted | (value < phi0.value - noise(phi0)))
+        return Found(step, Phi(value, slope, progress.seen), ok, unbounded & ok, progress.count)
 
-    def shrink(self, search: Search, phi: Phi, phi0: Phi) -> Search:
-        """The interval after the evaluation at `search.trial`, and where to look next."""
-        low, high = search.low, search.high
-        here = End(search.trial, phi.value, phi.slope)
+    def turn(self, ray: Ray, progress: Search, phi: Phi) -> Search:
+        """The interval after the evaluation at `progress.trial`, and where to look next."""
+        phi0, (low, high) = ray.start, progress[:2]
+        here = End(progress.trial, phi.value, phi.slope)
         finite = jnp.isfinite(phi.value) & jnp.isfinite(phi.slope)
         good = finite & decreased(phi0, phi, here.step, self.slope) & (here.value <= low.value + noise(phi0))
         good = good | (phi.value == -jnp.inf)
@@ -108,15 +112,15 @@ class StrongWolfe(LineSearch):
         turned = here.slope * (high.step - low.step) >= 0
         new_high = select(good, select(turned, low, high), here)
         new_low = select(good, here, low)
-        trial = next_trial(new_low, new_high)
-        stuck = trial == new_low.step
+        trial = jnp.minimum(next_trial(new_low, new_high), ray.longest)
+        stuck = trial == new_low.step  # by rounding, or at the end of the ray
         return Search(
             new_low,
             new_high,
-            select(good, phi.seen, search.seen),
+            select(good, phi.seen, progress.seen),
             trial,
-            search.count + 1,
-            (good & (flat | ~finite)) | stuck,
+            progress.count + 1,
+            (good & (flat | ~finite)) | stuck | (progress.count + 1 >= self.max_trials),
             good & flat,
         )
 
