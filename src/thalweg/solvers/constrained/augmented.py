@@ -5,9 +5,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from thalweg.core.bounds import match
 from thalweg.core.fields import replace, static_field
-from thalweg.core.kkt import Multipliers, full
+from thalweg.core.kkt import Multipliers
 from thalweg.core.objective import SMOOTH, Objective
 from thalweg.core.oracle import Oracle
 from thalweg.core.problem import Problem
@@ -93,8 +92,7 @@ def constraints(problem: Problem, x: Params, walls: bool) -> tuple[jax.Array, ja
         return h, c
     assert problem.bounds is not None
     flat, sides = ravel(x), []
-    for limit, sign in ((problem.bounds.lower, 1), (problem.bounds.upper, -1)):
-        wall = ravel(jax.tree.map(full, x, match(limit, x)))
+    for wall, sign in zip(problem.bounds.sides(x), (1, -1), strict=True):
         closed = jnp.isfinite(wall)
         sides.append(jnp.where(closed, sign * (jnp.where(closed, wall, 0) - flat), OPEN))
     dtype = common_dtype((c, flat))

@@ -1,6 +1,6 @@
 """Spectral projected gradient descent on a box or a set."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,8 @@ from thalweg.core.solver import Solver
 from thalweg.core.tree import axpy, dot, max_abs, select, subtract
 from thalweg.core.types import Evaluation, Key, Params, Scalar, Step, make_info, real
 from thalweg.line_search.backtracking import Backtracking
-from thalweg.line_search.protocol import Phi
+from thalweg.line_search.barzilai_borwein import inverse_curvatures
+from thalweg.line_search.protocol import Phi, Ray
 from thalweg.solvers.descent.descent import verdict
 
 
@@ -112,7 +113,8 @@ class ProjectedGradient(Solver):
 
         # Armijo's search against the largest of the last values is the search that lets the value rise.
         phi0 = Phi(jnp.max(state.values), dot(here.grad, d).astype(here.value.dtype), here)
-        found = self.search(phi, phi0, jnp.ones((), here.value.dtype))
+        one = jnp.ones((), here.value.dtype)
+        found = self.search(Ray(phi, phi0, one, one, lambda: jnp.nan * one), ())
         there = found.phi.seen
         dx, dgrad = subtract(there.x, here.x), jax.tree.map(jnp.subtract, there.grad, here.grad)
         ok = found.ok & (phi0.slope < 0) & (max_abs(dx) > 0)
@@ -136,15 +138,5 @@ class ProjectedGradient(Solver):
         return Step(new, info, here)
 
     def spectral(self, dx: Params, dgrad: Params) -> Scalar:
-        """The inverse of the curvature along the last step, within the limits; of unit vectors, against overflow."""
-        size, bend = max_abs(dx), max_abs(dgrad)
-        unit = jax.tree.map(lambda leaf: leaf / scale_of(size, leaf), dx)
-        turn = jax.tree.map(lambda leaf: leaf / scale_of(bend, leaf), dgrad)
-        above, below = real(dot(unit, unit)) * real(size), real(dot(unit, turn)) * real(bend)
-        ratio = jnp.where(below > 0, above / jnp.where(below > 0, below, 1), real(self.max_step))
-        return jnp.clip(ratio, self.min_step, self.max_step)
-
-
-def scale_of(size: Scalar, leaf: jax.Array) -> Any:
-    """`size` as a divisor of `leaf`."""
-    return jnp.where(size > 0, size, 1).astype(leaf.dtype)
+        """The inverse of the curvature along the last step, within the limits."""
+        return jnp.clip(inverse_curvatures(dx, dgrad, self.max_step)[0], self.min_step, self.max_step)

@@ -1,9 +1,7 @@
 """A direction, a step along it: the standard iterative form."""
 
-import abc
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 
@@ -12,33 +10,22 @@ from thalweg.core.oracle import Oracle
 from thalweg.core.problem import Problem
 from thalweg.core.solver import Solver
 from thalweg.core.status import Status
-from thalweg.core.tree import axpy, dot, max_abs, select, subtract
-from thalweg.core.types import Evaluation, Key, Params, Scalar, State, Step, make_info
-from thalweg.line_search.protocol import LineSearch, Phi
-
-
-class Direction(eqx.Module):
-    """Where to go from a point: gradient descent, quasi-Newton and Newton methods differ only here."""
-
-    @abc.abstractmethod
-    def init(self, x: Params) -> State:
-        """What is known of the curvature before the first step; `()` for a direction without memory."""
-
-    @abc.abstractmethod
-    def __call__(self, problem: Problem, x: Params, grad: Params, state: State) -> Params:
-        """The direction at `x`."""
-
-    @abc.abstractmethod
-    def update(self, state: State, dx: Params, dgrad: Params) -> State:
-        """The state after a step `dx` that changed the gradient by `dgrad`."""
+from thalweg.core.tree import add, axpy, dot, max_abs, scaled, select, subtract
+from thalweg.core.types import Evaluation, Key, Params, Scalar, ScalarLike, Step, is_number, make_info, real
+from thalweg.line_search.protocol import Found, LineSearch, Phi, Ray, Resumable, held
+from thalweg.solvers.descent.direction import Direction, Heading, Taken
 
 
 class DescentState(NamedTuple):
-    """The evaluation at `x`, the direction's memory, whether it is still empty, and evaluations not yet reported."""
+    """The evaluation at `x`, the memories of direction and search, and evaluations not yet reported.
+
+    `failed`: the last search found nothing, so this step goes along the negative gradient.
+    """
 
     seen: Evaluation
     direction: Any
-    fresh: Scalar
+    search: Any
+    failed: Scalar
     unreported: Scalar
 
     @property
@@ -47,29 +34,47 @@ class DescentState(NamedTuple):
         return self.seen.x
 
 
+class Progress(NamedTuple):
+    """A step in progress: where it goes, how far the search is, and whether it is over."""
+
+    heading: Heading
+    search: Any
+    done: Scalar
+
+
 class Descent(Solver):
     r"""\(x_{t+1} = x_t + s_t d_t\): a direction \(d_t\) and a line search for \(s_t\).
 
-    After a failed search the direction forgets what it learned and tries once more; if that fails as well the run
-    ends with SEARCH_FAILED at the best point.
+    After a failed search direction and search forget what they learned, and the next step tries the negative gradient;
+    if that fails as well the run ends with SEARCH_FAILED at the best point.
+
+    Where the direction meets negative curvature \(-c\), `Info.optimality` is
+    \(\max\{\|\nabla f\|_\infty, c\}\): a saddle is not converged. `extra["curvature"]` is the smallest Rayleigh
+    quotient met, NaN where none was looked for.
 
     - `direction`: a `Direction`. `search`: a `LineSearch`.
 
-    **Needs** a gradient and the same function at every step.
+    **Needs** a gradient and the same function at every step, and what the direction needs.
     """
 
     direction: Direction
     search: LineSearch
 
+    def __check_init__(self):
+        if not isinstance(self.direction, Direction):
+            raise TypeError(f"Descent(direction={self.direction!r}): give a Direction, e.g. tw.Steepest().")
+        if not isinstance(self.search, LineSearch):
+            raise TypeError(f"search={self.search!r}: give a LineSearch, e.g. tw.StrongWolfe().")
+
     @property
     def needs(self) -> frozenset[Oracle]:
         """The value and gradient found by one step's search are the next step's start."""
-        return frozenset({Oracle.GRADIENT, Oracle.WHOLE})
+        return frozenset({Oracle.GRADIENT, Oracle.WHOLE}) | self.direction.needs
 
     @property
     def takes(self) -> frozenset[Oracle]:
-        """Nothing beyond a smooth function."""
-        return frozenset()
+        """What the direction takes."""
+        return self.direction.takes
 
     @property
     def proxy(self) -> bool:
@@ -77,46 +82,145 @@ class Descent(Solver):
         return False
 
     def init(self, problem: Problem, x: Params) -> DescentState:
-        """One evaluation."""
-        seen = problem.objective.evaluate(x)
-        return DescentState(seen, self.direction.init(x), jnp.asarray(True), jnp.asarray(1, jnp.int32))
+        """One evaluation, at the nearest point within the bounds."""
+        seen = problem.objective.evaluate(problem.project(x))
+        memories = self.direction.init(seen.x), self.search.init(seen)
+        return DescentState(seen, *memories, jnp.asarray(False), jnp.asarray(1, jnp.int32))
 
     def step(self, problem: Problem, state: DescentState, key: Key) -> Step:
         """One direction, one search."""
-        here = state.seen
-        d = self.direction(problem, here.x, here.grad, state.direction)
+        heading = self.head(problem, state, key)
+        ray = ray_along(problem, state.seen, heading)
+        return self.arrive(problem, state, heading, self.search(ray, state.search))
 
-        def phi(t):
-            there = problem.objective.evaluate(axpy(t, d, here.x))
-            return Phi(there.value, dot(there.grad, d).astype(there.value.dtype), there)
+    @property
+    def interruptible(self) -> bool:
+        """Whether the search is."""
+        return isinstance(self.search, Resumable)
 
-        phi0 = Phi(here.value, dot(here.grad, d).astype(here.value.dtype), here)
-        found = self.search(phi, phi0, jnp.ones((), here.value.dtype))
+    def open(self, problem: Problem, state: DescentState, key: Key) -> Progress:
+        """The direction, and the search before its first trial."""
+        heading, search = self.head(problem, state, key), resumable(self.search)
+        progress = search.begin(ray_along(problem, state.seen, heading), state.search)
+        known = heading.state is state.direction  # then it need not be kept twice
+        return Progress(heading._replace(state=None) if known else heading, progress, progress.done)
+
+    def turn(self, problem: Problem, state: DescentState, progress: Progress) -> Progress:
+        """One trial of the search."""
+        ray = ray_along(problem, state.seen, progress.heading)
+        after = held(resumable(self.search), ray, progress.search)
+        return Progress(progress.heading, after, after.done)
+
+    def close(self, problem: Problem, state: DescentState, progress: Progress) -> Step:
+        """The step that the search found."""
+        heading = progress.heading
+        heading = heading if heading.state is not None else heading._replace(state=state.direction)
+        found = resumable(self.search).end(ray_along(problem, state.seen, heading), progress.search)
+        return self.arrive(problem, state, heading, found)
+
+    def head(self, problem: Problem, state: DescentState, key: Key) -> Heading:
+        """Where to go: downhill after a failed search, from a unit step on."""
+        heading = self.direction(problem, state.seen, state.direction, key)
+
+        def retried(number: ScalarLike, instead: float) -> ScalarLike:
+            return number if is_number(number) else jnp.where(state.failed, instead, number)
+
+        return heading._replace(
+            d=select(state.failed, downhill(problem, state.seen), heading.d),
+            first=retried(heading.first, 1.0),
+            longest=retried(heading.longest, jnp.inf),
+            bend=retried(heading.bend, 0.0),
+        )
+
+    def arrive(self, problem: Problem, state: DescentState, heading: Heading, found: Found) -> Step:
+        """The step to what a search found."""
+        here, ray = state.seen, ray_along(problem, state.seen, heading)
         there = found.phi.seen
-        dx, dgrad = subtract(there.x, here.x), jax.tree.map(jnp.subtract, there.grad, here.grad)
-        ok = found.ok & (phi0.slope < 0) & (max_abs(dx) > 0)
-        memory = self.direction.update(state.direction, dx, dgrad)
-        blank = self.direction.init(here.x)
+        taken = Taken(here, there, heading.d, found.step, subtract(there.x, here.x), difference(there, here))
+        ok = found.ok & (ray.start.slope < 0) & (max_abs(taken.dx) > 0)
         new = DescentState(
             select(ok, there, here),
-            select(ok, memory, blank),
-            ~ok | jnp.asarray(not jax.tree.leaves(blank)),
+            select(ok, self.direction.update(heading.state, taken), self.direction.init(here.x)),
+            select(ok, found.memory, self.search.init(here)),
+            ~ok,
             jnp.asarray(0, jnp.int32),
         )
-        optimality = residual(problem, here.x, here.grad)
-        count = found.count + state.unreported
+        optimality = self.optimality(problem, here, heading)
+        count = found.count + heading.evals + state.unreported
+        looks = not is_number(heading.curvature)
         info = make_info(
             here.value,
             optimality,
-            step_size=found.step,
-            evals=problem.evals(value=count, gradient=count),
-            status=verdict(ok | (optimality == 0), found.unbounded, state.fresh),
+            problem.infeasibility(here.x),
+            found.step,
+            evals=problem.evals(value=count, gradient=count, hvp=heading.hvps + found.hvps),
+            status=verdict(ok | (optimality == 0), found.unbounded, state.failed | heading.plain),
             aux=here.aux,
+            extra={"curvature": heading.curvature} if looks else None,
         )
         return Step(new, info, here)
 
+    def optimality(self, problem: Problem, here: Evaluation, heading: Heading) -> Scalar:
+        """The residual, or the negative curvature that was met."""
+        optimality = real(residual(problem, here.x, here.grad))
+        if is_number(heading.curvature):
+            return optimality
+        return jnp.maximum(optimality, jnp.where(heading.negative, -real(heading.curvature), 0))
 
-def verdict(ok: Scalar, unbounded: Scalar, fresh: Scalar) -> Scalar:
-    """A failed search is the end only if the direction had nothing to forget."""
-    failed = jnp.where(~ok & fresh, Status.SEARCH_FAILED.value, Status.RUNNING.value)
+
+def resumable(search: LineSearch) -> Resumable:
+    """The search, seen as one that can rest."""
+    assert isinstance(search, Resumable)
+    return search
+
+
+def ray_along(problem: Problem, here: Evaluation, heading: Heading) -> Ray:
+    """The objective from `here` in a direction, with the fall that it promises over a unit step as its slope."""
+    d, dtype = heading.d, here.value.dtype
+
+    def at(t: Scalar) -> Phi:
+        # A ray ends at the bounds; the projection, nothing without them, takes back what rounding puts outside.
+        there = problem.objective.evaluate(problem.project(axpy(t, d, here.x)))
+        return Phi(there.value, dot(there.grad, d).astype(dtype), there)
+
+    def bend() -> Scalar:
+        return dot(problem.objective.hvp(here.x, d), d).astype(dtype)
+
+    slope = dot(here.grad, d).astype(dtype) + 0.5 * jnp.asarray(heading.bend, dtype)
+    first, longest = (jnp.asarray(step, dtype) for step in (heading.first, heading.longest))
+    return Ray(at, Phi(here.value, slope, here), first, longest, bend)
+
+
+def downhill(problem: Problem, here: Evaluation) -> Params:
+    """The negative gradient with its largest entry scaled to 1: a step of unknown scale must not decide the run.
+
+    Within bounds the largest entry that can move; the step is projected.
+    """
+    unit = unit_descent(here.grad)
+    if problem.bounds is None:
+        return unit
+    toward = subtract(problem.project(add(here.x, unit)), here.x)
+    moving = jax.tree.map(lambda g, step: jnp.where(step != 0, g, 0), here.grad, toward)
+    return subtract(problem.project(axpy(-1 / scale(moving), here.grad, here.x)), here.x)
+
+
+def unit_descent(grad: Params) -> Params:
+    """The negative gradient with its largest entry scaled to 1."""
+    return scaled(-1 / scale(grad), grad)
+
+
+def scale(tree: Params) -> Scalar:
+    """The largest absolute entry; 1 where all are 0."""
+    peak = max_abs(tree)
+    return jnp.where(peak > 0, peak, 1)
+
+
+def difference(there: Evaluation, here: Evaluation) -> Params:
+    """The change of the gradient."""
+    return jax.tree.map(jnp.subtract, there.grad, here.grad)
+
+
+def verdict(ok: Scalar, unbounded: Scalar, last: Scalar) -> Scalar:
+    """A failed search is the end only if it was the last thing to try."""
+    failed = jnp.where(~ok & last, Status.SEARCH_FAILED.value, Status.RUNNING.value)
     return jnp.where(unbounded, Status.DIVERGED.value, failed)

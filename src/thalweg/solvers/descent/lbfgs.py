@@ -1,28 +1,34 @@
 """Limited-memory BFGS."""
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from thalweg.core.fields import check_count, static_field
+from thalweg.core.oracle import Oracle
 from thalweg.core.problem import Problem
 from thalweg.core.tree import common_dtype, max_abs, ravel, select, unravel
-from thalweg.core.types import Params, Scalar
+from thalweg.core.types import Evaluation, Key, Params, Scalar
 from thalweg.line_search.protocol import LineSearch
 from thalweg.line_search.strong_wolfe import StrongWolfe
-from thalweg.solvers.descent.descent import Descent, Direction
+from thalweg.solvers.descent.descent import Descent
+from thalweg.solvers.descent.direction import Direction, Heading, Taken
+from thalweg.solvers.descent.secant import Secant, secant
 
 
 class Pairs(NamedTuple):
-    r"""The last steps `s` and gradient changes `y` as rows, newest last, `rho = 1/(y's)`, and the scale `gamma`.
+    r"""The last steps and gradient changes as rows, newest last, each pair scaled so that \(s'y = 1\).
 
-    A row of zeros, not yet filled, contributes nothing to the two loops.
+    - `y`: the changes. `t`: the steps, each made orthogonal to the changes that came after it,
+      \(t_i'y_j = 0\) for \(j > i\): then \(H = (I - T'Y)\,\gamma\,(I - Y'T) + T'T\).
+    - `gamma`: the size of the matrix before the first pair; 0 while there is none.
+
+    A row of zeros, not yet filled, contributes nothing.
     """
 
-    s: jax.Array
+    t: jax.Array
     y: jax.Array
-    rho: jax.Array
     gamma: Scalar
 
 
@@ -33,62 +39,64 @@ class LBFGSDirection(Direction):
     scale must not decide the run.
     """
 
+    needs: ClassVar[frozenset[Oracle]] = frozenset()
+    takes: ClassVar[frozenset[Oracle]] = frozenset()
     memory: int = static_field(10)
 
     def __check_init__(self):
         check_count(self, "memory")
 
     def init(self, x: Params) -> Pairs:
-        """No pairs; `gamma = 0` says so."""
-        n, dtype = sum(leaf.size for leaf in jax.tree.leaves(x)), common_dtype(x)
-        rows = jnp.zeros((self.memory, n), dtype)
-        return Pairs(rows, rows, jnp.zeros(self.memory, dtype), jnp.zeros((), dtype))
+        """No pairs."""
+        return no_pairs(self.memory, x)
 
-    def __call__(self, problem: Problem, x: Params, grad: Params, state: Pairs) -> Params:
-        """Two loops over the pairs, newest to oldest and back (Nocedal & Wright, algorithm 7.4)."""
-        s, y, rho, gamma = state
-        g = ravel(grad)
+    def __call__(self, problem: Problem, here: Evaluation, state: Pairs, key: Key) -> Heading:
+        """The matrix is never formed."""
+        d = unravel(-inverse_times(state, ravel(here.grad)), here.grad)
+        return Heading(d, state, plain=state.gamma == 0)
 
-        def backward(q, pair):
-            s, y, rho = pair
-            alpha = rho * (s @ q)
-            return q - alpha * y, alpha
+    def update(self, state: Pairs, taken: Taken) -> Pairs:
+        """A pair teaches something if its curvature is positive beyond rounding."""
+        pair = secant(taken)
+        return select(pair.good, remembered(state, pair), state)
 
-        def forward(r, pair):
-            s, y, rho, alpha = pair
-            return r + (alpha - rho * (y @ r)) * s, None
 
-        q, alpha = jax.lax.scan(backward, g, (s, y, rho), reverse=True)
-        peak = max_abs(g)
-        first = 1 / jnp.where(peak > 0, peak, 1)
-        r, _ = jax.lax.scan(forward, jnp.where(gamma > 0, gamma, first) * q, (s, y, rho, alpha))
-        return unravel(-r, grad)
+def no_pairs(memory: int, x: Params) -> Pairs:
+    """An empty memory."""
+    n, dtype = sum(leaf.size for leaf in jax.tree.leaves(x)), common_dtype(x)
+    rows = jnp.zeros((memory, n), dtype)
+    return Pairs(rows, rows, jnp.zeros((), dtype))
 
-    def update(self, state: Pairs, dx: Params, dgrad: Params) -> Pairs:
-        """Adds the pair if its curvature is positive beyond rounding; the initial matrix is (s'y / y'y) I."""
-        s, y = ravel(dx), ravel(dgrad)
-        curvature = s @ y
-        peak = jnp.where(max_abs(y) > 0, max_abs(y), 1)
-        unit = y / peak  # y'y may overflow or underflow where y does not
-        good = (curvature > 0) & (s @ unit > jnp.finfo(s.dtype).eps * max_abs(s))
-        new = Pairs(
-            jnp.concatenate([state.s[1:], s[None]]),
-            jnp.concatenate([state.y[1:], y[None]]),
-            jnp.concatenate([state.rho[1:], 1 / curvature[None]]),
-            (s @ unit) / (unit @ unit) / peak,
-        )
-        return select(good, new, state)
+
+def inverse_times(pairs: Pairs, g: jax.Array) -> jax.Array:
+    """`H g`: the two loops over the pairs, all pairs of a loop at once."""
+    t, y, gamma = pairs
+    peak = max_abs(g)
+    first = 1 / jnp.where(peak > 0, peak, 1)
+    alpha = t @ g
+    r = jnp.where(gamma > 0, gamma, first) * (g - alpha @ y)
+    return r + (alpha - y @ r) @ t
+
+
+def remembered(pairs: Pairs, pair: Secant) -> Pairs:
+    """The newest pair in place of the oldest; the initial matrix is (s'y / y'y) I."""
+    size = jax.lax.rsqrt(pair.curvature)
+    s, y = size * pair.s, size * pair.y
+    older = pairs.t[1:] - jnp.outer(pairs.t[1:] @ y, s)
+    return Pairs(jnp.concatenate([older, s[None]]), jnp.concatenate([pairs.y[1:], y[None]]), pair.gamma)
 
 
 def LBFGS(memory: int = 10, search: LineSearch = StrongWolfe()) -> Descent:
     r"""Limited-memory BFGS with a strong-Wolfe line search: the method to try first on whole data.
 
     \(x_{t+1} = x_t - s_t H_t \nabla f(x_t)\) with \(H_t\) the BFGS matrix of the last `memory` pairs
-    \(s_i = x_{i+1} - x_i\), \(y_i = \nabla f(x_{i+1}) - \nabla f(x_i)\), applied without being formed.
+    \(s_i = x_{i+1} - x_i\), \(y_i = \nabla f(x_{i+1}) - \nabla f(x_i)\), applied without being formed: with all pairs
+    scaled to \(s_i'y_i = 1\) and \(t_i\) the part of \(s_i\) that is orthogonal to all later \(y_j\),
+    \(H_t = (I - T'Y)\,\gamma\,(I - Y'T) + T'T\).
 
     - `memory`: pairs kept, >= 1; 10 to 20 serve most problems. `search`: a `LineSearch`.
 
-    **Needs** a gradient and the same function at every step. Work per step `4 * memory * n` beside the gradient.
+    **Needs** a gradient and the same function at every step. Work per step `6 * memory * n` beside the gradient.
     **Guarantee** On smooth, uniformly convex functions linear; in practice close to BFGS.
     **References** Liu & Nocedal 1989, doi:10.1007/BF01589116; Nocedal & Wright 2006,
     doi:10.1007/978-0-387-40065-5, section 7.2.

@@ -1,0 +1,69 @@
+"""What a direction sees and returns."""
+
+import abc
+from typing import Any, NamedTuple
+
+import equinox as eqx
+
+from thalweg.core.oracle import Oracle
+from thalweg.core.problem import Problem
+from thalweg.core.types import Evaluation, Key, Params, Scalar, ScalarLike, State
+
+
+class Heading(NamedTuple):
+    r"""Where to go from \(x\), and what is known of the way. Defaults are those of a quasi-Newton direction.
+
+    - `d`: the direction. `state`: what is passed on to `update`, or to the next call if the search fails.
+    - `plain`: whether `d` points along the negative gradient, so that nothing is left to try if its search fails.
+    - `first`: the trial step to begin with. `longest`: no step goes beyond.
+    - `bend`: \(\min(d'\nabla^2 f(x)\,d,\ 0)\) where negative curvature is followed: it adds to the promised fall, for
+      there the slope alone may promise nothing.
+    - `curvature`: the smallest Rayleigh quotient of the Hessian met at `x`, NaN where none was looked for at this
+      step; the plain number NaN where none ever is. `negative`: whether it is below 0 beyond rounding.
+    - `evals`: evaluations of value and gradient, a linearisation included; `hvps`: Hessian-vector products.
+    """
+
+    d: Params
+    state: Any = ()
+    plain: ScalarLike = False
+    first: ScalarLike = 1.0
+    longest: ScalarLike = float("inf")
+    bend: ScalarLike = 0.0
+    curvature: ScalarLike = float("nan")
+    negative: ScalarLike = False
+    evals: ScalarLike = 0
+    hvps: ScalarLike = 0
+
+
+class Taken(NamedTuple):
+    """A step that was taken: from `here` to `there`, `dx = step * d`, and the change `dgrad` of the gradient."""
+
+    here: Evaluation
+    there: Evaluation
+    d: Params
+    step: Scalar
+    dx: Params
+    dgrad: Params
+
+
+class Direction(eqx.Module):
+    """Where to go from a point: gradient descent, quasi-Newton and Newton methods differ only here.
+
+    - `needs`: oracles beyond a gradient and the same function at every step.
+    - `takes`: parts of a problem that the direction does not ignore.
+    """
+
+    needs: eqx.AbstractClassVar[frozenset[Oracle]]
+    takes: eqx.AbstractClassVar[frozenset[Oracle]]
+
+    @abc.abstractmethod
+    def init(self, x: Params) -> State:
+        """What is known of the curvature before the first step, and again after a failed search; `()` for nothing."""
+
+    @abc.abstractmethod
+    def __call__(self, problem: Problem, here: Evaluation, state: State, key: Key) -> Heading:
+        """The direction at `here.x`."""
+
+    @abc.abstractmethod
+    def update(self, state: State, taken: Taken) -> State:
+        """The state after a step."""

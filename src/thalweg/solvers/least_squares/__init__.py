@@ -1,0 +1,1 @@
+"""Residuals, and the curvature that their Jacobian knows."""
