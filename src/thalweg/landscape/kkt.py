@@ -8,10 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import tree_leaves_with_path
 
-from thalweg.core.bounds import match
 from thalweg.core.compiled import program
 from thalweg.core.constraints import names
-from thalweg.core.kkt import Multipliers, constraint_jacobian, estimate, full, stationarity
+from thalweg.core.kkt import Multipliers, constraint_jacobian, estimate, stationarity
 from thalweg.core.problem import Problem
 from thalweg.core.tree import ravel, unravel
 from thalweg.core.types import Params
@@ -158,8 +157,8 @@ def local(problem: Problem, x: Params, grad: Params, constraints: list[jax.Array
     h, c, jacobian = (np.asarray(part, float) for part in constraints)
     gaps = [np.full(flat.size, np.inf)] * 2
     if problem.bounds is not None:
-        limits = [jax.tree.map(full, x, match(side, x)) for side in (problem.bounds.lower, problem.bounds.upper)]
-        gaps = [np.asarray(flat - ravel(limits[0])), np.asarray(ravel(limits[1]) - flat)]
+        lower, upper = problem.bounds.sides(x)
+        gaps = [np.asarray(flat - lower), np.asarray(upper - flat)]
     return Local(np.asarray(flat), np.asarray(ravel(grad), float), h, c, jacobian, *gaps)
 
 

@@ -36,9 +36,9 @@ def new_figure(width: float, height: float, rows: int = 1, columns: int = 1) -> 
     return figure, list(axes.flat)
 
 
-def new_axes(axes: "Axes | None") -> "Axes":
-    """`axes`, or those of a new figure."""
-    return new_figure(5.0, 3.6)[1][0] if axes is None else axes
+def new_axes(axes: "Axes | None", width: float = 5.0) -> "Axes":
+    """`axes`, or those of a new figure, `width` inches wide."""
+    return new_figure(width, 3.6)[1][0] if axes is None else axes
 
 
 def tidy(axes: "Axes", x: str, y: str) -> "Axes":

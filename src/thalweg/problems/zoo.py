@@ -11,8 +11,10 @@ from thalweg.core.bounds import Bounds
 from thalweg.core.problem import Problem
 from thalweg.nonsmooth.norms import L1
 from thalweg.nonsmooth.sets import Simplex
+from thalweg.problems.bounded import hs1, hs2, hs3, hs4, hs5, hs25, hs38, hs45, hs110
 from thalweg.problems.hock_schittkowski import hs6, hs7, hs21, hs28, hs35, hs48, hs71
-from thalweg.problems.known import Known
+from thalweg.problems.known import Critical, Known
+from thalweg.problems.residuals import bard, beale_residuals
 from thalweg.schedules import Exponential
 from thalweg.solvers.blackbox.annealing import SimulatedAnnealing
 from thalweg.solvers.blackbox.moves import BitFlip, Move, TwoOpt
@@ -62,7 +64,10 @@ def himmelblau() -> Known:
         u, v = x[0], x[1]
         return (u**2 + v - 11.0) ** 2 + (u + v**2 - 7.0) ** 2
 
-    return Known(Problem(himmelblau_function), np.array([0.0, 0.0]), 0.0)
+    minima = [(3.0, 2.0), (-2.805118086952745, 3.131312518250573)]
+    minima += [(-3.779310253377747, -3.283185991286170), (3.584428340330492, -1.848126526964404)]
+    critical = tuple(Critical(point, "minimum", 0) for point in minima)
+    return Known(Problem(himmelblau_function), np.array([0.0, 0.0]), 0.0, np.array([3.0, 2.0]), critical=critical)
 
 
 def least_squares(examples: int = 60, dimension: int = 8, seed: int = 0) -> Known:
@@ -307,6 +312,8 @@ ZOO: dict[str, Callable[[], Known]] = {
     "beale": beale,
     "himmelblau": himmelblau,
     "least-squares": least_squares,
+    "beale-residuals": beale_residuals,
+    "bard": bard,
     "lasso": lasso,
     "logistic": logistic,
     "mixture": mixture,
@@ -316,12 +323,21 @@ ZOO: dict[str, Callable[[], Known]] = {
     "box-quadratic": box_quadratic,
     "simplex-least-squares": simplex_least_squares,
     "equality-quadratic": equality_quadratic,
+    "hs1": hs1,
+    "hs2": hs2,
+    "hs3": hs3,
+    "hs4": hs4,
+    "hs5": hs5,
     "hs6": hs6,
     "hs7": hs7,
     "hs21": hs21,
+    "hs25": hs25,
     "hs28": hs28,
     "hs35": hs35,
+    "hs38": hs38,
+    "hs45": hs45,
     "hs48": hs48,
     "hs71": hs71,
+    "hs110": hs110,
 }
 """Name on the command line and in the registry -> problem."""
