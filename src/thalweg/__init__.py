@@ -16,6 +16,8 @@ from thalweg.core.stream import Stream
 
 # The two verbs, and what they return
 from thalweg.minimize import minimize
+from thalweg.batch import minimize_batch
+from thalweg.solution import solution
 from thalweg.suggest import suggest
 from thalweg.core.iterate import Carry, iterate, start
 from thalweg.core.optimality import optimality
@@ -23,6 +25,7 @@ from thalweg.core.status import Status
 from thalweg.core.trace import Trace
 from thalweg.core.variables import split
 from thalweg.run.result import MinimizeError, MinimizeWarning, Result
+from thalweg.run.results import BatchResult
 from thalweg.core.average import EMA, SWA, Average, PolyakRuppert
 
 # Rules and schedules
@@ -77,24 +80,46 @@ from thalweg.schedules import Warmup, WSD, RobbinsMonro, robbins_monro
 # Solvers, directions and line searches
 from thalweg.core.solver import Solver
 from thalweg.line_search.backtracking import Backtracking
-from thalweg.line_search.protocol import Found, LineSearch, Phi
+from thalweg.line_search.barzilai_borwein import BarzilaiBorwein
+from thalweg.line_search.exact import ExactSearch
+from thalweg.line_search.fixed import FixedStep
+from thalweg.line_search.hager_zhang import HagerZhang
+from thalweg.line_search.inverse_lipschitz import InverseLipschitz
+from thalweg.line_search.polyak import PolyakStep
+from thalweg.line_search.protocol import Found, LineSearch, Phi, Ray
 from thalweg.line_search.strong_wolfe import StrongWolfe
 from thalweg.solvers.blackbox.annealing import SimulatedAnnealing
 from thalweg.solvers.blackbox.moves import BitFlip, GaussianMove, Move, TwoOpt
 from thalweg.solvers.composite.fista import FISTA
 from thalweg.solvers.constrained.augmented_lagrangian import AugmentedLagrangian
 from thalweg.solvers.constrained.projected_gradient import ProjectedGradient
-from thalweg.solvers.descent.descent import Descent, Direction
+from thalweg.solvers.descent.conjugate_gradient import ConjugateDirection, ConjugateGradient
+from thalweg.solvers.descent.descent import Descent
+from thalweg.solvers.descent.direction import Direction, Heading, Taken
+from thalweg.solvers.descent.bfgs import BFGS
 from thalweg.solvers.descent.lbfgs import LBFGS
-from thalweg.solvers.descent.steepest import SteepestDescent
+from thalweg.solvers.descent.lbfgsb import LBFGSB
+from thalweg.solvers.descent.newton import Newton, SaddleFreeNewton
+from thalweg.solvers.descent.newton_cg import NewtonCG
+from thalweg.solvers.descent.steepest import Steepest, SteepestDescent
+from thalweg.solvers.descent.steepest import BarzilaiBorweinDescent, PolyakDescent
 from thalweg.solvers.finite_sum.svrg import SVRG
 from thalweg.solvers.first_order.nesterov import Nesterov
 from thalweg.solvers.first_order.sam import SAM
 from thalweg.solvers.first_order.schedule_free import ScheduleFree, ScheduleFreeAdamW, ScheduleFreeSGD
 from thalweg.solvers.first_order.sam import ASAM
+from thalweg.solvers.trust_region.cauchy import CauchyPoint, TrustCauchy
+from thalweg.solvers.trust_region.cubic import CubicRegularization, CubicStep
+from thalweg.solvers.trust_region.dogleg import Dogleg, TrustDogleg
+from thalweg.solvers.trust_region.exact import ExactStep, TrustExact
+from thalweg.solvers.trust_region.model import QuadraticModel, TaylorModel
+from thalweg.solvers.trust_region.sr1 import SR1, SR1Model
 from thalweg.solvers.trust_region.steihaug import SteihaugCG
 from thalweg.solvers.trust_region.subproblem import Proposal, Subproblem
 from thalweg.solvers.trust_region.trust_region import TrustRegion
+from thalweg.solvers.least_squares.gauss_newton import GaussNewton, GaussNewtonDirection
+from thalweg.solvers.least_squares.levenberg_marquardt import LevenbergMarquardt
+from thalweg.solvers.least_squares.model import GaussNewtonModel
 from thalweg.solvers.latent.em import EM
 from thalweg.solvers.latent.gaussian_mixture import GaussianMixture, Mixture
 
@@ -111,6 +136,7 @@ from thalweg.run.progress import Progress
 from thalweg.core.kkt import Multipliers
 from thalweg.landscape.kkt import KKT, kkt
 from thalweg.landscape.learning_rate_range import LearningRateRange, learning_rate_range
+from thalweg.landscape.smoothness import OptimalStep, Smoothness, optimal_step, smoothness
 
 # To write a method
 from thalweg.core.types import Evals, Evaluation, Info, Step, make_info
@@ -139,24 +165,34 @@ __all__ = [
     "AugmentedLagrangian",
     "Average",
     "Backtracking",
+    "BarzilaiBorwein",
+    "BarzilaiBorweinDescent",
     "Batches",
+    "BatchResult",
+    "BFGS",
     "BitFlip",
     "Bounds",
     "Carry",
+    "CauchyPoint",
     "Cautious",
     "Centralise",
     "change",
     "Clip",
     "CompactState",
+    "ConjugateDirection",
+    "ConjugateGradient",
     "Constant",
     "Cosine",
     "CosineRestarts",
+    "CubicRegularization",
+    "CubicStep",
     "Cyclical",
     "DAdaptAdam",
     "Descent",
     "describe",
     "Description",
     "Direction",
+    "Dogleg",
     "EM",
     "EMA",
     "Epochs",
@@ -165,18 +201,27 @@ __all__ = [
     "Evaluations",
     "Event",
     "Every",
+    "ExactSearch",
+    "ExactStep",
     "Exponential",
     "FirstOrder",
     "FISTA",
+    "FixedStep",
     "Found",
     "Freeze",
     "from_config",
     "GaussianMixture",
     "GaussianMove",
+    "GaussNewton",
+    "GaussNewtonDirection",
+    "GaussNewtonModel",
     "GradientNoise",
     "GradNorm",
+    "HagerZhang",
+    "Heading",
     "History",
     "Info",
+    "InverseLipschitz",
     "InverseSqrt",
     "InverseTime",
     "iterate",
@@ -189,9 +234,11 @@ __all__ = [
     "LARS",
     "LatentModel",
     "LBFGS",
+    "LBFGSB",
     "learning_rate_range",
     "LearningRateRange",
     "LeastSquares",
+    "LevenbergMarquardt",
     "Linear",
     "LineSearch",
     "Lion",
@@ -203,6 +250,7 @@ __all__ = [
     "matrices",
     "METHODS",
     "minimize",
+    "minimize_batch",
     "MinimizeError",
     "MinimizeWarning",
     "Mixture",
@@ -213,18 +261,24 @@ __all__ = [
     "NAdam",
     "Nesterov",
     "Never",
+    "Newton",
+    "NewtonCG",
     "Nonsmooth",
     "Objective",
     "OneCycle",
     "OneCycleMomentum",
+    "optimal_step",
     "optimality",
+    "OptimalStep",
     "Oracle",
     "Partition",
     "Patience",
     "Phi",
     "Piecewise",
     "plot",
+    "PolyakDescent",
     "PolyakRuppert",
+    "PolyakStep",
     "Polynomial",
     "Problem",
     "problems",
@@ -232,7 +286,9 @@ __all__ = [
     "Progress",
     "ProjectedGradient",
     "Proposal",
+    "QuadraticModel",
     "RAdam",
+    "Ray",
     "Reactive",
     "ReduceOnPlateau",
     "Result",
@@ -240,6 +296,7 @@ __all__ = [
     "robbins_monro",
     "RobbinsMonro",
     "Rule",
+    "SaddleFreeNewton",
     "SAM",
     "Scaled",
     "Schedule",
@@ -253,12 +310,18 @@ __all__ = [
     "Simplex",
     "SimulatedAnnealing",
     "SkipNonfinite",
+    "Smoothness",
+    "smoothness",
     "SOAP",
+    "solution",
     "Solver",
     "Sophia",
     "split",
+    "SR1",
+    "SR1Model",
     "start",
     "Status",
+    "Steepest",
     "SteepestDescent",
     "SteihaugCG",
     "Step",
@@ -272,9 +335,14 @@ __all__ = [
     "suggest",
     "SVRG",
     "SWA",
+    "Taken",
     "Target",
+    "TaylorModel",
     "to_config",
     "Trace",
+    "TrustCauchy",
+    "TrustDogleg",
+    "TrustExact",
     "TrustRegion",
     "TwoOpt",
     "ValueChange",

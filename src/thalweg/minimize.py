@@ -2,43 +2,53 @@
 
 import difflib
 import functools
-import warnings
 from collections.abc import Callable, Sequence
-from types import FunctionType
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from thalweg.core.average import Average, check_average
+from thalweg.checks import (
+    MEASURABLE,
+    check_fit,
+    check_measured,
+    check_options,
+    check_stop,
+    check_together,
+    method_name,
+)
+from thalweg.core.average import Average
 from thalweg.core.batches import Batches
-from thalweg.core.compiled import program
+from thalweg.core.compiled import Recent, is_hashable, program
 from thalweg.core.duration import length, resolve
 from thalweg.core.fields import is_tracer
-from thalweg.core.first_order import FirstOrder, as_solver
+from thalweg.core.first_order import as_solver
 from thalweg.core.iterate import Carry
-from thalweg.core.objective import Latent, name_of
-from thalweg.core.oracle import PARTS, Oracle
+from thalweg.core.objective import Latent
+from thalweg.core.oracle import Oracle
 from thalweg.core.problem import Problem
-from thalweg.core.rule import Rule
-from thalweg.core.solver import Samples, Solver
-from thalweg.core.stop import Epochs, GradNorm, Patience, StepNorm, Steps, Stop, rules_of
+from thalweg.core.solver import Solver
+from thalweg.core.stop import Epochs, GradNorm, Steps, Stop
 from thalweg.core.types import Params
-from thalweg.core.variables import check_start, short, split
-from thalweg.registry import METHODS, fits, fitting
+from thalweg.core.variables import check_start, is_inexact, short, split
+from thalweg.registry import METHODS
 from thalweg.run.callbacks import Callback
+from thalweg.run.cautions import precision, warn_of_tolerance, within
 from thalweg.run.inspect import UNDER_TRANSFORM
-from thalweg.run.launch import Choice, Options, Variables, epoch_length, launch
-from thalweg.run.result import MinimizeError, MinimizeWarning, Result
-from thalweg.suggest import candidates, choose
+from thalweg.run.launch import Choice, Options, Plan, epoch_length, launch, make_plan
+from thalweg.run.result import MinimizeError, Result
+from thalweg.run.warn import warn
+from thalweg.suggest import choose
 
 DEFAULT_STEPS = 10_000
 """The limit beside the gradient test; to reach it is a failure."""
 WALK = Steps(1000)
 """How long a method runs that measures no residual; to reach it is what was asked for."""
-MEASURABLE = frozenset({Oracle.GRADIENT, Oracle.RESIDUALS, Oracle.LATENT})
-"""A method that needs one of these reports a first-order residual."""
+
+_problems = Recent()
+PLANS = 16
+"""Plans kept with a problem."""
 
 
 def minimize(
@@ -68,8 +78,8 @@ def minimize(
 
     - `problem`: a `Problem`, or a plain function of `x`.
     - `x0`: any tree; its floating-point arrays are the variables (of a method without gradients, integers and booleans
-      too), every other leaf is held fixed. Outside the bounds it is moved to the nearest point within. None for a
-      latent-variable model, which draws its own start.
+      too), every other leaf is held fixed. Outside the bounds it is moved to the nearest point within, with a
+      warning. None for a latent-variable model, which draws its own start.
     - `method`: a rule, a solver, an Optax transformation; None chooses one and says why.
     - `batch_size`: examples a step; None for all of them, or for a stream, which brings its own batches. An epoch
       sees every example once; `last`: `"keep"` or `"drop"` its short last batch; `shuffle`: a new order each epoch.
@@ -103,24 +113,78 @@ def minimize(
     watching = (validate_every, tuple(callbacks), chunk, dispatch, on_nonfinite, average)
     options = Options(batches, keep, restarts, spread, seed, state, *watching)
     check_options(options, on_failure)
-    problem = problem if isinstance(problem, Problem) else Problem(problem)
-    problem = problem if batches is None else in_batches(problem, batches)
+    problem = problem if isinstance(problem, Problem) else of_function(problem)
     x0 = own_start(problem, method, batches, seed) if x0 is None else x0
-    x, frozen = variables(problem, x0, method)
+    x, frozen = variables(x0, method)
+    plan = planned(Request(problem, method, stop, model_state, options), x, frozen)
+    x = within(problem, x)
+    return report(launch(plan, x, options._replace(average=plan.task.average)), on_failure)
+
+
+class Request(NamedTuple):
+    """What the user asked for, but for the start."""
+
+    problem: Problem
+    method: Any
+    stop: Stop | None
+    model_state: Any
+    options: Options
+
+
+def of_function(fun: Any) -> Problem:
+    """The problem of a plain function, the same one at every call."""
+    try:
+        return _problems.get(fun, lambda: Problem(fun))
+    except TypeError:  # it cannot be hashed, or is no function
+        return Problem(fun)
+
+
+def planned(request: Request, x: Params, frozen: Any) -> Plan:
+    """The plan of a request; the same one where everything but the numbers of `x` is the same."""
+    _, method, stop, model_state, options = request
+    alike = options._replace(seed=0, state=options.state is not None, callbacks=(bool(options.callbacks),))
+    shapes = tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(x))
+    parts = tuple(map(statics, (method, stop, frozen)))
+    key = (parts, jax.tree.structure(x), shapes, alike, jnp.result_type(float))
+    if model_state is None and is_hashable(key):
+        return plans_of(request.problem).get(key, lambda: resolved(request, x, frozen))
+    return resolved(request, x, frozen)  # an array in the method, or beside the variables: nothing to compare by
+
+
+def plans_of(problem: Problem) -> Recent:
+    """The plans made for a problem, kept with it: a cache of ours would keep its data alive."""
+    if "_plans" not in vars(problem):
+        object.__setattr__(problem, "_plans", Recent(PLANS))
+    return vars(problem)["_plans"]
+
+
+def statics(tree: Any) -> Any:
+    """A tree as a key: equal where structure and leaves are, types included."""
+    leaves, structure = jax.tree.flatten(tree)
+    return structure, tuple((type(leaf), leaf) for leaf in leaves)
+
+
+def resolved(request: Request, x: Params, frozen: Any) -> Plan:
+    """The method, the stop rule and the problem as they will run; one sentence where they do not go together."""
+    problem, method, stop, model_state, options = request
+    if any(is_tracer(leaf) for leaf in jax.tree.leaves(problem)):
+        raise TypeError(UNDER_TRANSFORM)
+    batches = options.batches
+    problem = problem if batches is None else in_batches(problem, batches)
     offers = problem.offers(x)
     solver, reason = resolve_method(offers, x, method)
     check_fit(problem, offers, solver, batches)
     check_together(problem, x, offers, options)
-    x = x if problem.bounds is None else problem.bounds.start(x)
     problem = with_model_state(problem, model_state)
     rule = default_rule(offers, x, solver) if stop is None else stop
     check_stop(problem, offers, rule)
     check_measured(rule, solver, offers)
+    warn_of_tolerance(rule, x)
     per_epoch = epoch_length(problem, solver, batches).steps
     solver = resolve(solver, per_epoch, length(rule, per_epoch))
-    options = options._replace(average=resolve(average, per_epoch, None))
+    options = options._replace(average=resolve(options.average, per_epoch, None))
     choice = Choice(lambda: method_name(solver), reason, default_limit=stop is None and rule is not WALK)
-    return report(launch(problem, solver, rule, Variables(x, frozen), options, choice), on_failure)
+    return make_plan(problem, solver, rule, frozen, options, choice)
 
 
 def checked_size(batch_size: Any) -> int:
@@ -150,17 +214,20 @@ def own_start(problem: Problem, method: Any, batches: Batches | None, seed: int)
     """The start that a latent-variable model draws."""
     if not isinstance(problem.objective, Latent):
         raise TypeError("minimize(problem, x0): x0 is missing; only a latent-variable model draws its own start.")
+    problem = problem if batches is None else in_batches(problem, batches)
     offers = problem.offers(())
     check_fit(problem, offers, resolve_method(offers, (), method)[0], batches)
     found, dynamic = program(drawn, problem.objective, np.uint32(seed))
     return found.call(dynamic)
 
 
-def variables(problem: Problem, x0: Any, method: Any) -> tuple[Params, Any]:
+def variables(x0: Any, method: Any) -> tuple[Params, Any]:
     """The variables and what is held fixed."""
-    if any(is_tracer(leaf) for leaf in jax.tree.leaves((problem, x0))):
+    leaves = jax.tree.leaves(x0)
+    if any(is_tracer(leaf) for leaf in leaves):
         raise TypeError(UNDER_TRANSFORM)
-    integers = isinstance(method, Solver) and Oracle.GRADIENT not in method.needs
+    floating = bool(leaves) and all(is_inexact(leaf) for leaf in leaves)
+    integers = not floating and isinstance(method, Solver) and Oracle.GRADIENT not in method.needs
     return split(check_start(x0, integers), integers)
 
 
@@ -183,70 +250,6 @@ def resolve_method(offers: frozenset[Oracle], x: Params, method: Any) -> tuple[S
     if isinstance(method, type) or callable(method):
         raise TypeError(f"method={short(method)} is not configured: call it, e.g. tw.{method.__name__}(...).")
     raise TypeError(f"method={method!r} is not a rule, a solver or an Optax transformation.")
-
-
-def check_fit(problem: Problem, offers: frozenset[Oracle], method: Solver, batches: Batches | None) -> None:
-    """One sentence where the method needs what the problem lacks, or would ignore what it has."""
-    if fits(method, offers):
-        return
-    name = method_name(method)
-    if isinstance(method, Samples) and batches is not None:
-        raise ValueError(
-            f"{name} draws its own batches: write tw.{name}(..., batch_size={batches.size}), and leave batch_size=None."
-        )
-    others = candidates(offers)
-    missing = method.needs - offers
-    ignored = (offers & PARTS) - method.takes - method.needs
-    if Oracle.WHOLE in missing:
-        changing = changes(offers, batches)
-        cure = f"methods that fit: {others}" if fitting(offers) or batches is None else "leave batch_size=None"
-        raise ValueError(f"{name} needs {Oracle.WHOLE.value}, which {changing}; {cure}.")
-    if ignored:
-        parts = ", ".join(sorted(describe(problem, part) for part in ignored))
-        raise ValueError(f"{name} would ignore {parts}; methods that fit: {others}.")
-    names = ", ".join(sorted(oracle.value for oracle in missing))
-    raise ValueError(f"{name} needs {names}, which this problem does not offer; methods that fit: {others}.")
-
-
-def changes(offers: frozenset[Oracle], batches: Batches | None) -> str:
-    """What makes the function another one at every step."""
-    if batches is not None:
-        return f"batch_size={batches.size} changes"
-    if Oracle.BATCHES in offers:
-        return "a stream of batches changes"
-    part = Oracle.KEY if Oracle.KEY in offers else Oracle.MODEL_STATE
-    return f"{part.value} changes"
-
-
-def describe(problem: Problem, part: Oracle) -> str:
-    """A part as the user wrote it."""
-    name = Oracle.NONSMOOTH.value if part is Oracle.SET else part.value
-    value = getattr(problem, name, None)
-    if value is None or part not in PARTS:
-        return name
-    return f"{name}={name_of(value) if isinstance(value, FunctionType) else short(value)}"
-
-
-def method_name(method: Solver) -> str:
-    """The name under which the user knows a solver: that of the registry's row with the same parts, or of its rule."""
-    if isinstance(method, FirstOrder):
-        return rule_name(method.rule)
-    for row in METHODS.values():
-        if kind(row.solver()) == kind(method):
-            return row.make.__name__
-    return type(method).__name__
-
-
-def rule_name(rule: Rule) -> str:
-    """A rule's name, with that of the rule inside: `Clip(AdamW)`."""
-    inner = getattr(rule, "rule", None)
-    return f"{type(rule).__name__}({rule_name(inner)})" if isinstance(inner, Rule) else type(rule).__name__
-
-
-def kind(method: Solver) -> tuple[type, ...]:
-    """The class of a solver and of what makes it the method that it is: its rule, or its direction."""
-    inner = getattr(method, "rule", getattr(method, "direction", None))
-    return (type(method),) if inner is None else (type(method), type(inner))
 
 
 def with_model_state(problem: Problem, model_state: Any) -> Problem:
@@ -278,87 +281,7 @@ def default_rule(offers: frozenset[Oracle], x: Params, solver: Solver) -> Stop:
 @functools.cache
 def default_stop(dtypes: frozenset[Any], widest: Any) -> Stop:
     """The default rule for variables of these dtypes, where `widest` is the widest float in use."""
-    eps = max(float(jnp.finfo(jax.dtypes.canonicalize_dtype(dtype)).eps) for dtype in dtypes)
-    return GradNorm(eps**0.5) | Steps(DEFAULT_STEPS)
-
-
-def check_stop(problem: Problem, offers: frozenset[Oracle], stop: Any) -> None:
-    """Refuses stop rules that this problem cannot feed."""
-    if not isinstance(stop, Stop):
-        raise TypeError(f"stop={stop!r} is not a stop rule: write e.g. tw.Steps(1000) | tw.GradNorm(1e-6).")
-    for rule in rules_of(stop):
-        if isinstance(rule, GradNorm) and Oracle.WHOLE not in offers:
-            raise ValueError(f"{rule!r} needs the same function at every step; use tw.Steps(n) or tw.Target(value).")
-        if isinstance(rule, Epochs) and problem.stream is not None and problem.stream.once:
-            raise ValueError(
-                f"{rule!r} needs a stream that can be read again, and an iterator is read once: give a list, a loader "
-                "or a function of the epoch, or use tw.Steps(n)."
-            )
-        if isinstance(rule, Epochs) and unmeasured(problem) and rule.count != int(rule.count):
-            raise ValueError(f"{rule!r} needs to know how long an epoch is: give tw.Stream(source, steps_per_epoch=n).")
-        if isinstance(rule, Epochs) and not problem.objective.examples:
-            raise ValueError(f"{rule!r} needs data to know how long an epoch is: use tw.Steps(n).")
-        if isinstance(rule, Patience) and problem.validation is None:
-            raise ValueError(f"{rule!r} counts validations: pass Problem(..., validation=(X, y)).")
-
-
-def check_measured(stop: Stop, solver: Solver, offers: frozenset[Oracle]) -> None:
-    """Refuses tests of what the method does not measure, or the variables do not have."""
-    for rule in rules_of(stop):
-        if isinstance(rule, GradNorm) and not solver.needs & MEASURABLE:
-            name = method_name(solver)
-            raise ValueError(f"{rule!r} never fires: {name} measures no residual; use tw.Steps(n) or tw.Target(value).")
-        if isinstance(rule, StepNorm) and Oracle.INTEGERS in offers:
-            raise ValueError(f"{rule!r} measures continuous steps, and x0 holds integers; use tw.Steps(n).")
-
-
-def unmeasured(problem: Problem) -> bool:
-    """Whether the end of a pass is seen only when it comes."""
-    return problem.stream is not None and problem.stream.steps_per_epoch is None
-
-
-def check_options(options: Options, on_failure: str) -> None:
-    """Refuses options out of range."""
-    choices = {
-        "keep": ("last", "best"),
-        "dispatch": (None, "chunk", "single"),
-        "on_nonfinite": ("stop", "skip", "rollback"),
-    }
-    for name, allowed in choices.items():
-        if getattr(options, name) not in allowed:
-            raise ValueError(f"{name}={getattr(options, name)!r}: choose one of {', '.join(map(repr, allowed))}.")
-    check_average(options.average)
-    if on_failure not in ("warn", "raise", "ignore"):
-        raise ValueError(f"on_failure={on_failure!r}: choose one of 'warn', 'raise', 'ignore'.")
-    for name, low, high in (("restarts", 1, None), ("chunk", 1, None), ("seed", 0, 2**32 - 1)):
-        value = getattr(options, name)
-        if name == "chunk" and value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int) or value < low or (high and value > high):
-            demand = f"a whole number >= {low}" + (f" and <= {high}" if high else "")
-            raise ValueError(f"{name}={value!r}: {name} must be {demand}.")
-    if not isinstance(options.spread, (int, float)) or not options.spread > 0:
-        raise ValueError(f"spread={options.spread!r}: spread must be a number > 0.")
-
-
-def check_together(problem: Problem, x: Params, offers: frozenset[Oracle], options: Options) -> None:
-    """Refuses combinations that mean nothing."""
-    if problem.bounds is not None:
-        problem.bounds.check(x)
-    watched = {"callbacks": options.callbacks or None, "state": options.state, "validation": problem.validation}
-    watched |= {"batch_size": options.batches, "a stream": problem.stream}
-    for name, value in watched.items():
-        if options.restarts > 1 and value is not None:
-            raise ValueError(f"restarts={options.restarts} runs many starts at once: {name} goes with restarts=1.")
-    if options.on_nonfinite != "stop" and Oracle.WHOLE in offers:
-        raise ValueError(
-            f"on_nonfinite={options.on_nonfinite!r}: on whole data the same step would fail again; use it with "
-            "batch_size= or a random loss."
-        )
-    if options.keep == "best" and Oracle.BATCHES in offers and problem.validation is None:
-        raise ValueError(
-            "keep='best' on batches compares validation values: pass Problem(..., validation=(X, y)), or keep='last'."
-        )
+    return GradNorm(max(map(precision, dtypes)) ** 0.5) | Steps(DEFAULT_STEPS)
 
 
 def report(result: Result, on_failure: str) -> Result:
@@ -367,5 +290,5 @@ def report(result: Result, on_failure: str) -> Result:
         return result
     if on_failure == "raise":
         raise MinimizeError(result)
-    warnings.warn(f"{result.status.name} after {result.steps} steps: {result.message}", MinimizeWarning, stacklevel=3)
+    warn(f"{result.status.name} after {result.steps} steps: {result.message}")
     return result

@@ -15,19 +15,36 @@ from thalweg.solvers.composite.fista import FISTA
 from thalweg.solvers.constrained.augmented_lagrangian import AugmentedLagrangian
 from thalweg.solvers.constrained.projected_gradient import ProjectedGradient
 from thalweg.solvers.descent.lbfgs import LBFGS
+from thalweg.solvers.descent.lbfgsb import LBFGSB
 from thalweg.solvers.latent.em import EM
+from thalweg.solvers.least_squares.levenberg_marquardt import LevenbergMarquardt
 
 CONSTRAINTS = frozenset({Oracle.EQUALITY, Oracle.INEQUALITY})
 LARGE = 10_000_000
-"""Beyond this many variables the pairs of L-BFGS are shortened."""
+"""Beyond this many variables the pairs of L-BFGS are fewer."""
 
 SMOOTH, SMOOTH_LARGE, PROXIMAL, STOCHASTIC = LBFGS(), LBFGS(memory=5), FISTA(), FirstOrder(Adam())
+BOXED, BOXED_LARGE = LBFGSB(), LBFGSB(memory=5)
+FITTING, FITTING_LARGE = LevenbergMarquardt(), LevenbergMarquardt(dense=False)
+DENSE = 500
+"""Up to here the Jacobian of residuals is formed."""
 HIDDEN = EM()
 PROJECTED = ProjectedGradient()
-MULTIPLIERS = tuple(AugmentedLagrangian(inner) for inner in (SMOOTH, PROJECTED, PROXIMAL))
+MULTIPLIERS = tuple(AugmentedLagrangian(inner) for inner in (SMOOTH, BOXED, PROJECTED, PROXIMAL))
 
 
-FIRST = ("LBFGS", "FISTA", "ProjectedGradient", "AugmentedLagrangian", "EM", "SimulatedAnnealing", "Adam", "AdamW")
+FIRST = (
+    "LBFGS",
+    "LBFGSB",
+    "LevenbergMarquardt",
+    "FISTA",
+    "ProjectedGradient",
+    "AugmentedLagrangian",
+    "EM",
+    "SimulatedAnnealing",
+    "Adam",
+    "AdamW",
+)
 """Methods to name first where many fit."""
 FEW = 6
 """Methods that a sentence names."""
@@ -64,13 +81,23 @@ def choose(offers: frozenset[Oracle], n: int) -> Suggestion:
         return constrained(offers)
     if Oracle.NONSMOOTH in offers:
         return Suggestion(PROXIMAL, "FISTA: the nonsmooth part has a prox, which it takes")
-    if offers & {Oracle.SET, Oracle.BOUNDS}:
-        part = "set" if Oracle.SET in offers else "bounds"
-        return Suggestion(PROJECTED, f"ProjectedGradient: it stays within the {part} by projecting")
+    if Oracle.SET in offers:
+        return Suggestion(PROJECTED, "ProjectedGradient: it stays within the set by projecting")
+    if Oracle.BOUNDS in offers:
+        method = BOXED if n <= LARGE else BOXED_LARGE
+        return Suggestion(method, f"L-BFGS-B: smooth, the same function at every step, {variables(n)} within bounds")
     if Oracle.WHOLE not in offers:
         return Suggestion(STOCHASTIC, "Adam: the loss changes from step to step, and its scale is not known")
+    if Oracle.RESIDUALS in offers:
+        method = FITTING if n <= DENSE else FITTING_LARGE
+        return Suggestion(method, f"Levenberg-Marquardt: residuals of {variables(n)}, the same at every step")
     method = SMOOTH if n <= LARGE else SMOOTH_LARGE
-    return Suggestion(method, f"L-BFGS: smooth, the same function at every step, {n} variable{'' if n == 1 else 's'}")
+    return Suggestion(method, f"L-BFGS: smooth, the same function at every step, {variables(n)}")
+
+
+def variables(n: int) -> str:
+    """`1 variable`, `2 variables`."""
+    return f"{n} variable{'' if n == 1 else 's'}"
 
 
 def candidates(offers: frozenset[Oracle]) -> str:

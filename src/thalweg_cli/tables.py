@@ -11,7 +11,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from thalweg.problems import JOBS, ZOO
+from thalweg.problems import JOBS, Known, digits
 from thalweg.registry import METHODS, Method
 from thalweg.registry.method import in_words
 from thalweg_cli.errors import unknown
@@ -50,15 +50,21 @@ def problem_rows() -> list[Row]:
     rows = []
     for name, make in JOBS.items():
         row: Row = {"name": name, "variables": None, "minimum": None, "L": None, "mu": None}
-        if name in ZOO:
-            known = ZOO[name]()
+        if make is not digits:
+            known = make()
             row["variables"] = sum(np.size(leaf) for leaf in jax.tree.leaves(known.x0))
-            row["minimum"] = known.minimum
-            row["L"], row["mu"] = (v if np.isfinite(v) else None for v in (known.smoothness, known.convexity))
+            row["minimum"] = finite(known.minimum)
+            if isinstance(known, Known):
+                row["L"], row["mu"] = finite(known.smoothness), finite(known.convexity)
         row["reached by"] = [method.name for method in METHODS.values() if name in method.solves]
         row["summary"] = (make.__doc__ or "").strip().splitlines()[0]
         rows.append(row)
     return rows
+
+
+def finite(value: float) -> float | None:
+    """`value`, or None for what JSON has no number for."""
+    return value if np.isfinite(value) else None
 
 
 def show_methods(name: str | None, as_json: bool) -> None:

@@ -5,6 +5,7 @@ from thalweg.core.solver import Solver
 from thalweg.registry import (
     adaptive,
     blackbox,
+    bounded,
     composite,
     constrained,
     descent,
@@ -12,15 +13,30 @@ from thalweg.registry import (
     first_order,
     latent,
     layerwise,
+    least_squares,
     matrix,
+    newton,
     rules,
     trust_region,
     wrappers,
 )
-from thalweg.registry.method import Linear, Method, Neighbourhood, Reaches, Sublinear, Superlinear
+from thalweg.registry.method import Finite, Linear, Method, Neighbourhood, Quadratic, Reaches, Sublinear, Superlinear
 
 RULES = (rules, adaptive, layerwise, matrix, wrappers)
-FAMILIES = (*RULES, first_order, descent, trust_region, finite_sum, composite, constrained, latent, blackbox)
+FAMILIES = (
+    *RULES,
+    first_order,
+    descent,
+    bounded,
+    newton,
+    trust_region,
+    least_squares,
+    finite_sum,
+    composite,
+    constrained,
+    latent,
+    blackbox,
+)
 
 METHODS: dict[str, Method] = {row.name: row for family in FAMILIES for row in family.ROWS}
 """Name -> row."""
@@ -36,4 +52,16 @@ def fitting(offers: frozenset[Oracle]) -> list[str]:
     return [row.make.__name__ for row in METHODS.values() if fits(row.solver(), offers)]
 
 
-__all__ = ["METHODS", "Linear", "Method", "Neighbourhood", "Reaches", "Sublinear", "Superlinear", "fits", "fitting"]
+__all__ = [
+    "METHODS",
+    "Finite",
+    "Linear",
+    "Method",
+    "Neighbourhood",
+    "Quadratic",
+    "Reaches",
+    "Sublinear",
+    "Superlinear",
+    "fits",
+    "fitting",
+]

@@ -26,8 +26,25 @@ class Sublinear(NamedTuple):
 
 
 class Superlinear(NamedTuple):
-    """The ratio of successive `of` tends to 0 on the zoo problem `on`."""
+    """The ratio of successive `of` tends to 0 on the zoo problem `on`: in the end it falls to `by` of itself a step."""
 
+    of: str
+    on: str
+    by: float = 0.1
+
+
+class Quadratic(NamedTuple):
+    """The next `of` is at most `factor` times the square of this one, near the minimum of the zoo problem `on`."""
+
+    factor: float
+    of: str
+    on: str
+
+
+class Finite(NamedTuple):
+    """`of` is zero up to rounding after `steps` steps on the zoo problem `on`."""
+
+    steps: int
     of: str
     on: str
 
@@ -62,6 +79,10 @@ def in_words(claim: Any) -> str:
         return f"{claim.of} falls like 1/t^{claim.order:g} on {claim.on}"
     if isinstance(claim, Superlinear):
         return f"{claim.of} falls superlinearly on {claim.on}"
+    if isinstance(claim, Quadratic):
+        return f"the next {claim.of} is at most {claim.factor:g} times the square of the last on {claim.on}"
+    if isinstance(claim, Finite):
+        return f"{claim.of} is zero up to rounding after {claim.steps} steps on {claim.on}"
     if isinstance(claim, Neighbourhood):
         return f"{claim.of} ends within {claim.radius:g} times the learning rate on {claim.on}"
     if isinstance(claim, Reaches):

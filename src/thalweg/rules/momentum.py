@@ -4,7 +4,14 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
-from thalweg.core.fields import check_fraction, check_nonnegative, fail, real_field, static_field
+from thalweg.core.fields import (
+    check_choice,
+    check_flag,
+    check_fraction,
+    check_nonnegative,
+    real_field,
+    static_field,
+)
 from thalweg.core.rule import Rule, at, lift
 from thalweg.core.tree import zeros_like
 from thalweg.core.types import Params, Scalar
@@ -50,10 +57,8 @@ class Momentum(Rule):
     def __check_init__(self):
         check_nonnegative(self, "learning_rate")
         check_fraction(self, "beta")
-        if self.accumulate not in ACCUMULATE:
-            fail(self, "accumulate", self.accumulate, '"gradients", "steps" or "average"')
-        if not isinstance(self.nesterov, bool):
-            fail(self, "nesterov", self.nesterov, "True or False")
+        check_choice(self, "accumulate", ACCUMULATE)
+        check_flag(self, "nesterov")
 
     def init(self, params: Params) -> MomentumState:
         """Nothing accumulated."""

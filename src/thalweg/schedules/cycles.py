@@ -5,9 +5,17 @@ from typing import Any
 import jax.numpy as jnp
 
 from thalweg.core.duration import check_duration, duration_field, in_steps
-from thalweg.core.fields import check_fraction, check_nonnegative, check_real, fail, real_field, static_field
+from thalweg.core.fields import (
+    check_choice,
+    check_fraction,
+    check_nonnegative,
+    check_real,
+    fail,
+    real_field,
+    static_field,
+)
 from thalweg.core.types import Scalar, real
-from thalweg.schedules.schedule import Schedule, check_choice, falling, half_cosine, progress, whole
+from thalweg.schedules.schedule import Schedule, falling, half_cosine, progress, whole
 
 MODES = ("triangular", "triangular2", "exp_range")
 BENDS = ("cosine", "linear")

@@ -61,9 +61,3 @@ def check_schedule(owner: Any, name: str, value: Any) -> None:
     if callable(value) or (isinstance(value, float) and 0 <= value < float("inf")):
         return
     fail(owner, name, value, "a schedule, a function of the step, or a finite number >= 0")
-
-
-def check_choice(owner: Any, name: str, choices: tuple[str, ...]) -> None:
-    """The field is one of these words."""
-    if getattr(owner, name) not in choices:
-        fail(owner, name, getattr(owner, name), f"one of {', '.join(repr(choice) for choice in choices)}")

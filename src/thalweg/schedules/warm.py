@@ -5,11 +5,10 @@ from typing import Any
 import jax.numpy as jnp
 
 from thalweg.core.duration import check_duration, duration_field, in_steps, known_steps, parts_field, short
-from thalweg.core.fields import check_nonnegative, check_real, real_field, static_field
+from thalweg.core.fields import check_choice, check_nonnegative, check_real, real_field, static_field
 from thalweg.core.types import Scalar, real
 from thalweg.schedules.schedule import (
     Schedule,
-    check_choice,
     check_schedule,
     falling,
     half_cosine,

@@ -4,7 +4,14 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from thalweg.core.fields import check_fraction, check_nonnegative, check_positive, fail, real_field, static_field
+from thalweg.core.fields import (
+    check_flag,
+    check_fraction,
+    check_nonnegative,
+    check_positive,
+    real_field,
+    static_field,
+)
 from thalweg.core.rule import Rule, at, lift, required
 from thalweg.core.types import Params, Scalar, real
 from thalweg.rules.adam import AdamState, adam_init
@@ -46,8 +53,7 @@ class ADOPT(Rule):
         check_nonnegative(self, "learning_rate", "weight_decay")
         check_fraction(self, "b1", "b2")
         check_positive(self, "eps")
-        if not isinstance(self.clip, bool):
-            fail(self, "clip", self.clip, "True or False")
+        check_flag(self, "clip")
         check_mask(self)
 
     def init(self, params: Params) -> AdamState:

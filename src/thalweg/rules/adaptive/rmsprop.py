@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
-from thalweg.core.fields import check_fraction, check_nonnegative, fail, real_field, static_field
+from thalweg.core.fields import check_flag, check_fraction, check_nonnegative, real_field, static_field
 from thalweg.core.rule import Rule, at, lift
 from thalweg.core.tree import zeros_like
 from thalweg.core.types import Params, Scalar
@@ -55,8 +55,7 @@ class RMSProp(Rule):
         check_nonnegative(self, "learning_rate")
         check_fraction(self, "beta", *(() if self.momentum is None else ("momentum",)))
         check_eps(self)
-        if not isinstance(self.centred, bool):
-            fail(self, "centred", self.centred, "True or False")
+        check_flag(self, "centred")
 
     def init(self, params: Params) -> RMSPropState:
         """All means at zero, and no step before."""

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from thalweg.core.fields import check_positive, fail
+from thalweg.core.fields import check_choice, check_positive
 
 PLACES = ("inside", "outside")
 
@@ -18,5 +18,4 @@ def root(v: jax.Array, eps: Any, place: str) -> jax.Array:
 def check_eps(owner: Any) -> None:
     """The fields `eps` and `eps_place`. An entry whose gradients are all zero is divided by what `eps` leaves."""
     check_positive(owner, "eps")
-    if owner.eps_place not in PLACES:
-        fail(owner, "eps_place", owner.eps_place, '"inside" or "outside"')
+    check_choice(owner, "eps_place", PLACES)

@@ -5,7 +5,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from thalweg.core.fields import check_count, check_nonnegative, check_positive, fail, real_field, static_field
+from thalweg.core.fields import (
+    check_count,
+    check_flag,
+    check_nonnegative,
+    check_positive,
+    real_field,
+    static_field,
+)
 from thalweg.core.rule import Rule, at, lift, required
 from thalweg.core.tree import wide
 from thalweg.core.types import Params, Scalar, real
@@ -74,8 +81,7 @@ class Adafactor(Rule):
         check_nonnegative(self, "learning_rate", "weight_decay")
         check_positive(self, "eps", "min_scale", "clip", "decay")
         check_count(self, "min_size")
-        if not isinstance(self.relative, bool):
-            fail(self, "relative", self.relative, "True or False")
+        check_flag(self, "relative")
         check_mask(self)
 
     def init(self, params: Params) -> AdafactorState:

@@ -8,7 +8,9 @@ import jax
 import jax.numpy as jnp
 
 from thalweg.core.fields import (
+    check_choice,
     check_count,
+    check_flag,
     check_fraction,
     check_nonnegative,
     check_positive,
@@ -22,6 +24,7 @@ from thalweg.core.types import Params, Scalar, State
 from thalweg.rules.adamw import AdamW
 from thalweg.rules.masks import Mask, check_mask, chosen
 from thalweg.rules.matrix.shapes import grouped, is_matrix
+from thalweg.rules.units import check_outputs
 
 QUINTIC = (3.4445, -4.7750, 2.0315)
 """Keller Jordan's coefficients: a slope of 3.4 at 0, paid for by not converging to 1 but wandering about it."""
@@ -34,8 +37,6 @@ SCALES = {
     "rms": lambda outputs, inputs: MOONSHOT * math.sqrt(max(outputs, inputs)),
 }
 """The factor of an update, by the numbers of outputs and inputs."""
-
-OUTPUTS = ("last", "first")
 
 
 class MuonState(NamedTuple):
@@ -102,13 +103,9 @@ class Muon(Rule):
         check_count(self, "stacked", low=0)
         check_rule(self, "others")
         check_mask(self)
-        if self.scale not in SCALES:
-            fail(self, "scale", self.scale, '"original" or "rms"')
-        if self.outputs not in OUTPUTS:
-            fail(self, "outputs", self.outputs, '"last" or "first"')
-        for name in ("nesterov", "bfloat16"):
-            if not isinstance(getattr(self, name), bool):
-                fail(self, name, getattr(self, name), "True or False")
+        check_choice(self, "scale", SCALES)
+        check_outputs(self)
+        check_flag(self, "nesterov", "bfloat16")
 
     def init(self, params: Params) -> MuonState:
         """No momentum, and the other rule's state."""

@@ -8,12 +8,12 @@ import jax
 import jax.numpy as jnp
 
 from thalweg.core.fields import (
+    check_choice,
     check_count,
     check_fraction,
     check_nonnegative,
     check_positive,
     check_real,
-    fail,
     real_field,
     static_field,
 )
@@ -86,8 +86,7 @@ class Shampoo(Rule):
         check_positive(self, "eps")
         check_count(self, "every", "block_size")
         check_count(self, "stacked", low=0)
-        if self.graft not in GRAFTS:
-            fail(self, "graft", self.graft, '"none", "sgd" or "adagrad"')
+        check_choice(self, "graft", GRAFTS)
 
     def init(self, params: Params) -> ShampooState:
         """Nothing summed up."""

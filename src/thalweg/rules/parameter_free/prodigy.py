@@ -4,7 +4,14 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
-from thalweg.core.fields import check_fraction, check_nonnegative, check_positive, fail, real_field, static_field
+from thalweg.core.fields import (
+    check_flag,
+    check_fraction,
+    check_nonnegative,
+    check_positive,
+    real_field,
+    static_field,
+)
 from thalweg.core.rule import Rule, at, lift, required
 from thalweg.core.tree import dot, subtract, zeros_like
 from thalweg.core.types import Params, Scalar, real
@@ -75,8 +82,7 @@ class Prodigy(Rule):
         check_nonnegative(self, "learning_rate", "eps", "weight_decay")
         check_positive(self, "d0", "growth")
         check_fraction(self, "b1", "b2", *(() if self.b3 is None else ("b3",)))
-        if not isinstance(self.safeguard, bool):
-            fail(self, "safeguard", self.safeguard, "True or False")
+        check_flag(self, "safeguard")
         check_mask(self)
 
     def init(self, params: Params) -> ProdigyState:

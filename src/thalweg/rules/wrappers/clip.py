@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from thalweg.core.fields import check_positive, fail, real_field, static_field
+from thalweg.core.fields import check_choice, check_positive, real_field, static_field
 from thalweg.core.rule import Inner, Rule, check_rule, lift, required, rule_field
 from thalweg.core.tree import norm, scaled, wide
 from thalweg.core.types import Params, Scalar, ScalarLike
@@ -40,8 +40,7 @@ class Clip(Rule):
     def __check_init__(self):
         check_rule(self)
         check_positive(self, "limit")
-        if self.by not in BY:
-            fail(self, "by", self.by, '"norm", "leaf" or "value"')
+        check_choice(self, "by", BY)
 
     def init(self, params: Params) -> Inner:
         """The rule's."""

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from thalweg.core.batches import epoch_word, mix
-from thalweg.core.fields import check_count, fail, static_field
+from thalweg.core.fields import check_choice, check_count, static_field
 from thalweg.core.rule import Rule, check_rule, key_of, rule_field
 from thalweg.core.types import Params, Scalar, State
 
@@ -76,10 +76,8 @@ class CompactState(Rule):
 
     def __check_init__(self):
         check_rule(self)
-        if self.dtype not in SMALLEST:
-            fail(self, "dtype", self.dtype, '"bfloat16" or "int8"')
-        if self.rounding not in ROUNDINGS:
-            fail(self, "rounding", self.rounding, '"stochastic" or "nearest"')
+        check_choice(self, "dtype", SMALLEST)
+        check_choice(self, "rounding", ROUNDINGS)
         if self.min_size is not None:
             check_count(self, "min_size", low=0)
 

@@ -5,7 +5,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from thalweg.core.fields import check_fraction, check_nonnegative, check_positive, fail, real_field, static_field
+from thalweg.core.fields import (
+    check_choice,
+    check_fraction,
+    check_nonnegative,
+    check_positive,
+    real_field,
+    static_field,
+)
 from thalweg.core.rule import Rule, check_rule, lift, rule_field
 from thalweg.core.tree import zeros_like
 from thalweg.core.types import Params, Scalar, State
@@ -52,8 +59,7 @@ class MARS(Rule):
         check_nonnegative(self, "gamma")
         check_fraction(self, "beta")
         check_positive(self, "limit")
-        if self.by not in BY:
-            fail(self, "by", self.by, '"norm", "leaf" or "value"')
+        check_choice(self, "by", BY)
 
     def init(self, params: Params) -> MARSState:
         """No gradient yet."""

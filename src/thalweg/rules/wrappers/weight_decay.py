@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from thalweg.core.fields import check_nonnegative, fail, real_field, static_field
+from thalweg.core.fields import check_flag, check_nonnegative, fail, real_field, static_field
 from thalweg.core.rule import Inner, OptaxRule, Rule, check_rule, lift, required, rule_field
 from thalweg.core.types import Params, Scalar
 from thalweg.rules.masks import Mask, check_mask, masked
@@ -45,8 +45,7 @@ class WeightDecay(Rule):
         check_rule(self)
         check_nonnegative(self, "weight_decay")
         check_mask(self)
-        if not isinstance(self.decoupled, bool):
-            fail(self, "decoupled", self.decoupled, "True or False")
+        check_flag(self, "decoupled")
         if self.decoupled and isinstance(self.rule, OptaxRule):
             fail(self, "decoupled", True, "False around an Optax transformation, whose learning rate cannot be read")
 

@@ -1,0 +1,163 @@
+"""Many runs in one call: many starts, many data sets, or both."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from jax.tree_util import tree_leaves_with_path
+
+from thalweg.checks import check_options
+from thalweg.core.fields import is_tracer, replace
+from thalweg.core.oracle import Oracle
+from thalweg.core.problem import Problem
+from thalweg.core.solver import Solver
+from thalweg.core.status import Status
+from thalweg.core.stop import Stop
+from thalweg.core.types import Params
+from thalweg.core.variables import check_start, is_array, is_numeric, leaf_name, rejoin, split
+from thalweg.minimize import Request, planned
+from thalweg.run.cautions import within
+from thalweg.run.chunks import Engine, Origin
+from thalweg.run.inspect import UNDER_TRANSFORM
+from thalweg.run.lanes import ends_of
+from thalweg.run.launch import Options, Plan, look, programs_of
+from thalweg.run.pool import Pool, Runs
+from thalweg.run.result import MinimizeError, Seconds
+from thalweg.run.results import BatchResult, points, total
+from thalweg.run.warn import warn
+
+
+def minimize_batch(
+    problem: Problem | Callable,
+    starts: Params,
+    method: Any = None,
+    *,
+    data: Any = None,
+    stop: Stop | None = None,
+    seed: int = 0,
+    on_failure: str = "warn",
+) -> BatchResult:
+    """Minimise from many starts, or minimise many problems, in one call. Every run ends by itself.
+
+    - `problem`: a `Problem`, or a plain function: `f(x)`, or `f(x, data)` where each run has data of its own.
+    - `starts`: a tree in which every variable has a leading axis of runs; all other leaves are shared.
+    - `method`, `stop`: as in `minimize`, the same for all runs.
+    - `data`: a tree in which every array has the leading axis too: run `i` minimises on `data[i]`. The problem's own
+      data are shared by all runs.
+    - `seed`: run `i` of a random method uses `fold_in(seed, i)`.
+    - `on_failure`: what to do if any run failed: `"warn"`, `"raise"` or `"ignore"`.
+
+    Whole data only, without callbacks or validation. The runs share one compiled program of at most 256 lanes (on a
+    CPU), whatever their number; a run that ends makes room for the next.
+    """
+    began = time.perf_counter()
+    check_options(Options(seed=seed), on_failure)
+    problem = problem if isinstance(problem, Problem) else Problem(problem)
+    refuse_parts(problem)
+    stacked, frozen, number = variables(starts, method)
+    if any(is_tracer(leaf) for leaf in jax.tree.leaves((problem, data))):
+        raise TypeError(UNDER_TRANSFORM)
+    data = checked_data(data, number)
+    problem = problem if data is None else with_data(problem, jax.tree.map(lambda leaf: leaf[0], data))
+    x = jax.tree.map(lambda leaf: leaf[0], stacked)
+    plan = planned(Request(problem, method, stop, None, Options(seed=seed)), x, frozen)
+    stacked = within(problem, stacked, "some starts lie")
+    seeded = np.asarray(seed, np.uint32)
+    look(plan.task, x, Engine(programs_of(plan, Origin(seeded, x), None)))
+    runs = Runs(plan.task, seeded, jax.tree.map(np.asarray, stacked), data, number, plan.length.steps)
+    return report(solved(runs, plan, began), on_failure)
+
+
+def solved(runs: Runs, plan: Plan, began: float) -> BatchResult:
+    """All runs, and what is known of them."""
+    ended = Pool(runs).run()
+    ends, compiling = ends_of(ended, runs.task.stop), ended.compile_seconds
+    limited = (ends.status == Status.STEP_LIMIT) & plan.choice.default_limit
+    return BatchResult(
+        x=rejoin(points(ended, ends), plan.frozen),
+        value=plan.problem.sign * ends.values,
+        optimality=ends.trace.optimality[ends.row],
+        infeasibility=ends.trace.infeasibility[ends.row],
+        status=ends.status,
+        ok=~ends.lost & ~limited,
+        steps=ends.steps,
+        evals=total(ended, ends),
+        seconds=Seconds(compiling, max(time.perf_counter() - began - compiling, 0.0)),
+        method=runs.task.solver,
+        name=plan.choice.name(),
+        reason=plan.choice.reason,
+        maximize=plan.problem.sign < 0,
+        problem=runs.task.problem,
+        frozen=plan.frozen,
+        stop=runs.task.stop,
+        ended=ended,
+        ends=ends,
+    )
+
+
+def refuse_parts(problem: Problem) -> None:
+    """One sentence where a part of the problem goes with one run only."""
+    if problem.stream is not None:
+        raise ValueError(
+            f"minimize_batch: {problem.stream!r} brings batches, and many runs see whole data: give arrays."
+        )
+    if problem.validation is not None:
+        raise ValueError("minimize_batch: validation goes with one run; leave validation=None, or call tw.minimize.")
+
+
+def variables(starts: Params, method: Any) -> tuple[Params, Any, int]:
+    """The stacked variables, what is held fixed, and the number of runs."""
+    if any(is_tracer(leaf) for leaf in jax.tree.leaves(starts)):
+        raise TypeError(UNDER_TRANSFORM)
+    integers = isinstance(method, Solver) and Oracle.GRADIENT not in method.needs
+    stacked, frozen = split(check_start(starts, integers, "starts"), integers)
+    leaves = tree_leaves_with_path(stacked)
+    lengths = {f"starts[{leaf_name(path)}]" if path else "starts": np.shape(leaf)[:1] for path, leaf in leaves}
+    flat = next((name for name, length in lengths.items() if not length), None)
+    if flat is not None:
+        raise ValueError(f"{flat} is a single number: every variable needs a leading axis of runs, one row a start.")
+    if len(set(lengths.values())) > 1:
+        sizes = ", ".join(f"{name} has {n}" for name, (n,) in lengths.items())
+        raise ValueError(f"starts have no common leading axis ({sizes}): stack every variable, one row a run.")
+    (number,) = next(iter(lengths.values()))
+    if not number:
+        raise ValueError("starts are empty: their leading axis, which counts the runs, has length 0.")
+    return stacked, frozen, number
+
+
+def checked_data(data: Any, number: int) -> Any:
+    """Data with the leading axis of the starts."""
+    if data is None:
+        return None
+    data = jax.tree.map(lambda leaf: leaf if is_array(leaf) else np.asarray(leaf), data)
+    for path, leaf in tree_leaves_with_path(data):
+        name = f"data[{leaf_name(path)}]" if path else "data"
+        if not is_numeric(leaf.dtype):
+            raise TypeError(f"{name} has dtype {leaf.dtype}: give arrays of numbers.")
+        if leaf.shape[:1] != (number,):
+            has = f"has {leaf.shape[0]} rows" if leaf.shape else "is a single number"
+            raise ValueError(
+                f"{name} {has} and there are {number} starts: stack the data of all runs, or, if they share them, "
+                "give them to the problem: tw.Problem(f, data)."
+            )
+    return jax.tree.map(jax.numpy.asarray, data)
+
+
+def with_data(problem: Problem, data: Any) -> Problem:
+    """The problem on other whole data."""
+    objective = problem.objective
+    return replace(problem, objective=objective.on(data, None, objective.model_state))
+
+
+def report(result: BatchResult, on_failure: str) -> BatchResult:
+    """The result, with its failures said as the user asked."""
+    failed = np.flatnonzero(~result.ok)
+    if on_failure == "ignore" or not len(failed):
+        return result
+    if on_failure == "raise":
+        raise MinimizeError(result)
+    first = int(failed[0])
+    warn(f"{len(failed)} of {len(result)} runs failed; run {first}: {result.says(first)}")
+    return result

@@ -1,0 +1,174 @@
+"""SciPy's arguments in this library's terms: functions with `args`, bounds, constraints."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from thalweg.core.bounds import Bounds
+from thalweg.core.fields import static_field
+from thalweg.core.objective import name_of
+from thalweg.core.variables import hold, release
+from thalweg.run.cautions import precision
+from thalweg.run.inspect import traced
+
+TREES = "x0 must be one array, as SciPy's is; for other trees there is tw.minimize"
+
+
+def sensible(tolerance: float, x: Any) -> float:
+    """A tolerance that was meant for float64, at least the rounding unit of `x`."""
+    return max(tolerance, precision(x.dtype))
+
+
+class Called(eqx.Module):
+    """`fun(x, *args)`; the arrays among `args` are traced, so other data need no other program.
+
+    - `pair`: `fun` returns `(value, gradient)`, of which the value is used.
+    """
+
+    fun: Callable
+    args: tuple
+    pair: bool = static_field(False)
+
+    def __call__(self, x: jax.Array) -> Any:
+        """The value; of an array with one entry, that entry."""
+        out = self.fun(x, *release(self.args))
+        out = out[0] if self.pair and isinstance(out, tuple) else out
+        return out.reshape(()) if isinstance(out, (jax.Array, np.ndarray)) and out.size == 1 else out
+
+    @property
+    def __name__(self) -> str:
+        return name_of(self.fun)
+
+
+class Rows(eqx.Module):
+    """`fun(x, *args)` as one vector."""
+
+    fun: Callable
+    args: tuple
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """At least one entry, so that a scalar is a vector of one."""
+        return jnp.atleast_1d(jnp.asarray(self.fun(x, *release(self.args)))).reshape(-1)
+
+    @property
+    def __name__(self) -> str:
+        return name_of(self.fun)
+
+
+class Product(eqx.Module):
+    """`A x`."""
+
+    a: Any
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """In the dtype of `x`."""
+        return jnp.asarray(self.a, x.dtype) @ x
+
+
+class Between(eqx.Module):
+    """`lower <= rows(x) <= upper`, or one of the two forms that this library knows.
+
+    The limits are part of the program: which entries are equations decides what is computed.
+    """
+
+    rows: Callable
+    lower: tuple = static_field()
+    upper: tuple = static_field()
+
+    def split(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """`(h, c)` with `h(x) = 0` and `c(x) <= 0`."""
+        values = self.rows(x)
+        lower, upper = (np.broadcast_to(np.asarray(side), values.shape) for side in (self.lower, self.upper))
+        equal = lower == upper
+        below, above = np.isfinite(lower) & ~equal, np.isfinite(upper) & ~equal
+
+        def limits(side, where):
+            return jnp.asarray(side[where], values.dtype)
+
+        h = values[equal] - limits(lower, equal)
+        c = jnp.concatenate([limits(lower, below) - values[below], values[above] - limits(upper, above)])
+        return h, c
+
+
+class Side(eqx.Module):
+    """All equations (`part` 0) or all inequalities (`part` 1) of some constraints, as a tuple of vectors."""
+
+    constraints: tuple[Between, ...]
+    part: int = static_field()
+
+    def __call__(self, x: jax.Array) -> tuple[jax.Array, ...]:
+        """What lies in `self.part` of each."""
+        return tuple(constraint.split(x)[self.part] for constraint in self.constraints)
+
+
+def as_args(args: Any) -> tuple:
+    """SciPy takes a single argument without a tuple around it."""
+    return hold(args if isinstance(args, tuple) else (args,))
+
+
+def as_start(x0: Any) -> np.ndarray:
+    """A vector of floats, in the dtype of `x0` where that is one."""
+    if isinstance(x0, dict):
+        raise TypeError(f"x0={x0!r}: {TREES}.")
+    x = np.atleast_1d(np.asarray(x0))
+    if x.ndim != 1 or x.dtype.kind not in "fiub":
+        raise ValueError(f"x0 has shape {x.shape} and dtype {x.dtype}: {TREES}.")
+    return x if x.dtype.kind == "f" else x.astype(float)
+
+
+def as_bounds(bounds: Any, n: int) -> Bounds | None:
+    """Of pairs `(low, high)` with None for an open side, of SciPy's `Bounds`, or of ours."""
+    if bounds is None or isinstance(bounds, Bounds):
+        return bounds
+    if all(getattr(bounds, side, None) is not None for side in ("lb", "ub")):
+        lower, upper = (np.broadcast_to(np.asarray(side, float), (n,)) for side in (bounds.lb, bounds.ub))
+        return Bounds(lower, upper)
+    pairs = [tuple(pair) for pair in bounds]
+    if len(pairs) != n or any(len(pair) != 2 for pair in pairs):
+        raise ValueError(f"bounds: {len(pairs)} entries for {n} variables: give one pair (low, high) a variable.")
+    lower = np.asarray([-np.inf if low is None else low for low, _ in pairs], float)
+    upper = np.asarray([np.inf if high is None else high for _, high in pairs], float)
+    return Bounds(lower, upper)
+
+
+def as_constraints(constraints: Any) -> tuple[Between, ...]:
+    """Of SciPy's dicts, `NonlinearConstraint` and `LinearConstraint`, one or several."""
+    several = isinstance(constraints, (list, tuple))
+    return tuple(as_constraint(one) for one in (constraints if several else [constraints]))
+
+
+def as_constraint(constraint: Any) -> Between:
+    """One of them: a dict's inequality is `fun(x) >= 0`."""
+    if isinstance(constraint, dict):
+        kind, fun = str(constraint.get("type", "")).lower(), constraint.get("fun")
+        if kind not in ("eq", "ineq") or not callable(fun):
+            raise ValueError(f"constraints: {constraint!r} needs 'type': 'eq' or 'ineq', and 'fun': a function.")
+        upper = (0.0,) if kind == "eq" else (np.inf,)
+        return Between(Rows(fun, as_args(constraint.get("args", ()))), (0.0,), upper)
+    limits = [getattr(constraint, name, None) for name in ("lb", "ub")]
+    if any(limit is None for limit in limits):
+        raise TypeError(f"constraints: {constraint!r} is neither a dict nor a constraint of scipy.optimize.")
+    lower, upper = (tuple(np.atleast_1d(np.asarray(limit, float)).tolist()) for limit in limits)
+    matrix = getattr(constraint, "A", None)
+    if matrix is None:
+        return Between(Rows(constraint.fun, ()), lower, upper)
+    dense = getattr(matrix, "toarray", lambda: matrix)()
+    return Between(Product(np.atleast_2d(np.asarray(dense, float))), lower, upper)
+
+
+def sides(constraints: tuple[Between, ...], x: np.ndarray) -> tuple[Side | None, Side | None]:
+    """The equations and the inequalities; None where there are none."""
+    sizes = []
+    for one in constraints:
+        who = f"The constraint {name_of(getattr(one.rows, 'fun', one.rows))}"
+        sizes.append([out.size for out in traced(who, one.split, x).out_avals])
+
+    def side(part: int) -> Side | None:
+        some = tuple(one for one, size in zip(constraints, sizes, strict=True) if size[part])
+        return Side(some, part) if some else None
+
+    return side(0), side(1)
