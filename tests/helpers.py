@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import thalweg as tw
+from thalweg.core.compiled import program
 from thalweg.core.duration import Duration
 
 X64 = jax.config.jax_enable_x64
@@ -29,6 +30,7 @@ def needing(*oracles: tw.Oracle) -> tuple[str, ...]:
 
 LATENT = needing(tw.Oracle.LATENT)
 FINITE_SUM = needing(tw.Oracle.FINITE_SUM)
+RESIDUALS = needing(tw.Oracle.RESIDUALS)
 ON_FUNCTIONS = tuple(name for name in ROWS if name not in LATENT)
 """Methods that minimise any function: the battery chooses it."""
 REPRESENTATIVE = tuple(
@@ -93,12 +95,14 @@ def quartic(x: Any) -> jax.Array:
 
 @functools.cache
 def posed(name: str, fun: Callable) -> tw.Problem:
-    """`fun` as a problem that the method takes: a mean over examples, where it needs one.
+    """`fun` as a problem that the method takes: a mean over examples or the square of a residual, where it needs one.
 
     A latent-variable model has a likelihood of its own, whatever `fun` is; its variables are any tree too.
     """
     if name in LATENT:
         return tw.Problem(NoisyMean(), DATA)
+    if name in RESIDUALS:
+        return tw.Problem(tw.LeastSquares(lambda x: jnp.sqrt(2 * fun(x))))
     if name in FINITE_SUM:
         return tw.Problem(lambda x, batch: (value := fun(x)) * jnp.mean(batch).astype(value.dtype), DATA)
     return tw.Problem(fun)
@@ -145,14 +149,23 @@ def weights(leaf: jax.Array) -> jax.Array:
 
 
 def iterates(problem: tw.Problem, solver: tw.Solver, x0: Any, steps: int) -> Any:
-    """`x_0, ..., x_steps` along a new leading axis, by the public pure functions, one step a call."""
+    """`x_0, ..., x_steps` along a new leading axis, by the public pure functions, one step a call.
+
+    A method with other numbers on the same problem is the same program.
+    """
+    found, dynamic = program(walk, problem, solver, x0, steps)
+    return found.call(dynamic)
+
+
+def walk(problem: tw.Problem, solver: tw.Solver, x0: Any, steps: int) -> Any:
+    """See `iterates`."""
     stop, key = tw.Never(), jax.random.key(0)
 
     def one(carry, _):
         after, _ = tw.iterate(problem, solver, carry, stop, key, capacity=1)
         return after, carry.state.x
 
-    return jax.jit(lambda x: jax.lax.scan(one, tw.start(problem, solver, x, stop), length=steps + 1)[1])(x0)
+    return jax.lax.scan(one, tw.start(problem, solver, x0, stop), length=steps + 1)[1]
 
 
 def solver(name: str, problem: str = "") -> tw.Solver:

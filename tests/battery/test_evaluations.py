@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from tests.helpers import FINITE_SUM, REPRESENTATIVE, Counted, half_square, posed, quartic, solver, until
+from tests.helpers import FINITE_SUM, REPRESENTATIVE, RESIDUALS, Counted, half_square, posed, quartic, solver, until
 
 STOPS = {
     "steps": tw.Steps(12),
@@ -44,10 +44,16 @@ def test_replayed_steps_are_counted(name):
 @pytest.mark.parametrize("name", [name for name in REPRESENTATIVE if name not in FINITE_SUM])
 def test_every_value_reads_all_examples(name):
     data = np.linspace(0.4, 2.0, 7)
-    problem = tw.Problem(lambda x, batch: jnp.mean((x - batch) ** 4), data)
+    loss = tw.LeastSquares(lambda x, batch: (x - batch) ** 2) if name in RESIDUALS else mean_quartic
+    problem = tw.Problem(loss, data)
     result = tw.minimize(problem, np.zeros(()), solver(name), stop=tw.Steps(4))
     assert result.evals.examples == 7 * (result.evals.value + result.evals.hvp) > 0
     assert result.epochs == 4.0
+
+
+def mean_quartic(x, batch):
+    """The mean over all examples."""
+    return jnp.mean((x - batch) ** 4)
 
 
 def test_the_step_in_progress_is_finished():

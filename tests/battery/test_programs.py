@@ -56,7 +56,9 @@ def test_single_dispatch_takes_the_same_steps(name):
     assert (single.config["dispatch"], chunked.config["dispatch"]) == ("single", "chunk")
     # Not bit for bit: outside a loop the compiler fuses the value's sum differently.
     assert_close(single.x, chunked.x, CLOSE)
-    np.testing.assert_allclose(single.trace.value, chunked.trace.value, rtol=CLOSE)
+    # A value that fell keeps the rounding of those that it came through.
+    rounding = EPS * np.abs(chunked.trace.value[0])
+    np.testing.assert_allclose(single.trace.value, chunked.trace.value, rtol=CLOSE, atol=rounding)
     assert (single.status, single.steps, single.evals) == (chunked.status, chunked.steps, chunked.evals)
 
 
@@ -110,9 +112,16 @@ def test_a_finished_lane_holds_still(name):
         assert not np.any(trace.value[lane, steps:])
 
 
+TRUSTING = ("trust_region", "least_squares")
+"""Families whose first radius must become small before it shows."""
+
+
 def changed_numbers(name: str) -> tw.Solver:
     """The method with every number but lengths changed, so much that it shows."""
-    factor = {"lbfgs": 0.01, "augmented-lagrangian": 0.01, "trust-region": 0.45}.get(name, 0.9)
+    searching = ("lbfgs", "lbfgsb", "bfgs", "newton", "saddle-free-newton", "newton-cg", "augmented-lagrangian")
+    # The full Gauss-Newton step passes unless nearly all of the fall that the slope promises is demanded.
+    factors = dict.fromkeys(searching, 0.01) | {"conjugate-gradient": 0.45, "gauss-newton": 1.6}
+    factor = factors.get(name, 0.45 if tw.METHODS[name].family in TRUSTING else 0.9)
 
     def changed(number):
         return number if isinstance(number, Duration) else factor * number

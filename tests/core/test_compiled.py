@@ -1,6 +1,7 @@
 """The cache of compiled programs: found again, bounded, and not a leak."""
 
 import gc
+import importlib
 import threading
 import weakref
 
@@ -34,10 +35,12 @@ def test_fresh_losses_do_not_leak():
         return weakref.ref(loss)
 
     first = run(1.0)
-    for _ in range(compiled.CAPACITY):
-        compiled.program(lambda x: x, jnp.ones(1))
+    module = importlib.import_module("thalweg.minimize")
+    for cache in (compiled._programs, module._problems):
+        for i in range(compiled.CAPACITY):
+            cache.get(("another", i), object)
+        assert len(cache.entries) <= compiled.CAPACITY
     gc.collect()
-    assert len(compiled._programs) <= compiled.CAPACITY
     assert first() is None
 
 
@@ -82,3 +85,15 @@ def test_the_same_function_on_another_dtype_compiles_once_more():
             result = tw.minimize(loss, jnp.ones(2, dtype), tw.SGD(0.1), stop=tw.Steps(3))
             assert result.x.dtype == dtype
     assert len([p for p in programs if "flat" in p]) == 2
+
+
+def test_a_problem_takes_its_data_and_plans_with_it():
+    def run():
+        problem = tw.Problem(lambda w, batch: jnp.mean((batch - w) ** 2), jnp.arange(4.0))
+        first, again = (tw.minimize(problem, jnp.ones(()), tw.SGD(0.1), stop=tw.Steps(1)) for _ in range(2))
+        assert first.method is again.method, "one plan"
+        return weakref.ref(problem)
+
+    gone = run()
+    gc.collect()
+    assert gone() is None

@@ -80,7 +80,7 @@ def test_what_methods_say_is_what_fits():
     assert fitting["key"] == fitting["stateful"] == fitting["a batch"] == rules
     assert fitting["nonsmooth"] == {"fista"}
     assert fitting["set"] == {"fista", "projected-gradient"}
-    assert fitting["bounds"] == {"fista", "projected-gradient", "augmented-lagrangian", "simulated-annealing"}
+    assert fitting["bounds"] == {"lbfgsb", "fista", "projected-gradient", "augmented-lagrangian", "simulated-annealing"}
     assert fitting["equality"] == fitting["inequality"] == {"augmented-lagrangian"}
 
 

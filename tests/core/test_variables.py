@@ -78,6 +78,7 @@ REFUSED = {
     "empty list": ([], TypeError, "holds no floating-point array"),
     "only None": ({"a": None}, TypeError, "holds no floating-point array"),
     "int": (3, TypeError, "x0=3 holds no floating-point array.*jnp.asarray\\(x0, float\\)"),
+    "ints in a dict": ({"a": 1}, TypeError, "write jax.tree.map\\(jnp.float_, x0\\)"),
     "ints": (np.arange(3), TypeError, "holds no floating-point array"),
     "bools": (np.array([True]), TypeError, "holds no floating-point array"),
     "string": ("abc", TypeError, "holds no floating-point array"),

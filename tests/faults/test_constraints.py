@@ -6,6 +6,7 @@ import pytest
 
 import thalweg as tw
 from tests.helpers import compilations, tol
+from thalweg.solvers.descent.lbfgsb import LBFGSBDirection
 
 X0 = np.asarray([0.5, 0.7])
 STOP = tw.GradNorm(tol(1e-6, 1e-3)) | tw.Steps(2000)
@@ -172,7 +173,7 @@ def test_an_error_of_the_users_own_comes_through():
     [
         ({"equality": lambda x: x[0]}, "AugmentedLagrangian"),
         ({"inequality": lambda x: x[0], "bounds": tw.Bounds(0.0)}, "AugmentedLagrangian"),
-        ({"bounds": tw.Bounds(0.0)}, "ProjectedGradient"),
+        ({"bounds": tw.Bounds(0.0)}, "Descent"),
         ({"nonsmooth": tw.L2Ball()}, "ProjectedGradient"),
         ({"nonsmooth": tw.L1(0.1), "bounds": tw.Bounds(0.0)}, "FISTA"),
     ],
@@ -181,6 +182,6 @@ def test_suggestions(parts, method):
     """Bounds beside other constraints stay with an inner method that never leaves them."""
     suggestion = tw.suggest(tw.Problem(squares, **parts), X0)
     assert type(suggestion.method).__name__ == method
-    assert suggestion.reason.startswith(method)
+    assert suggestion.reason.startswith("L-BFGS-B" if method == "Descent" else method)
     if "inequality" in parts:
-        assert isinstance(suggestion.method.inner, tw.ProjectedGradient)
+        assert isinstance(suggestion.method.inner.direction, LBFGSBDirection)

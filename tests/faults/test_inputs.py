@@ -163,7 +163,7 @@ def test_a_parameter_used_inside_a_jitted_function_counts_as_used():
     ("problem", "method", "match"),
     [
         (tw.Problem(bowl, nonsmooth=tw.L1(0.01)), tw.Adam(), r"Adam would ignore nonsmooth=L1.*fit: FISTA"),
-        (tw.Problem(bowl, bounds=tw.Bounds(0.0, 1.0)), tw.LBFGS(), r"LBFGS would ignore bounds.*fit: FISTA"),
+        (tw.Problem(bowl, bounds=tw.Bounds(0.0, 1.0)), tw.LBFGS(), r"LBFGS would ignore bounds.*fit: LBFGSB, FISTA"),
         (tw.Problem(bowl, equality=lambda x: x[0]), tw.LBFGS(), "would ignore equality"),
         (
             tw.Problem(lambda x, key: bowl(x), equality=lambda x: x[0]),

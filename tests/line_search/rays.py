@@ -11,28 +11,30 @@ import numpy as np
 import thalweg as tw
 from tests.helpers import EPS
 from thalweg.core.types import Evaluation
-from thalweg.line_search.protocol import Found, Phi
+from thalweg.line_search.protocol import Found, Phi, Ray
 
 
-def ray(fun: Callable) -> Callable[[Any], Phi]:
-    """`fun` as a search sees it."""
+def ray(fun: Callable, first: Any = 1.0) -> Ray:
+    """`fun` from 0 on, as a search sees it."""
+    first = jnp.asarray(first, jnp.result_type(float))
 
-    def phi(t):
+    def at(t):
         value, slope = jax.value_and_grad(fun)(t)
         return Phi(value, slope, Evaluation(t, value, slope))
 
-    return phi
+    zero = jnp.zeros_like(first)
+    return Ray(at, at(zero), first, jnp.full_like(first, jnp.inf), lambda: jax.grad(jax.grad(fun))(zero))
+
+
+def look(search: tw.LineSearch, ray: Ray) -> Found:
+    """One search without anything remembered."""
+    return search(ray, search.init(ray.start.seen))
 
 
 @functools.cache
 def compiled(search: tw.LineSearch, fun: Callable) -> Callable[[Any, Any], Found]:
     """One program for all parameters of a family `fun(t, parameters)` and all first trials."""
-
-    def run(step0, parameters):
-        phi = ray(lambda t: fun(t, parameters))
-        return search(phi, phi(jnp.zeros_like(step0)), step0)
-
-    return jax.jit(run)
+    return jax.jit(lambda step0, parameters: look(search, ray(lambda t: fun(t, parameters), step0)))
 
 
 def find(search: tw.LineSearch, fun: Callable, step0: float = 1.0, parameters: Any = 0.0) -> Found:

@@ -56,8 +56,7 @@ def test_walls(fun, wall):
 
 
 def test_failure_is_said_after_the_last_trial():
-    phi = rays.ray(misled)
-    found = jax.tree.map(np.asarray, tw.Backtracking(max_trials=7)(phi, phi(jnp.zeros(())), jnp.ones(())))
+    found = jax.tree.map(np.asarray, rays.look(tw.Backtracking(max_trials=7), rays.ray(misled)))
     assert (bool(found.ok), int(found.count)) == (False, 7)
 
 

@@ -9,7 +9,7 @@ from tests.helpers import EPS
 from thalweg.core.nonsmooth import Zero
 from thalweg.core.optimality import optimality
 from thalweg.core.oracle import Oracle
-from thalweg.problems import JOBS, ZOO, himmelblau, lasso
+from thalweg.problems import JOBS, SURFACES, ZOO, ellipse, himmelblau, lasso
 
 KNOWN = {name: make() for name, make in ZOO.items()}
 CONSTRAINED = [
@@ -44,7 +44,7 @@ def test_the_minimum_is_the_value_at_the_minimiser(name):
 @pytest.mark.parametrize("name", SMOOTH)
 def test_the_gradient_is_zero_at_the_minimiser(name):
     known = ZOO[name]()
-    x = as_array([3.0, 2.0] if name == "himmelblau" else known.argmin)
+    x = as_array(known.argmin)
     _, gradient = known.problem.objective.value_and_grad(x)
     assert float(jnp.abs(gradient).max()) <= 100 * EPS
 
@@ -61,11 +61,52 @@ def test_the_constants_are_the_ends_of_the_spectrum(name):
     assert curvature[0] == pytest.approx(known.convexity, rel=1e4 * EPS)
 
 
+CRITICAL = {name: make() for name, make in {**ZOO, **SURFACES}.items() if make().critical}
+
+
+@pytest.mark.parametrize("name", CRITICAL)
+def test_critical_points_are_of_the_kind_that_is_named(name):
+    """Zero gradient, as many negative eigenvalues as the index says, and a singular Hessian where it is degenerate."""
+    known = CRITICAL[name]
+    n = len(known.x0)
+    value_and_curvature = jax.jit(lambda x: (jax.grad(known.problem.value)(x), jax.hessian(known.problem.value)(x)))
+    for point, kind, index in known.critical:
+        gradient, hessian = value_and_curvature(as_array(point))
+        assert float(jnp.abs(gradient).max()) <= 1e3 * EPS
+        curvature = np.linalg.eigvalsh(hessian)
+        assert (curvature < -1e-6).sum() == index
+        assert (np.abs(curvature) < 1e-6).any() == kind.startswith("degenerate")
+        nondegenerate = {0: "minimum", n: "maximum"}.get(index, "saddle")
+        assert kind in (nondegenerate, "degenerate minimum", "degenerate saddle")
+
+
 def test_himmelblau_has_four_minima_of_value_zero():
-    minima = [(3, 2), (-2.805118086952745, 3.131312518250573), (-3.779310253377747, -3.283185991286170)]
-    minima.append((3.584428340330492, -1.848126526964404))
-    for point in minima:
+    minima = himmelblau().critical
+    assert len({point for point, _, _ in minima}) == 4
+    for point, _, _ in minima:
         assert float(himmelblau().problem.value(as_array(point))) <= 1e4 * EPS**1.5
+
+
+@pytest.mark.parametrize("name", SURFACES)
+def test_surfaces_are_as_deep_as_is_said(name):
+    known = SURFACES[name]()
+    if known.argmin is not None:
+        assert float(known.problem.value(as_array(known.argmin))) == pytest.approx(known.minimum, abs=10 * EPS)
+    else:
+        assert known.minimum == -np.inf
+        far = [known.problem.value(as_array(np.resize(way, len(known.x0)))) for way in ([1e6, 0], [0, 1e6], [-1e6, 0])]
+        assert float(min(far)) <= -1e5
+
+
+def test_exact_steps_on_the_ellipse_take_its_rate():
+    """One step from (gamma, 1), by hand: t = g'g / g'Ag."""
+    gamma = 7.0
+    known = ellipse(gamma)
+    x, a = known.x0, np.array([1.0, gamma])
+    g = a * x
+    after = x - (g @ g) / (g @ (a * g)) * g
+    rate = float(known.problem.value(as_array(after)) / known.problem.value(as_array(x)))
+    assert rate == pytest.approx(((gamma - 1) / (gamma + 1)) ** 2, rel=100 * EPS)
 
 
 def test_the_minimiser_of_lasso_satisfies_its_optimality_conditions():

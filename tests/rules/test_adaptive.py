@@ -222,7 +222,10 @@ def test_a_tree_without_leaves(name, tree):
 
 
 BAD = {
-    "place": (lambda: tw.AdaGrad(eps_place="in"), r"AdaGrad\(eps_place='in'\): eps_place must be \"inside\" or"),
+    "place": (
+        lambda: tw.AdaGrad(eps_place="in"),
+        r"AdaGrad\(eps_place='in'\): eps_place must be one of 'inside', 'outside'",
+    ),
     "eps": (lambda: tw.RMSProp(eps=0.0), r"RMSProp\(eps=0.0\): eps must be a finite number > 0"),
     "eps of adopt": (lambda: tw.ADOPT(eps=0.0), r"ADOPT\(eps=0.0\): eps must be a finite number > 0"),
     "start": (lambda: tw.AdaGrad(initial_accumulator=-1), r"AdaGrad\(initial_accumulator=-1.0\).*>= 0"),

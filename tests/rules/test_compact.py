@@ -185,8 +185,8 @@ def quartic_mean(x):
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"dtype": "float16"}, r'CompactState\(dtype=.float16.\): dtype must be "bfloat16" or "int8"'),
-        ({"rounding": "up"}, r'rounding must be "stochastic" or "nearest"'),
+        ({"dtype": "float16"}, r"CompactState\(dtype=.float16.\): dtype must be one of .bfloat16., .int8."),
+        ({"rounding": "up"}, r"rounding must be one of .stochastic., .nearest."),
         ({"min_size": -1}, "min_size must be a whole number >= 0"),
         ({"min_size": 1.5}, "min_size must be a whole number >= 0"),
         ({"rule": 3}, "rule must be a rule such as tw.Adam"),

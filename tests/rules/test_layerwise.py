@@ -179,7 +179,7 @@ OWN = {
     "no rule": (lambda: tw.Lookahead("sgd"), r"Lookahead\(rule='sgd'\): rule must be a rule such as"),
     "xi": (lambda: tw.Cautious(tw.SGD(1), -1), r"Cautious\(xi=-1.0\)"),
     "reduction": (lambda: tw.MARS(tw.SGD(1), -1), r"MARS\(gamma=-1.0\)"),
-    "by": (lambda: tw.MARS(tw.SGD(1), by="layer"), 'by must be "norm", "leaf" or "value"'),
+    "by": (lambda: tw.MARS(tw.SGD(1), by="layer"), "by must be one of .norm., .leaf., .value."),
 }
 REFUSED = {
     f"{name} {bad}": (lambda f=f, m=m: f(m), text) for bad, (f, text) in BAD.items() for name, m in RULES.items()

@@ -115,7 +115,7 @@ BAD = {
     "beta": (lambda: tw.Momentum(0.1, 1), r"Momentum\(beta=1.0\): beta must be in \[0, 1\)"),
     "accumulate": (
         lambda: tw.Momentum(0.1, accumulate="foo"),
-        r"Momentum\(accumulate='foo'\): accumulate must be \"gradients\", \"steps\" or \"average\"",
+        r"Momentum\(accumulate='foo'\): accumulate must be one of 'gradients', 'steps', 'average'",
     ),
     "nesterov": (lambda: tw.Momentum(0.1, nesterov=1), r"Momentum\(nesterov=1\): nesterov must be True or False"),
 }

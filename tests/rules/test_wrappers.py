@@ -24,7 +24,7 @@ def seen(rule: tw.Rule, grads, params=None, **extra):
     [
         (lambda: tw.Clip(3.0), r"Clip\(rule=3.0\): rule must be a rule such as tw.Adam"),
         (lambda: tw.Clip(PLAIN, 0.0), r"Clip\(limit=0.0\): limit must be a finite number > 0"),
-        (lambda: tw.Clip(PLAIN, by="layer"), r'Clip\(by=.layer.\): by must be "norm", "leaf" or "value"'),
+        (lambda: tw.Clip(PLAIN, by="layer"), r"Clip\(by=.layer.\): by must be one of .norm., .leaf., .value."),
         (lambda: tw.AdaptiveClip(PLAIN, -1), r"AdaptiveClip\(ratio=-1.0\): ratio must be a finite number > 0"),
         (lambda: tw.AdaptiveClip(PLAIN, outputs=1), r"outputs must be .last. \(inputs @ weight, Flax\) or .first."),
         (lambda: tw.Centralise(PLAIN, 2), r"Centralise\(outputs=2\)"),

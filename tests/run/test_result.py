@@ -32,3 +32,22 @@ def test_one_is_not_many():
 def test_lanes_that_were_lost_are_counted():
     assert spread(np.array([np.nan, np.nan])) == "2, none of which reached a finite value"
     assert spread(np.array([1.0, np.nan, 3.0])) == "3: 1 best, 2 median, 3 worst, 1 lost"
+
+
+def sink(x):
+    """Ends at once: its value is NaN."""
+    return (x**2).sum() * np.nan
+
+
+def test_warnings_point_at_the_line_that_called():
+    problem = tw.Problem(lambda x: (x**2).sum(), bounds=tw.Bounds(0.0, 1.0))
+    calls = (
+        lambda: tw.minimize(sink, np.ones(2)),
+        lambda: tw.minimize(problem, np.full(2, 3.0)),
+        lambda: tw.minimize(lambda x: (x**2).sum(), np.ones(2), stop=tw.GradNorm(1e-30)),
+        lambda: tw.minimize_batch(sink, np.ones((2, 2)), tw.LBFGS()),
+    )
+    for call in calls:
+        with pytest.warns(tw.MinimizeWarning) as caught:
+            call()
+        assert {warning.filename for warning in caught} == {__file__}

@@ -9,8 +9,8 @@ import numpy as np
 from tests.twins.searches import backtracking
 
 
-def run(value_and_grad, x0, steps, *, prox, memory, step_size, min_step, max_step, slope, decrease, max_trials):
-    """`prox(x, s)` projects, whatever `s`."""
+def run(value_and_grad, x0, steps, *, prox, memory, step_size, min_step, max_step, **search):
+    """`prox(x, s)` projects, whatever `s`; `search` holds the numbers of the search."""
     xs, values, s = [prox(x0, 1.0)], [], None
     for _ in range(steps):
         x = xs[-1]
@@ -26,7 +26,7 @@ def run(value_and_grad, x0, steps, *, prox, memory, step_size, min_step, max_ste
             value, grad = value_and_grad(there)
             return value, grad @ d, there, grad
 
-        found = backtracking(phi, (max(values[-memory:]), g @ d), slope=slope, decrease=decrease, max_trials=max_trials)
+        found = backtracking(phi, (max(values[-memory:]), g @ d), **search)
         if found is None:
             values, s = [], None
             xs.append(x)

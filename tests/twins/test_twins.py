@@ -1,7 +1,9 @@
 """Every method takes ten steps beside its naive twin."""
 
+import functools
 import importlib
 import inspect
+from collections.abc import Callable
 
 import jax
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 import thalweg as tw
 from tests.helpers import X64, iterates, numbers
 from thalweg.problems import ZOO
+from thalweg.problems.known import Known
 
 STEPS = 10
 DESCENDING = {name: row for name, row in tw.METHODS.items() if tw.Oracle.GRADIENT in row.solver().needs}
@@ -100,14 +103,68 @@ OTHERS = {
     "asam-numbers": ("asam", "rosenbrock", tw.ASAM(tw.SGD(1e-3), rho=0.3, offset=0.1)),
     "schedule-free-sgd-numbers": ("schedule-free-sgd", "rosenbrock", tw.ScheduleFreeSGD(2e-3, beta=0.5, power=1)),
     "steepest-descent-numbers": ("steepest-descent", "rosenbrock", tw.SteepestDescent(tw.Backtracking(0.3, 0.8))),
+    "steepest-descent-parabola": (
+        "steepest-descent",
+        "rosenbrock",
+        tw.SteepestDescent(tw.Backtracking(0.3, interpolate=True)),
+    ),
+    "conjugate-gradient-numbers": (
+        "conjugate-gradient",
+        "rosenbrock",
+        tw.ConjugateGradient("hager-zhang", 0.9, tw.HagerZhang(0.01, 0.02, 0.4, 0.3, 2.0)),
+    ),
+    "polak-ribiere-numbers": (
+        "conjugate-gradient",
+        "rosenbrock",
+        tw.ConjugateGradient("polak-ribiere", search=tw.HagerZhang(0.2, 0.3, 0.7, 0.1, 8.0)),
+    ),
+    "barzilai-borwein-short": ("barzilai-borwein", "rosenbrock", tw.BarzilaiBorweinDescent("short", 1, 0.1)),
+    "barzilai-borwein-long": ("barzilai-borwein", "rosenbrock", tw.BarzilaiBorweinDescent("long", 3)),
+    "polyak-numbers": ("polyak", "rosenbrock", tw.PolyakDescent(-1.0, 0.3)),
+    "polyak-level": ("polyak", "least-squares", tw.SteepestDescent(tw.PolyakStep(None, 0.7, 0.4, 1.5))),
     "lbfgs-full-ring": ("lbfgs", "rosenbrock", tw.LBFGS(3)),
     "lbfgs-zoom": ("lbfgs", "beale", tw.LBFGS(2, tw.StrongWolfe(slope=1e-2, curvature=0.05))),
     "lbfgs-given-up": ("lbfgs", "rosenbrock", tw.LBFGS(2, tw.StrongWolfe(curvature=0.01, max_trials=2))),
+    "lbfgsb-full-ring": ("lbfgsb", "box-quadratic", tw.LBFGSB(3)),
+    "lbfgsb-numbers": ("lbfgsb", "hs38", tw.LBFGSB(2, tw.StrongWolfe(slope=1e-2, curvature=0.05))),
+    "lbfgsb-no-bounds": ("lbfgsb", "rosenbrock", tw.LBFGSB()),
+    "newton-numbers": ("newton", "rosenbrock", tw.Newton(tw.StrongWolfe(1e-2, 0.1), "absolute", 0.3, 0.2)),
+    "newton-shift": ("newton", "himmelblau", tw.Newton(damping=0.1, longest=0.5)),
+    "newton-cg-numbers": ("newton-cg", "rosenbrock", tw.NewtonCG(tw.StrongWolfe(1e-2, 0.1), 0.01, 5, 0.1)),
+    "bfgs-zoom": ("bfgs", "beale", tw.BFGS(tw.StrongWolfe(slope=1e-2, curvature=0.05))),
+    "bfgs-given-up": ("bfgs", "rosenbrock", tw.BFGS(tw.StrongWolfe(curvature=0.01, max_trials=2))),
     "trust-region-numbers": (
         "trust-region",
         "rosenbrock",
         tw.TrustRegion(tw.SteihaugCG(0.2, 1), 0.3, 0.5, accept=0.2, shrink=0.4, growth=1.5),
     ),
+    "trust-cauchy-numbers": (
+        "trust-cauchy",
+        "rosenbrock",
+        tw.TrustRegion(tw.CauchyPoint(), 0.3, 0.5, accept=0.2, shrink=0.4, growth=1.5),
+    ),
+    "trust-dogleg-numbers": (
+        "trust-dogleg",
+        "rosenbrock",
+        tw.TrustRegion(tw.Dogleg(), 0.3, 0.5, accept=0.2, shrink=0.4, growth=1.5),
+    ),
+    "trust-exact-numbers": (
+        "trust-exact",
+        "himmelblau",
+        tw.TrustRegion(tw.ExactStep(), 0.3, 0.5, accept=0.2, shrink=0.4, growth=1.5),
+    ),
+    "cubic-regularization-numbers": (
+        "cubic-regularization",
+        "himmelblau",
+        tw.CubicRegularization(0.3, accept=0.2, shrink=0.4, growth=1.5),
+    ),
+    "sr1-numbers": (
+        "sr1",
+        "rosenbrock",
+        tw.TrustRegion(tw.SteihaugCG(0.2, 5), 0.3, 0.5, accept=0.2, shrink=0.4, growth=1.5, model=tw.SR1Model(0.3)),
+    ),
+    "levenberg-marquardt-numbers": ("levenberg-marquardt", "bard", tw.LevenbergMarquardt(True, 0.1, 2.0, 0.2)),
+    "gauss-newton-numbers": ("gauss-newton", "beale-residuals", tw.GaussNewton(tw.Backtracking(0.3, 0.8))),
     "svrg-ragged-batches": ("svrg", "lasso", tw.SVRG(0.02, batch_size=7)),
     "svrg-inner-steps": ("svrg", "logistic", tw.SVRG(0.1, batch_size=3, inner_steps=5)),
     "projected-gradient-numbers": (
@@ -142,18 +199,31 @@ OTHERS = {
     "fista-numbers": ("fista", "lasso", tw.FISTA(8.0, decrease=0.7, growth=1.5)),
 }
 CASES = EXAMPLES | OTHERS
-DIFFERENT = {"trust-region": 5, "adopt": STEPS, "soap": STEPS, "accumulate": 1 + STEPS // 2}
-"""Points at least where a method may stay: a trust region may refuse a step, and ends after a few on a quadratic; ADOPT
-and SOAP only remember their first gradient; accumulation saves two up. All others move at every step."""
+TRUSTING = {name: 3 for name, row in tw.METHODS.items() if row.family in ("trust_region", "least_squares")}
+DIFFERENT = TRUSTING | {"adopt": STEPS, "soap": STEPS, "accumulate": 1 + STEPS // 2}
+DIFFERENT |= {"lbfgsb": 5, "newton": 2, "saddle-free-newton": 2, "newton-cg": 5, "conjugate-gradient": 9}
+"""Points at least where a method may stay: a trust region may refuse a step, and ends after a few on a quadratic, as
+Newton's method does after one; ADOPT and SOAP only remember their first gradient; accumulation saves two up. All others
+move at every step."""
+DETERMINED = 4
+"""Points compared at least, or up to the minimum."""
+AMPLIFIED = 1e2
+"""A method may be off by so many times what its twin is off when its oracle is off by one rounding."""
 
 pytestmark = pytest.mark.skipif(not X64, reason="rounding in float32 hides a wrong formula")
 
 
-def oracles(problem: tw.Problem, solver: tw.Solver):
+@functools.cache
+def posed(name: str) -> tuple[Known, Callable]:
+    """A problem of the zoo and its value and gradient, the same ones every time: their programs are compiled once."""
+    known = ZOO[name]()
+    return known, jax.jit(lambda x: known.problem.objective.value_and_grad(x))
+
+
+def oracles(problem: tw.Problem, solver: tw.Solver, compiled: Callable):
     """`value_and_grad`, and what else a twin may ask for by name, in NumPy."""
     n = problem.objective.examples
     one = jax.jit(lambda i, x: problem.objective.at(i[None]).value_and_grad(x)[1])
-    compiled = jax.jit(lambda x: problem.objective.value_and_grad(x))
     product = jax.jit(lambda x, v: problem.objective.hvp(x, v))
 
     def value_and_grad(x):
@@ -175,7 +245,14 @@ def oracles(problem: tw.Problem, solver: tw.Solver):
         "prox": lambda x, s: np.asarray(problem.prox(x, jax.numpy.asarray(s))),
         "hvp": lambda x, v: np.asarray(product(x, v)),
         "constraints": constraint_oracle(problem),
+        "residuals": residual_oracle(problem),
     }
+
+
+def residual_oracle(problem: tw.Problem):
+    """`(r, J)` in NumPy."""
+    both = jax.jit(lambda x: (problem.objective.residual(x), jax.jacobian(problem.objective.residual)(x)))
+    return lambda x: tuple(map(np.asarray, both(x)))
 
 
 def constraint_oracle(problem: tw.Problem):
@@ -195,19 +272,43 @@ def constraint_oracle(problem: tw.Problem):
     return constraints
 
 
+def shaken(value_and_grad, seed):
+    """Values and gradients off by one rounding up or down, which some methods amplify from step to step."""
+    random = np.random.default_rng(seed)
+
+    def off(a):
+        return a * (1 + np.finfo(float).eps * random.choice([-1, 1], np.shape(a)))
+
+    return lambda x: tuple(map(off, value_and_grad(x)))
+
+
+def spreads(run, value_and_grad, points):
+    """How far each of `points` moves with the rounding of the oracle, itself or through an earlier one."""
+    others = [run(shaken(value_and_grad, seed)) for seed in range(3)]
+    moved = [[np.abs(x - y).max() for x, y in zip(points, other, strict=False)] for other in others]
+    return np.maximum.accumulate([max(each) for each in zip(*moved, strict=False)])
+
+
 @pytest.mark.parametrize(("name", "problem", "method"), CASES.values(), ids=CASES)
 def test_ten_steps_beside_the_twin(name, problem, method):
-    row, known = tw.METHODS[name], ZOO[problem]()
+    row, (known, compiled) = tw.METHODS[name], posed(problem)
     twin = importlib.import_module(row.twin)
     solver = tw.FirstOrder(method) if isinstance(method, tw.Rule) else method
-    value_and_grad, others = oracles(known.problem, solver)
+    value_and_grad, others = oracles(known.problem, solver, compiled)
     asked = inspect.signature(twin.run).parameters
     hyper = numbers(method) | {name: oracle for name, oracle in others.items() if name in asked}
     x0 = np.asarray(known.x0, float) + 0.25  # off the symmetric starts, so that no two entries share a path
-    expected = twin.run(value_and_grad, x0, STEPS, **hyper)
+
+    def run(oracle):
+        return twin.run(oracle, x0, STEPS, **hyper)
+
+    expected = run(value_and_grad)
     got = iterates(known.problem, solver, x0, STEPS)
     assert len({x.tobytes() for x in expected}) >= DIFFERENT.get(name, STEPS + 1), "the twin must move"
-    for t, (x, y) in enumerate(zip(got, expected, strict=True)):
-        if np.abs(value_and_grad(y)[1]).max() < 1e-9:
-            break  # at the minimum, where rounding decides
-        np.testing.assert_allclose(x, y, rtol=1e-10, atol=1e-12 * np.abs(y).max(), err_msg=f"x_{t}")
+    allowed = AMPLIFIED * spreads(run, value_and_grad, expected)
+    for t, (x, y, amplified) in enumerate(zip(got, expected, allowed, strict=False)):
+        if np.abs(value_and_grad(y)[1]).max() < 1e-9 or (t >= DETERMINED and amplified > 1e-6 * np.abs(y).max()):
+            break  # at the minimum, or so far on that rounding decides
+        # An entry that fell by twelve digits keeps the rounding of those that it came through.
+        atol = max(1e-12 * np.abs(y).max(), 1e-16 * np.abs(x0).max(), amplified)
+        np.testing.assert_allclose(x, y, rtol=1e-10, atol=atol, err_msg=f"x_{t}")

@@ -1,0 +1,1 @@
+"""The front for users of SciPy."""
