@@ -147,11 +147,22 @@ def eliminate(product: Callable, y: jax.Array) -> jax.Array:
 
     def solve(product, b):
         if b.size <= DENSE:
-            return jnp.linalg.solve(jax.vmap(product)(jnp.eye(b.size, dtype=b.dtype)).T, b)
+            return held_first(jax.vmap(product)(jnp.eye(b.size, dtype=b.dtype)).T, b)
         tolerance = 100 * float(jnp.finfo(b.dtype).eps)
         return jax.scipy.sparse.linalg.bicgstab(product, b, tol=tolerance, maxiter=MOST_PRODUCTS)[0]
 
     return jax.lax.custom_linear_solve(product, y, trusted(solve), trusted(solve))
+
+
+def held_first(matrix: jax.Array, b: jax.Array) -> jax.Array:
+    """The linear system of a matrix some rows of which are those of the unit matrix: entries that a prox holds.
+
+    They are what `b` says and are taken out first, so that no rounding of the others reaches them.
+    """
+    unit = jnp.eye(b.size, dtype=b.dtype)
+    held = jnp.all(matrix == unit, axis=1)
+    known = jnp.where(held, b, 0)
+    return jnp.linalg.solve(jnp.where(held, unit, matrix), jnp.where(held, b, b - matrix @ known))
 
 
 def trusted(solve: Callable) -> Callable:
