@@ -79,7 +79,7 @@ def test_lasso_by_its_weight():
     np.testing.assert_allclose(slope, expected, atol=CLOSE)
     forward = np.asarray(jax.jit(jax.jacfwd(lasso))(weight))
     np.testing.assert_allclose(forward, expected, atol=CLOSE)
-    np.testing.assert_array_equal(forward[~active], 0, err_msg="what a penalty holds does not move, not even by rounding")
+    np.testing.assert_array_equal(forward[~active], 0)  # what a penalty holds does not move, not even by rounding
 
 
 def test_bounds_that_bind_and_bounds_that_do_not():
