@@ -94,13 +94,13 @@ def test_of_two_at_once_the_leftmost_wins(left):
     rule = NEVER | a | b
     state, status = rule(rule.init(), view())
     assert int(status) == (STOPPED if left else STEP_LIMIT)
-    assert fired(rule, state) is a
+    assert fired(rule, state, tw.Status.STEP_LIMIT) is a
 
 
 def test_the_rule_that_fired_is_found_in_any_nesting():
     inner = NEVER | (NEVER | (tw.Steps(3) | NEVER))
     state, _ = inner(inner.init(), view(3))
-    assert fired(inner, state) == tw.Steps(3)
+    assert fired(inner, state, tw.Status.STEP_LIMIT) == tw.Steps(3)
 
 
 def test_and_waits_for_all_at_the_same_step():

@@ -18,6 +18,7 @@ from jax.extend.core import jaxpr_as_fun
 
 from thalweg.core.average import Average, Averaging
 from thalweg.core.batches import Batches, examples_in
+from thalweg.core.loops import while_loop
 from thalweg.core.optimality import residual
 from thalweg.core.problem import Problem
 from thalweg.core.solver import Solver
@@ -304,7 +305,7 @@ def run(
         loop = repeat(one, batch, loop, jnp.minimum(began + full, limit))
         return repeat(final, last, loop, jnp.minimum(began + per_epoch, limit))
 
-    loop = jax.lax.while_loop(lambda loop: going(loop, limit), epoch, loop)
+    loop = while_loop(lambda loop: going(loop, limit), epoch, loop)
     return loop.carry, loop.rows, layout
 
 
@@ -322,7 +323,7 @@ def repeat(one: Callable, batch: Callable, loop: Loop, limit: Scalar) -> Loop:
         rows = jax.lax.dynamic_update_index_in_dim(rows, row, i, 0)
         return Loop(i + 1, jax.tree.unflatten(jax.tree.structure(carry), leaves), rows)
 
-    return jax.lax.while_loop(lambda loop: going(loop, limit), body, loop)
+    return while_loop(lambda loop: going(loop, limit), body, loop)
 
 
 def scanned(one: Callable, batch: Callable, carry: Carry, limit: Scalar, capacity: int) -> tuple[Carry, jax.Array]:

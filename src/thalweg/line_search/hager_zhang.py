@@ -7,10 +7,10 @@ loop with one evaluation in it, so that the objective is traced once.
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 
 from thalweg.core.fields import check_count, check_real, real_field, static_field
+from thalweg.core.loops import while_loop
 from thalweg.core.tree import select
 from thalweg.core.types import Evaluation, Scalar, ScalarLike, State
 from thalweg.line_search.protocol import Found, LineSearch, Phi, Ray, noise
@@ -103,7 +103,7 @@ class HagerZhang(LineSearch):
         def again(bracket):
             return ~bracket.done & (bracket.count < self.max_trials)
 
-        end = jax.lax.while_loop(again, lambda bracket: self.turn(bracket, ray.at(bracket.trial), ray), begun)
+        end = while_loop(again, lambda bracket: self.turn(bracket, ray.at(bracket.trial), ray), begun)
         far = jnp.isinf(end.high.step) & (end.low.step * jnp.finfo(dtype).eps >= ray.first)
         unbounded = (end.low.value == -jnp.inf) | (far & (end.count >= self.max_trials))
         ok = (end.low.step > 0) & (end.accepted | (end.low.value < phi0.value - noise(phi0)))

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 
+from thalweg.core.loops import while_loop
 from thalweg.core.tree import select
 from thalweg.core.types import Evaluation, Scalar, ScalarLike, State
 
@@ -90,7 +90,7 @@ class Resumable(Protocol):
 def searched(search: Resumable, ray: Ray, memory: State) -> Found:
     """The whole search, in a loop of its own."""
     begun = search.begin(ray, memory)
-    end = jax.lax.while_loop(lambda progress: ~progress.done, lambda progress: turned(search, ray, progress), begun)
+    end = while_loop(lambda progress: ~progress.done, lambda progress: turned(search, ray, progress), begun)
     return search.end(ray, end)
 
 

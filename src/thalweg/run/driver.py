@@ -256,7 +256,7 @@ class Run:
         if self.carry is None or self.ended != self.status or self.status == Status.RUNNING or self.status.failed:
             return None
         if self.fired is None:  # which one is a number on the device, so it is asked for once
-            self.fired = fired(self.task.stop, self.carry.stop)
+            self.fired = fired(self.task.stop, self.carry.stop, self.ended)
         return self.fired
 
     def broken_off(self) -> Outcome:

@@ -83,7 +83,8 @@ def ends_of(ended: Ended, stop: Stop) -> Ends:
 
 def rule_of(stop: Stop, carry: Any, lane: int) -> Stop | None:
     """The stop rule that ended a run; None after a failure of the numbers."""
-    return None if carry.status[lane] >= Status.NONFINITE else fired(stop, lane_of(carry.stop, lane))
+    status = Status(int(carry.status[lane]))
+    return None if status.failed else fired(stop, lane_of(carry.stop, lane), status)
 
 
 def ends_at_point(stop: Stop, carry: Any, lane: int) -> bool:

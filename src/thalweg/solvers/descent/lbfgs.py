@@ -18,11 +18,12 @@ from thalweg.solvers.descent.secant import Secant, secant
 
 
 class Pairs(NamedTuple):
-    r"""The last steps and gradient changes as rows, newest last, each pair scaled so that \(s'y = 1\).
+    r"""The last steps and gradient changes as rows, each pair scaled so that \(s'y = 1\).
 
-    - `y`: the changes. `t`: the steps, each made orthogonal to the changes that came after it,
-      \(t_i'y_j = 0\) for \(j > i\): then \(H = (I - T'Y)\,\gamma\,(I - Y'T) + T'T\).
+    - `y`: the changes. `t`: the steps, each made orthogonal to the changes that came after it: then
+      \(H = (I - T'Y)\,\gamma\,(I - Y'T) + T'T\), whatever the order of the rows.
     - `gamma`: the size of the matrix before the first pair; 0 while there is none.
+    - `count`: of the pairs so far; the next takes the row `count % memory`, that of the oldest.
 
     A row of zeros, not yet filled, contributes nothing.
     """
@@ -30,6 +31,7 @@ class Pairs(NamedTuple):
     t: jax.Array
     y: jax.Array
     gamma: Scalar
+    count: Scalar
 
 
 class LBFGSDirection(Direction):
@@ -65,12 +67,12 @@ def no_pairs(memory: int, x: Params) -> Pairs:
     """An empty memory."""
     n, dtype = sum(leaf.size for leaf in jax.tree.leaves(x)), common_dtype(x)
     rows = jnp.zeros((memory, n), dtype)
-    return Pairs(rows, rows, jnp.zeros((), dtype))
+    return Pairs(rows, rows, jnp.zeros((), dtype), jnp.asarray(0, jnp.int32))
 
 
 def inverse_times(pairs: Pairs, g: jax.Array) -> jax.Array:
     """`H g`: the two loops over the pairs, all pairs of a loop at once."""
-    t, y, gamma = pairs
+    t, y, gamma, _ = pairs
     peak = max_abs(g)
     first = 1 / jnp.where(peak > 0, peak, 1)
     alpha = t @ g
@@ -82,8 +84,15 @@ def remembered(pairs: Pairs, pair: Secant) -> Pairs:
     """The newest pair in place of the oldest; the initial matrix is (s'y / y'y) I."""
     size = jax.lax.rsqrt(pair.curvature)
     s, y = size * pair.s, size * pair.y
-    older = pairs.t[1:] - jnp.outer(pairs.t[1:] @ y, s)
-    return Pairs(jnp.concatenate([older, s[None]]), jnp.concatenate([pairs.y[1:], y[None]]), pair.gamma)
+    here = newest(pairs)
+    older = pairs.t - jnp.outer(pairs.t @ y, s)
+    return Pairs(jnp.where(here, s, older), jnp.where(here, y, pairs.y), pair.gamma, pairs.count + 1)
+
+
+def newest(pairs: Pairs) -> jax.Array:
+    """A column that marks the row of the next pair: rows are written where they are, none is moved."""
+    memory = len(pairs.t)
+    return (jnp.arange(memory, dtype=jnp.int32) == pairs.count % memory)[:, None]
 
 
 def LBFGS(memory: int = 10, search: LineSearch = StrongWolfe()) -> Descent:

@@ -14,7 +14,7 @@ from thalweg.line_search.protocol import LineSearch
 from thalweg.line_search.strong_wolfe import StrongWolfe
 from thalweg.solvers.descent.descent import Descent, downhill
 from thalweg.solvers.descent.direction import Direction, Heading, Taken
-from thalweg.solvers.descent.lbfgs import Pairs, inverse_times, no_pairs, remembered
+from thalweg.solvers.descent.lbfgs import Pairs, inverse_times, newest, no_pairs, remembered
 from thalweg.solvers.descent.secant import secant
 
 
@@ -97,21 +97,23 @@ class LBFGSBDirection(Direction):
     def update(self, state: Memory, taken: Taken) -> Memory:
         """As L-BFGS: a ray that ends at a bound may show no curvature, and then teaches nothing."""
         pair = secant(taken)
-        pairs = remembered(state.pairs, pair)
-        return select(pair.good, Memory(pairs, jnp.concatenate([state.s[1:], pairs.t[-1:]])), state)
+        s = jax.lax.rsqrt(pair.curvature) * pair.s
+        steps = jnp.where(newest(state.pairs), s, state.s)
+        return select(pair.good, Memory(remembered(state.pairs, pair), steps), state)
 
 
 def quadratic_model(memory: Memory, g: jax.Array, low: jax.Array, high: jax.Array) -> Model:
     r"""The compact form with \(W = [Y/\theta, S]\), \(M^{-1} = \begin{pmatrix}-I & L'\\ L & S'S\end{pmatrix}\).
 
-    Each pair is scaled so that \(s'y = \theta\), which changes nothing in \(B\); \(L\) is the strictly lower part of
-    \(S'Y/\theta\). Rows not yet filled are 0 and take no part.
+    Each pair is scaled so that \(s'y = \theta\), which changes nothing in \(B\); \(L\) is the part of \(S'Y/\theta\)
+    where the step is newer than the change. Rows not yet filled are 0 and take no part.
     """
     m = len(memory.s)
     size = jnp.sqrt(memory.pairs.gamma)
     s, y = size * memory.s, size * memory.pairs.y
     empty = jnp.where(jnp.any(s != 0, axis=1), jnp.zeros(m, s.dtype), 1)
-    lower = jnp.tril(s @ y.T, -1)
+    age = (memory.pairs.count - 1 - jnp.arange(m, dtype=jnp.int32)) % m
+    lower = jnp.where(age[:, None] < age, s @ y.T, 0)
     inner = jnp.block([[-jnp.eye(m, dtype=s.dtype), lower.T], [lower, s @ s.T + jnp.diag(empty)]])
     return Model(g, jnp.concatenate([y, s]), inner, jnp.linalg.inv(inner), low, high)
 
