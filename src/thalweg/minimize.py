@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from thalweg.checks import (
@@ -30,7 +29,7 @@ from thalweg.core.oracle import Oracle
 from thalweg.core.problem import Problem
 from thalweg.core.solver import Solver
 from thalweg.core.stop import Epochs, GradNorm, Steps, Stop
-from thalweg.core.types import Params
+from thalweg.core.types import Params, widest
 from thalweg.core.variables import check_start, is_inexact, short, split
 from thalweg.registry import METHODS
 from thalweg.run.callbacks import Callback
@@ -145,7 +144,7 @@ def planned(request: Request, x: Params, frozen: Any) -> Plan:
     alike = options._replace(seed=0, state=options.state is not None, callbacks=(bool(options.callbacks),))
     shapes = tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(x))
     parts = tuple(map(statics, (method, stop, frozen)))
-    key = (parts, jax.tree.structure(x), shapes, alike, jnp.result_type(float))
+    key = (parts, jax.tree.structure(x), shapes, alike, widest())
     if model_state is None and is_hashable(key):
         return plans_of(request.problem).get(key, lambda: resolved(request, x, frozen))
     return resolved(request, x, frozen)  # an array in the method, or beside the variables: nothing to compare by
@@ -275,7 +274,7 @@ def default_rule(offers: frozenset[Oracle], x: Params, solver: Solver) -> Stop:
         )
     if not solver.needs & MEASURABLE:
         return WALK
-    return default_stop(frozenset(leaf.dtype for leaf in jax.tree.leaves(x)), jnp.result_type(float))
+    return default_stop(frozenset(leaf.dtype for leaf in jax.tree.leaves(x)), widest())
 
 
 @functools.cache

@@ -5,12 +5,14 @@ import importlib
 import threading
 import weakref
 
+import jax
 import jax.numpy as jnp
 import pytest
 
 import thalweg as tw
 from tests.helpers import compilations
 from thalweg.core import compiled
+from thalweg.run.inspect import inspect
 
 
 def test_a_program_is_found_by_structure_and_shape_not_by_value():
@@ -97,3 +99,45 @@ def test_a_problem_takes_its_data_and_plans_with_it():
     gone = run()
     gc.collect()
     assert gone() is None
+
+
+def level(loss, x0) -> int | None:
+    """The level of LLVM's optimisations that a run of the loss is given; None for the default."""
+    chosen, real = [], compiled.options
+
+    def watch(flat, dynamic, size):
+        chosen.append(real(flat, dynamic, size) or {})
+        return chosen[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiled, "options", watch)
+        tw.minimize(loss, x0, tw.LBFGS(), stop=tw.Steps(2), on_failure="ignore")
+    return chosen[-1].get("xla_backend_optimization_level")
+
+
+def test_what_does_next_to_nothing_is_compiled_in_haste_and_nothing_else_is():
+    def little(x):
+        return jnp.sum((x - 1.0) ** 2)
+
+    def wide(x):
+        return jnp.sum((jnp.outer(x, x) - 1.0) ** 2)
+
+    def endless(x):  # how often it turns is not known
+        return jax.lax.while_loop(lambda s: s[0] < 1, lambda s: (s[0] + 1, s[1]), (0, x))[1] ** 2
+
+    def repeated(x):  # the same twenty thousand times
+        return jax.lax.scan(lambda total, _: (total + jnp.sum(x**2), None), 0.0, length=20_000)[0]
+
+    assert level(little, jnp.ones(3)) == 0
+    assert level(wide, jnp.ones(3)) == 0
+    assert level(wide, jnp.ones(200)) is None
+    assert level(repeated, jnp.ones(3)) is None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiled, "FEW_CORES", 10**6)
+        assert compiled.options(little, [jnp.ones(3)], compiled.Size()) == {
+            "xla_cpu_use_fusion_emitters": False,
+            "xla_cpu_parallel_codegen_split_count": 1,
+        }
+        assert compiled.options(little, [jnp.ones(compiled.SMALL + 1)], compiled.Size(counted=True)) is None
+    facts = inspect(tw.Problem(endless), jnp.ones(()), None)
+    assert not facts.straight

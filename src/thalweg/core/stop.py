@@ -12,7 +12,7 @@ import numpy as np
 from thalweg.core.fields import check_nonnegative, check_positive, fail, is_tracer, real_field
 from thalweg.core.status import Status
 from thalweg.core.tree import max_abs, subtract
-from thalweg.core.types import Info, Params, Scalar, ScalarLike, State, real
+from thalweg.core.types import Info, Params, Scalar, ScalarLike, State, real, widest
 
 
 class Host(NamedTuple):
@@ -71,7 +71,7 @@ def make_host(
 ) -> Host:
     """The host's numbers in the trace's dtype."""
     numbers = (seconds, validation, validated, epoch, since, steps_per_epoch, look)
-    return Host(np.asarray(numbers, jnp.result_type(float)))
+    return Host(np.asarray(numbers, widest()))
 
 
 class View(NamedTuple):

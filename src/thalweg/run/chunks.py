@@ -12,7 +12,7 @@ import numpy as np
 from thalweg.core import iterate as loop
 from thalweg.core.average import Average
 from thalweg.core.batches import Batches, examples_in
-from thalweg.core.compiled import Call, Program, program
+from thalweg.core.compiled import Call, Program, Size, program
 from thalweg.core.fields import replace
 from thalweg.core.iterate import Carry, advance, start
 from thalweg.core.problem import Problem
@@ -163,7 +163,8 @@ class Programs:
         """The program of `function` for a task (a callback may change its numbers) and a size of stack."""
         found = self.calls.get((function, room))
         if found is None or found.first is not task:
-            found = self.calls[function, room] = Call(function, task, *rest)
+            counted = "facts" in self.notes and self.notes["facts"].straight
+            found = self.calls[function, room] = Call(function, task, *rest, size=Size(counted=counted))
         return found
 
 

@@ -8,6 +8,7 @@ from jax.extend import core as jex
 from jax.tree_util import tree_leaves_with_path
 
 from thalweg.core.fields import is_tracer
+from thalweg.core.jaxprs import holds
 from thalweg.core.objective import name_of
 from thalweg.core.problem import Problem
 from thalweg.core.types import Params
@@ -20,10 +21,15 @@ UNDER_TRANSFORM = (
 
 
 class Facts(NamedTuple):
-    """`unused`: names of parameters on which the loss does not depend. `convolves`: it contains a convolution."""
+    """What is known of a loss.
+
+    `unused`: names of parameters on which it does not depend. `convolves`: it contains a convolution. `straight`:
+    neither a convolution nor a loop of unknown length, so its work can be counted.
+    """
 
     unused: tuple[str, ...]
     convolves: bool
+    straight: bool
 
 
 def inspect(problem: Problem, x: Params, data: Any) -> Facts:
@@ -46,7 +52,9 @@ def inspect(problem: Problem, x: Params, data: Any) -> Facts:
             traced(f"The {part} constraint {name_of(fun)}", values, x)
     names = [leaf_name(path) for path, _ in tree_leaves_with_path(x)]
     used = used_inputs(jaxpr.jaxpr)[: len(names)]
-    return Facts(tuple(n for n, u in zip(names, used, strict=True) if not u), convolves(jaxpr.jaxpr))
+    unused = tuple(name for name, is_used in zip(names, used, strict=True) if not is_used)
+    convolves = holds(jaxpr.jaxpr, "conv_general_dilated")
+    return Facts(unused, convolves, not convolves and not holds(jaxpr.jaxpr, "while"))
 
 
 def traced(who: str, function: Callable, *args: Any) -> Any:
@@ -74,17 +82,3 @@ def used_inputs(jaxpr: Any) -> list[bool]:
             live = used_inputs(inner.jaxpr) if inner is not None else [True] * len(eqn.invars)
             needed |= {v for v, u in zip(eqn.invars, live, strict=True) if u and not isinstance(v, jex.Literal)}
     return [v in needed for v in jaxpr.invars]
-
-
-def convolves(jaxpr: Any) -> bool:
-    """Whether a convolution stands anywhere in the program."""
-    return any(
-        eqn.primitive.name == "conv_general_dilated" or any(convolves(sub) for sub in inner(eqn)) for eqn in jaxpr.eqns
-    )
-
-
-def inner(eqn: Any) -> list[Any]:
-    """The programs nested in an equation's parameters."""
-    programs = (jex.Jaxpr, jex.ClosedJaxpr)
-    found = jax.tree.leaves(list(eqn.params.values()), is_leaf=lambda value: isinstance(value, programs))
-    return [p.jaxpr if isinstance(p, jex.ClosedJaxpr) else p for p in found if isinstance(p, programs)]

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from thalweg.core.compiled import Call, Program, program
+from thalweg.core.compiled import Call, Program, Size, program
 from thalweg.core.fields import replace
 from thalweg.core.iterate import Carry
 from thalweg.core.stop import Host, make_host
@@ -176,7 +176,7 @@ class Pool:
             per_epoch = np.inf if self.runs.per_epoch is None else self.runs.per_epoch
             host = make_host(time.perf_counter() - self.began, steps_per_epoch=per_epoch)
             rest = (self.runs.seed, self.slots, self.lanes, host, fresh, np.asarray(enough, np.int32))
-            call = Call(chunk, task, *rest, lanes=self.width) if call is None else call
+            call = Call(chunk, task, *rest, size=Size(self.width)) if call is None else call
             self.compile(call.program, call.arguments(*rest[:4], np.zeros_like(fresh), np.asarray(0, np.int32)))
             self.lanes, block = call.program.call(call.arguments(*rest))
             layout = block.layout
