@@ -50,6 +50,20 @@ def test_the_same_script_gives_the_same_minimum(arguments):
     np.testing.assert_allclose(ours.jac, scipy.optimize.rosen_der(ours.x), atol=1e-9)
 
 
+@pytest.mark.parametrize("method", ["BFGS", "L-BFGS-B"])
+def test_hess_inv_is_what_the_method_has_learned(method):
+    a = np.diag([1.0, 4.0, 9.0]) + 0.5
+
+    def quadratic(x):
+        return 0.5 * x @ a @ x - jnp.sum(x)
+
+    found = minimize(quadratic, np.zeros(3), method=method, options={"gtol": 1e-9})
+    assert found.hess_inv.shape == (3, 3)
+    np.testing.assert_allclose(found.hess_inv, np.linalg.inv(a), atol=0.02)
+    np.testing.assert_array_equal(minimize(quadratic, found.x, method=method).hess_inv, np.eye(3))
+    assert "hess_inv" not in minimize(quadratic, np.zeros(3), method="CG")
+
+
 def test_constraints_in_scipys_forms():
     """A circle and a half plane: `fun(x) >= 0` in a dict, limits in an object."""
     dicts = (

@@ -67,7 +67,7 @@ class Step(NamedTuple):
 
 def widest() -> Any:
     """The dtype of the widest float in use; `jnp.result_type(float)` says the same in 5 us, many times a run."""
-    return WIDE if jax.config.jax_enable_x64 else NARROW
+    return WIDE if jax.config.jax_enable_x64 else NARROW  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def real(value: ScalarLike) -> Scalar:

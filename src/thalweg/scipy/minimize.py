@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -20,6 +21,9 @@ from thalweg.run.result import Result
 from thalweg.run.warn import warn
 from thalweg.scipy.methods import Choice, check_options, chosen
 from thalweg.scipy.translate import Called, as_args, as_bounds, as_constraints, as_start, sensible, sides
+from thalweg.solvers.descent.bfgs import InverseHessian
+from thalweg.solvers.descent.lbfgs import Pairs, inverse_times
+from thalweg.solvers.descent.lbfgsb import Memory
 
 CODES = {Status.CONVERGED: 0, Status.STEP_LIMIT: 1, Status.SEARCH_FAILED: 2, Status.NONFINITE: 3}
 """SciPy's status of BFGS and L-BFGS-B; what it has no number for is 4."""
@@ -73,10 +77,10 @@ def minimize(
     - `callback`: `callback(xk)`, `callback(xk, state)` or `callback(intermediate_result)`; a
       `StopIteration` ends the run.
 
-    Returns SciPy's `OptimizeResult` where SciPy is installed, else a dict with the same attributes. `hess_inv` is
-    absent; `status` is 0 for success, 1 at a limit, 2 where a search failed, 3 for numbers that are not finite, 4
-    otherwise, 99 where the callback ended the run; `thalweg` holds the `tw.Result`. float64, as in SciPy, needs
-    `jax.config.update("jax_enable_x64", True)`.
+    Returns SciPy's `OptimizeResult` where SciPy is installed, else a dict with the same attributes. `hess_inv` is the
+    matrix that BFGS or L-BFGS-B has learned, dense; `status` is 0 for success, 1 at a limit, 2 where a search failed, 3
+    for numbers that are not finite, 4 otherwise, 99 where the callback ended the run; `thalweg` holds the `tw.Result`.
+    float64, as in SciPy, needs `jax.config.update("jax_enable_x64", True)`.
     """
     options = dict(options or {})
     derivatives(jac=jac, hess=hess, hessp=hessp)
@@ -180,7 +184,28 @@ def as_scipy(result: Result, problem: Problem, by_callback: bool) -> Any:
     }
     if problem.constrained:
         fields["maxcv"] = result.infeasibility
+    learned = inverse_hessian(result.state.state)
+    if learned is not None:
+        fields["hess_inv"] = learned
     return optimize_result()(fields)
+
+
+def inverse_hessian(state: Any) -> np.ndarray | None:
+    """The inverse Hessian that a quasi-Newton method has learned; None for others."""
+    memory = getattr(state, "direction", None)
+    if isinstance(memory, InverseHessian):
+        return np.asarray(memory.h)
+    if isinstance(memory, Memory):
+        found, dynamic = program(as_matrix, memory.pairs)
+        return np.asarray(found.call(dynamic))
+    return None
+
+
+def as_matrix(pairs: Pairs) -> Any:
+    """The matrix of L-BFGS, column by column; the identity before the first pair."""
+    n = pairs.t.shape[1]
+    known = pairs._replace(gamma=jnp.where(pairs.gamma > 0, pairs.gamma, 1))
+    return jax.vmap(lambda unit: inverse_times(known, unit))(jnp.eye(n, dtype=pairs.t.dtype))
 
 
 class LookAlike(dict):

@@ -9,9 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from thalweg.core.types import Scalar, ScalarLike
-
-CLEAR = 100
-"""Roundings of the largest curvature below which a negative one may be rounding itself."""
+from thalweg.solvers.descent.truncated_cg import CLEAR
 
 
 class Spectrum(NamedTuple):
