@@ -4,8 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.extend.core import jaxpr_as_fun
 
-from thalweg.core.jaxprs import holds, work, work_a_turn
+from thalweg.core.jaxprs import holds, live, work, work_a_turn
 
 X = np.ones((3, 4))
 
@@ -51,3 +52,21 @@ def test_a_turn_is_that_of_the_outermost_loop_and_one_of_those_within():
 def test_holds_looks_everywhere():
     assert holds(jaxpr(loop(lambda x: jax.lax.cond(True, jax.lax.sin, jax.lax.cos, x)), X), "cos")
     assert not holds(jaxpr(loop(jax.lax.sin), X), "cos", "tan")
+
+
+def test_what_nobody_needs_is_left_out_and_what_is_seen_outside_is_kept():
+    seen = []
+
+    def fun(key, x):
+        jax.random.normal(jax.random.split(key)[0], (3,))
+        jax.debug.callback(lambda value: seen.append(float(value)), jnp.sum(x))
+        return jax.lax.sin(x), 3.0
+
+    closed = jax.make_jaxpr(fun)(jax.random.key(0), X)
+    lean = live(closed)
+    assert holds(closed.jaxpr, "random_split")
+    assert not holds(lean.jaxpr, "random_split")
+    y, three = jaxpr_as_fun(lean)(jax.random.key(0), X)
+    jax.effects_barrier()
+    np.testing.assert_array_equal(y, np.sin(X))
+    assert (three, seen) == (3.0, [12.0])

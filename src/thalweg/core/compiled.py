@@ -97,11 +97,10 @@ def program(function: Callable, *args: Any, size: Size = Size()) -> tuple[Progra
     static = tuple(None if is_traced(leaf) else (leaf, type(leaf)) for leaf in leaves)
     shapes = tuple(float if isinstance(leaf, float) else (leaf.shape, leaf.dtype) for leaf in dynamic)
     key = (function, treedef, static, shapes)
-    try:
-        return _programs.get(key, lambda: Program(function, treedef, static, dynamic, size)), dynamic
-    except TypeError as error:
+    if not is_hashable(key):
         culprit = next((s[0] for s in static if s is not None and not is_hashable(s[0])), treedef)
-        raise TypeError(f"{culprit!r} cannot be hashed, so no compiled program can be kept for it.") from error
+        raise TypeError(f"{culprit!r} cannot be hashed, so no compiled program can be kept for it.")
+    return _programs.get(key, lambda: Program(function, treedef, static, dynamic, size)), dynamic
 
 
 class Call:

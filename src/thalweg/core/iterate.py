@@ -18,6 +18,7 @@ from jax.extend.core import jaxpr_as_fun
 
 from thalweg.core.average import Average, Averaging
 from thalweg.core.batches import Batches, examples_in
+from thalweg.core.jaxprs import live
 from thalweg.core.loops import while_loop
 from thalweg.core.optimality import residual
 from thalweg.core.problem import Problem
@@ -222,7 +223,7 @@ def turn(problem: Problem, solver: Solver, stop: Stop, key: Key, carry: Carry, b
         return *jax.tree.leaves(carry), row
 
     jaxpr, shapes = jax.make_jaxpr(flat, return_shape=True)(jax.tree.leaves(carry), batch)
-    return jaxpr_as_fun(jaxpr), shapes[-1], layouts[-1]
+    return jaxpr_as_fun(live(jaxpr)), shapes[-1], layouts[-1]
 
 
 def iterate(

@@ -17,6 +17,21 @@ def inner(eqn: Any) -> list[Any]:
     return [p.jaxpr if isinstance(p, jex.ClosedJaxpr) else p for p in found if isinstance(p, programs)]
 
 
+def live(closed: Any) -> Any:
+    """The program without the operations on which no output depends.
+
+    XLA would find them too, but to lower them takes time: random numbers that nobody uses are most of what a step of
+    gradient descent is lowered to.
+    """
+    jaxpr, kept = closed.jaxpr, []
+    needed = {v for v in jaxpr.outvars if not isinstance(v, jex.Literal)}
+    for eqn in reversed(jaxpr.eqns):
+        if eqn.effects or not needed.isdisjoint(eqn.outvars):
+            kept.append(eqn)
+            needed |= {v for v in eqn.invars if not isinstance(v, jex.Literal)}
+    return jex.ClosedJaxpr(jaxpr.replace(eqns=kept[::-1]), closed.consts)
+
+
 def holds(jaxpr: Any, *names: str) -> bool:
     """Whether an operation of one of these names stands anywhere in the program."""
     return any(eqn.primitive.name in names or any(holds(sub, *names) for sub in inner(eqn)) for eqn in jaxpr.eqns)

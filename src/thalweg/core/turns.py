@@ -17,6 +17,7 @@ from jax.extend.core import jaxpr_as_fun
 
 from thalweg.core.average import Average
 from thalweg.core.iterate import Carry, advance, bind, start, strong
+from thalweg.core.jaxprs import live
 from thalweg.core.oracle import Oracle
 from thalweg.core.problem import Problem
 from thalweg.core.solver import Interruptible, Solver
@@ -200,6 +201,7 @@ def turns(one: Callable, lanes: Lane, capacity: int, enough: Any) -> tuple[Lane,
         return *jax.tree.leaves(after), row.numbers, closed
 
     jaxpr, shapes = jax.make_jaxpr(flat, return_shape=True)(jax.tree.leaves(lanes))  # traced once
+    again = jaxpr_as_fun(live(jaxpr))
     blank = [jnp.zeros((capacity, *shape.shape), shape.dtype) for shape in shapes[-2:]]
     phase = structure.unflatten(range(structure.num_leaves)).phase
 
@@ -209,7 +211,7 @@ def turns(one: Callable, lanes: Lane, capacity: int, enough: Any) -> tuple[Lane,
 
     def body(loop):
         i, leaves, written = loop
-        *leaves, row, closed = jaxpr_as_fun(jaxpr)(*leaves)
+        *leaves, row, closed = again(*leaves)
         new = [jax.lax.dynamic_update_index_in_dim(a, b, i, 0) for a, b in zip(written, (row, closed), strict=True)]
         return i + 1, leaves, new
 
