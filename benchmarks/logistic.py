@@ -21,6 +21,7 @@ import thalweg as tw
 TARGET = 0.5
 EXAMPLES, FEATURES, PENALTY, TOLERANCE = 50_000, 200, 1e-4, 1e-6
 METHODS = {"Newton": tw.Newton(), "L-BFGS": tw.LBFGS(), "Newton-CG": tw.NewtonCG(check=0.0)}
+METHODS["preconditioned L-BFGS"] = tw.PreconditionedLBFGS()
 PEERS = ("lbfgs", "newton-cg", "newton-cholesky")
 
 

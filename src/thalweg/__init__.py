@@ -101,6 +101,7 @@ from thalweg.solvers.descent.lbfgs import LBFGS
 from thalweg.solvers.descent.lbfgsb import LBFGSB
 from thalweg.solvers.descent.newton import Newton, SaddleFreeNewton
 from thalweg.solvers.descent.newton_cg import NewtonCG
+from thalweg.solvers.descent.preconditioned import PreconditionedLBFGS
 from thalweg.solvers.descent.steepest import Steepest, SteepestDescent
 from thalweg.solvers.descent.steepest import BarzilaiBorweinDescent, PolyakDescent
 from thalweg.solvers.finite_sum.svrg import SVRG
@@ -280,6 +281,7 @@ __all__ = [
     "PolyakRuppert",
     "PolyakStep",
     "Polynomial",
+    "PreconditionedLBFGS",
     "Problem",
     "problems",
     "Prodigy",

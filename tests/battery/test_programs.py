@@ -118,7 +118,8 @@ TRUSTING = ("trust_region", "least_squares")
 
 def changed_numbers(name: str) -> tw.Solver:
     """The method with every number but lengths changed, so much that it shows."""
-    searching = ("lbfgs", "lbfgsb", "bfgs", "newton", "saddle-free-newton", "newton-cg", "augmented-lagrangian")
+    searching = ("lbfgs", "lbfgsb", "preconditioned-lbfgs", "bfgs", "newton", "saddle-free-newton", "newton-cg")
+    searching += ("augmented-lagrangian",)
     # The full Gauss-Newton step passes unless nearly all of the fall that the slope promises is demanded.
     factors = dict.fromkeys(searching, 0.01) | {"conjugate-gradient": 0.45, "gauss-newton": 1.6}
     factor = factors.get(name, 0.45 if tw.METHODS[name].family in TRUSTING else 0.9)

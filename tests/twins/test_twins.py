@@ -165,6 +165,12 @@ OTHERS = {
     ),
     "levenberg-marquardt-numbers": ("levenberg-marquardt", "bard", tw.LevenbergMarquardt(True, 0.1, 2.0, 0.2)),
     "gauss-newton-numbers": ("gauss-newton", "beale-residuals", tw.GaussNewton(tw.Backtracking(0.3, 0.8))),
+    "preconditioned-lbfgs-whole": ("preconditioned-lbfgs", "logistic", tw.PreconditionedLBFGS(1000, 3)),
+    "preconditioned-lbfgs-numbers": (
+        "preconditioned-lbfgs",
+        "logistic",
+        tw.PreconditionedLBFGS(7, 2, 0.3, tw.StrongWolfe(slope=1e-2, curvature=0.05)),
+    ),
     "svrg-ragged-batches": ("svrg", "lasso", tw.SVRG(0.02, batch_size=7)),
     "svrg-inner-steps": ("svrg", "logistic", tw.SVRG(0.1, batch_size=3, inner_steps=5)),
     "projected-gradient-numbers": (
@@ -230,17 +236,24 @@ def oracles(problem: tw.Problem, solver: tw.Solver, compiled: Callable):
         value, grad = compiled(x)
         return float(value), np.array(grad)
 
+    second = jax.jit(lambda i, x: jax.hessian(problem.objective.at(i[None]).value)(x))
+
     def term(i, x):
         return np.asarray(one(i, x))
+
+    def curved(i, x):
+        return np.asarray(second(np.asarray(i, np.int32), x))
 
     def draws(t):
         """As `iterates` hands out the solver's keys."""
         key = jax.random.split(jax.random.fold_in(jax.random.key(0), t))[1]
-        return np.asarray(solver.draw(key, n))
+        drawing = solver.direction if isinstance(solver, tw.Descent) else solver
+        return np.asarray(drawing.draw(key, n))
 
-    term.n = n
+    term.n = curved.n = n
     return value_and_grad, {
         "term": term,
+        "curved": curved,
         "draws": draws,
         "prox": lambda x, s: np.asarray(problem.prox(x, jax.numpy.asarray(s))),
         "hvp": lambda x, v: np.asarray(product(x, v)),

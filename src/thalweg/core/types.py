@@ -29,6 +29,11 @@ class Evals(NamedTuple):
     examples: Any = 0
 
 
+def together(*parts: Evals) -> Evals:
+    """Counts added up."""
+    return Evals(*map(sum, zip(*parts, strict=True)))
+
+
 class Evaluation(NamedTuple):
     """The smooth part at one point: the point goes with its value, so that the two are never confused."""
 

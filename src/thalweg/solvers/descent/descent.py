@@ -11,7 +11,7 @@ from thalweg.core.problem import Problem
 from thalweg.core.solver import Solver
 from thalweg.core.status import Status
 from thalweg.core.tree import add, axpy, dot, max_abs, scaled, select, subtract
-from thalweg.core.types import Evaluation, Key, Params, Scalar, ScalarLike, Step, is_number, make_info, real
+from thalweg.core.types import Evaluation, Key, Params, Scalar, ScalarLike, Step, is_number, make_info, real, together
 from thalweg.line_search.protocol import Found, LineSearch, Phi, Ray, Resumable, held
 from thalweg.solvers.descent.direction import Direction, Heading, Taken
 
@@ -153,7 +153,7 @@ class Descent(Solver):
             optimality,
             problem.infeasibility(here.x),
             found.step,
-            evals=problem.evals(value=count, gradient=count, hvp=heading.hvps + found.hvps),
+            evals=together(problem.evals(value=count, gradient=count, hvp=heading.hvps + found.hvps), heading.sampled),
             status=verdict(ok | (optimality == 0), found.unbounded, state.failed | heading.plain),
             aux=here.aux,
             extra={"curvature": heading.curvature} if looks else None,

@@ -7,7 +7,7 @@ import equinox as eqx
 
 from thalweg.core.oracle import Oracle
 from thalweg.core.problem import Problem
-from thalweg.core.types import Evaluation, Key, Params, Scalar, ScalarLike, State
+from thalweg.core.types import Evals, Evaluation, Key, Params, Scalar, ScalarLike, State
 
 
 class Heading(NamedTuple):
@@ -20,7 +20,8 @@ class Heading(NamedTuple):
       there the slope alone may promise nothing.
     - `curvature`: the smallest Rayleigh quotient of the Hessian met at `x`, NaN where none was looked for at this
       step; the plain number NaN where none ever is. `negative`: whether it is below 0 beyond rounding.
-    - `evals`: evaluations of value and gradient, a linearisation included; `hvps`: Hessian-vector products.
+    - `evals`: evaluations of value and gradient, a linearisation included; `hvps`: Hessian-vector products; `sampled`:
+      what was evaluated on some of the examples only.
     """
 
     d: Params
@@ -33,6 +34,7 @@ class Heading(NamedTuple):
     negative: ScalarLike = False
     evals: ScalarLike = 0
     hvps: ScalarLike = 0
+    sampled: Evals = Evals()
 
 
 class Taken(NamedTuple):

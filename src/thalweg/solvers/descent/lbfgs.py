@@ -1,5 +1,6 @@
 """Limited-memory BFGS."""
 
+from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
 import jax
@@ -71,12 +72,17 @@ def no_pairs(memory: int, x: Params) -> Pairs:
 
 
 def inverse_times(pairs: Pairs, g: jax.Array) -> jax.Array:
-    """`H g`: the two loops over the pairs, all pairs of a loop at once."""
-    t, y, gamma, _ = pairs
+    """`H g`; before the first pair `g` with its largest entry scaled to 1."""
     peak = max_abs(g)
     first = 1 / jnp.where(peak > 0, peak, 1)
+    return two_loops(pairs, g, lambda q: jnp.where(pairs.gamma > 0, pairs.gamma, first) * q)
+
+
+def two_loops(pairs: Pairs, g: jax.Array, first: Callable[[jax.Array], jax.Array]) -> jax.Array:
+    """`H g` for the matrix built on `first`: the two loops over the pairs, all pairs of a loop at once."""
+    t, y, _, _ = pairs
     alpha = t @ g
-    r = jnp.where(gamma > 0, gamma, first) * (g - alpha @ y)
+    r = first(g - alpha @ y)
     return r + (alpha - y @ r) @ t
 
 

@@ -12,7 +12,7 @@ from thalweg.core.problem import Problem
 from thalweg.core.solver import Solver
 from thalweg.core.status import Status
 from thalweg.core.tree import add, common_dtype, max_abs, norm, select, subtract, unravel
-from thalweg.core.types import Evals, Key, Params, Scalar, ScalarLike, State, Step, make_info
+from thalweg.core.types import Key, Params, Scalar, ScalarLike, State, Step, make_info, together
 from thalweg.solvers.descent.truncated_cg import CG, beginning, is_negative, search
 from thalweg.solvers.trust_region.model import Local, QuadraticModel, TaylorModel, Trial
 from thalweg.solvers.trust_region.steihaug import SteihaugCG
@@ -121,7 +121,7 @@ class TrustRegion(Solver):
             here.value,
             optimality,
             step_size=radius,
-            evals=total(here.evals, trial.evals, problem.evals(hvp=here.product * plan.hvps)),
+            evals=together(here.evals, trial.evals, problem.evals(hvp=here.product * plan.hvps)),
             status=jnp.where(~taken & (optimality > 0) & short, Status.SEARCH_FAILED.value, Status.RUNNING.value),
             aux=here.aux,
             extra={"curvature": curvature} if self.model.true else None,
@@ -166,11 +166,6 @@ class TrustRegion(Solver):
 def cast(number: ScalarLike, like: jax.Array) -> jax.Array:
     """A hyperparameter in the dtype of the variables."""
     return jnp.asarray(number).astype(like.dtype)
-
-
-def total(*parts: Evals) -> Evals:
-    """Counts added up."""
-    return Evals(*map(sum, zip(*parts, strict=True)))
 
 
 def escape(grad: jax.Array, met: CG, radius: Scalar) -> Proposal:
