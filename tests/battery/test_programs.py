@@ -10,7 +10,9 @@ import pytest
 import thalweg as tw
 from tests.helpers import (
     EPS,
+    LATENT,
     ON_FUNCTIONS,
+    REPRESENTATIVE,
     ROWS,
     Counted,
     assert_close,
@@ -49,7 +51,7 @@ def test_chunks_never_change_a_number(name):
         assert_same_run(result, reference(name))
 
 
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("name", [*REPRESENTATIVE, *LATENT])
 def test_single_dispatch_takes_the_same_steps(name):
     single = tw.minimize(posed(name, quartic), STARTS[1], solver(name), stop=tw.Steps(STEPS), dispatch="single")
     chunked = reference(name)

@@ -26,12 +26,15 @@ from tests.helpers import (
 )
 from thalweg.core.fields import replace
 
-DTYPES = [jnp.float32, jnp.bfloat16, *([jnp.float64] if X64 else [])]
+DTYPES = [jnp.float32, jnp.bfloat16]
 WIDE = jnp.float64 if X64 else jnp.float32
 
 
 def dtypes_of(name: str) -> list:
-    """Rules are one piece of code for all dtypes (tested with two of them); the narrow one is where a rule is lost."""
+    """The others than float64, in which all else is tested.
+
+    Rules are one piece of code for all dtypes (tested with two of them); the narrow one is where a rule is lost.
+    """
     return DTYPES if name in REPRESENTATIVE or name not in ON_FUNCTIONS else [jnp.bfloat16]
 
 
