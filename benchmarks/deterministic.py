@@ -6,8 +6,8 @@ solved where f - f* <= 1e-6 |f*|, or f <= 1e-10 where f* = 0, for the least valu
 Work counts one for each evaluation of the value, with or without gradient, and for each Hessian-vector product, and
 n for a dense Hessian. Functions of JAX's packages report their own evaluations from the inside.
 
-Counting runs a process for each contender, two at a time; timing runs alone: the first call of a fresh process, and
-the calls after it, on three problems. `--out` keeps the counts, which `profiles.py` draws.
+Counting runs a process for each contender, two at a time; timing runs alone, in turns: the first call of a fresh
+process, and the calls after it, on three problems. `--out` keeps the counts, which `profiles.py` draws.
 """
 
 import argparse
@@ -28,9 +28,13 @@ TOLERANCE = 1e-8
 MOST = 3000
 """Steps."""
 TIMED = ("mgh-rosenbrock", "mgh-osborne-2", "mgh-chebyquad")
-WARM_CALLS = 30
+WARM_CALLS, ROUNDS = 30, 3
 EVALUATIONS_TARGET, COLD_AIM, WARM_TARGET = 1.1, 0.2, 0.5
 """Times SciPy's; seconds; milliseconds."""
+
+
+KEPT: dict[Any, Any] = {}
+"""What a careful user would make once: jitted functions, methods."""
 
 
 class Case(NamedTuple):
@@ -86,8 +90,10 @@ def thalweg(method: str) -> Callable[[Case, Record | None], Any]:
 
         import thalweg as tw
 
-        stop = tw.GradNorm(TOLERANCE) | tw.Steps(MOST)
-        result = tw.minimize(case.problem, case.x0, getattr(tw, method)(), stop=stop, on_failure="ignore")
+        if method not in KEPT:  # as the others keep theirs
+            KEPT[method] = getattr(tw, method)(), tw.GradNorm(TOLERANCE) | tw.Steps(MOST)
+        solver, stop = KEPT[method]
+        result = tw.minimize(case.problem, case.x0, solver, stop=stop, on_failure="ignore")
         if record is not None:
             spent = np.cumsum(result.trace.evals.gradient + result.trace.evals.hvp)
             record.values = list(result.trace.value)
@@ -125,9 +131,6 @@ def scipy(method: str, **options: Any) -> Callable[[Case, Record | None], Any]:
         return float(found.fun)
 
     return run
-
-
-KEPT: dict[Any, Any] = {}
 
 
 def compiled(fun: Callable) -> tuple[Callable, Callable]:
@@ -295,11 +298,23 @@ def ratio_to(theirs: dict, ours: dict) -> float:
     return statistics.median(ours[p]["work"] / theirs[p]["work"] for p in both)
 
 
+def clocked(names: list[str], problems: tuple[str, ...]) -> dict[str, tuple[float, float]]:
+    """Seconds of the first call and of later ones: medians over the problems of medians over the rounds."""
+    turns = [(p, n) for _ in range(ROUNDS) for p in problems for n in names]
+    took = [(turn, fresh(__file__, "--time", turn[1], turn[0])) for turn in turns]
+
+    def median(name: str, which: str) -> float:
+        each = [[t[which] for turn, t in took if turn == (p, name)] for p in problems]
+        return statistics.median(map(statistics.median, each)) if problems else math.nan
+
+    return {name: (median(name, "cold"), median(name, "warm")) for name in names}
+
+
 def main(names: list[str], out: str | None, timed: tuple[str, ...]) -> None:
     """Counts, then times, then the table."""
     with ThreadPoolExecutor(2) as pool:
         counts = dict(zip(names, pool.map(lambda name: fresh(__file__, "--count", name), names), strict=True))
-    times = {name: [fresh(__file__, "--time", name, problem) for problem in timed] for name in names}
+    times = clocked(names, timed)
     width = max(map(len, names))
     total = len(next(iter(counts.values())))
     print(f"\n{total} problems; work to the end as a ratio to SciPy's, where both solve; times on {', '.join(timed)}")
@@ -307,7 +322,7 @@ def main(names: list[str], out: str | None, timed: tuple[str, ...]) -> None:
     for name in names:
         solved = sum(row["solved"] for row in counts[name].values())
         pairs = [ratio_to(counts[rival], counts[name]) if rival in counts else math.nan for rival in SCIPY]
-        cold, warm = (statistics.median(t[k] for t in times[name]) if timed else math.nan for k in ("cold", "warm"))
+        cold, warm = times[name]
         print(f"  {name:{width}}  {solved:6d}  {pairs[0]:10.2f}  {pairs[1]:8.2f}  {cold:8.2f}  {1e3 * warm:9.2f}")
     for name, rival in RIVAL.items():
         if name in counts and rival in counts:
@@ -316,7 +331,7 @@ def main(names: list[str], out: str | None, timed: tuple[str, ...]) -> None:
             fail = [p for p, row in counts[name].items() if not row["solved"]]
             print(f"    not solved: {', '.join(fail) or 'none'}")
     if timed and "thalweg LBFGS" in times:
-        cold, warm = (statistics.median(t[k] for t in times["thalweg LBFGS"]) for k in ("cold", "warm"))
+        cold, warm = times["thalweg LBFGS"]
         print(
             f"  thalweg LBFGS, cold: {verdict(cold, COLD_AIM, ' s')}; warm: {verdict(1e3 * warm, WARM_TARGET, ' ms')}"
         )
