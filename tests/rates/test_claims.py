@@ -188,7 +188,7 @@ def test_polyak_steps_never_leave_a_minimiser():
 
 @pytest.mark.parametrize("method", [tw.TrustRegion(), tw.NewtonCG()], ids=["trust-region", "newton-cg"])
 def test_truncated_newton_steps_are_of_order_three_halves(method):
-    """The forcing term min(1/2, sqrt|g|): near the minimum |g_next| / |g|^(3/2) neither grows nor vanishes."""
+    """The forcing term min(1/10, sqrt|g|): near the minimum |g_next| / |g|^(3/2) neither grows nor vanishes."""
     a = np.logspace(0, 3, 50)
 
     def convex(x):

@@ -43,6 +43,8 @@ def test_products_with_the_hessian_are_counted(x0, monkeypatch):
 
 CASES = {name: make() for name, make in ZOO.items() if name in tw.METHODS["trust-region"].solves}
 CASES |= {"rosenbrock-10": rosenbrock(10)}
+BESIDE = {"rosenbrock-10": 3.986579112347138}
+"""A second minimum, near (-1, 1, ..., 1): which of the two is reached is chance."""
 
 
 @pytest.mark.skipif(not X64, reason="SciPy computes in float64")
@@ -63,7 +65,7 @@ def test_no_more_work_than_scipys_trust_ncg(name):
     ours = tw.minimize(known.problem, known.x0, tw.TrustRegion(check=0.0), stop=tw.GradNorm(1e-8) | tw.Steps(1000))
     assert theirs.success
     assert ours.status is tw.Status.CONVERGED
-    assert ours.value <= theirs.fun + 1e-14
+    assert ours.value <= theirs.fun + 1e-14 or ours.value == pytest.approx(BESIDE.get(name), rel=1e-12)
     assert ours.steps <= 1.5 * theirs.nit + 1
     assert np.sum(ours.trace.evals.hvp[:-1]) <= theirs.nhev  # the step from the minimum only certifies it
 

@@ -42,7 +42,7 @@ ROWS = (
         family="descent",
         example=lambda problem: NewtonCG(),
         solves=SMOOTH,
-        claim=Superlinear(of="value", on="quadratic"),
+        claim=Superlinear(of="value", on="quadratic", by=0.6),
         cost="1 gradient and value a trial step and 1 more, Hessian-vector products as conjugate gradients need them",
         memory="n, and 5n inside a step",
         twin="tests.twins.newton_cg",

@@ -25,7 +25,7 @@ class NewtonCGDirection(Direction):
 
     needs: ClassVar[frozenset[Oracle]] = frozenset({Oracle.HVP})
     takes: ClassVar[frozenset[Oracle]] = frozenset()
-    forcing: float = real_field(0.5)
+    forcing: float = real_field(0.1)
     max_iterations: int = static_field(200)
     longest: float = real_field(10.0)
     check: float = real_field(1e-2)
@@ -74,7 +74,7 @@ class NewtonCGDirection(Direction):
 
 def NewtonCG(
     search: LineSearch = StrongWolfe(),
-    forcing: float = 0.5,
+    forcing: float = 0.1,
     max_iterations: int = 200,
     longest: float = 10.0,
     *,

@@ -33,5 +33,5 @@ def LevenbergMarquardt(
     **References** Levenberg 1944, doi:10.1090/qam/10666; Marquardt 1963, doi:10.1137/0111030; Moré 1978,
     doi:10.1007/BFb0067700.
     """
-    subproblem = ExactStep() if dense else SteihaugCG(forcing=0.1)
+    subproblem = ExactStep() if dense else SteihaugCG()
     return TrustRegion(subproblem, radius, max_radius, accept, model=GaussNewtonModel(scaled=dense))

@@ -32,7 +32,7 @@ class SteihaugCG(Subproblem):
     """
 
     spectral: ClassVar[bool] = False
-    forcing: float = real_field(0.5)
+    forcing: float = real_field(0.1)
     max_iterations: int = static_field(200)
 
     def __check_init__(self):
