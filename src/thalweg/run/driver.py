@@ -348,7 +348,7 @@ class Run:
             return
         excess = float(violation[row]) if isinstance(violation, np.ndarray) else violation
         order = rank(float(value[row]), excess, allowed(value))
-        if self.lowest is None or order < self.lowest.rank:
+        if self.lowest is None or order <= self.lowest.rank:
             self.lowest = Lowest(order, segment.step + row, segment)
 
     def best(self) -> Point:

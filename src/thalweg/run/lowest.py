@@ -20,16 +20,19 @@ class Lowest(NamedTuple):
 
 
 def lowest(value: np.ndarray, infeasibility: np.ndarray | float) -> int | None:
-    """The row of lowest rank: a feasible point's where there is one; None without a finite value."""
+    """The row of lowest rank: a feasible point's where there is one; None without a finite value.
+
+    The last of equals: at the end of a run its point is at hand, an earlier one would have to be computed again.
+    """
     if not isinstance(infeasibility, np.ndarray) and infeasibility == 0:
-        row = int(np.argmin(np.where(np.isfinite(value), value, np.inf))) if len(value) else 0
+        row = len(value) - 1 - int(np.argmin(np.where(np.isfinite(value), value, np.inf)[::-1])) if len(value) else 0
         return row if len(value) and np.isfinite(value[row]) else None
     violation = np.broadcast_to(infeasibility, value.shape)
     rows = np.flatnonzero(np.isfinite(value) & ~np.isnan(violation))
     if not len(rows):
         return None
     excess = np.where(violation > allowed(value), violation, 0.0)
-    return int(rows[np.lexsort((value[rows], excess[rows]))[0]])
+    return int(rows[np.lexsort((-rows, value[rows], excess[rows]))[0]])
 
 
 def rank(value: float, violation: float, most: float) -> tuple[float, float]:
