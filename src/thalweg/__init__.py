@@ -93,7 +93,7 @@ from thalweg.solvers.blackbox.moves import BitFlip, GaussianMove, Move, TwoOpt
 from thalweg.solvers.composite.fista import FISTA
 from thalweg.solvers.constrained.augmented_lagrangian import AugmentedLagrangian
 from thalweg.solvers.constrained.projected_gradient import ProjectedGradient
-from thalweg.solvers.descent.conjugate_gradient import ConjugateDirection, ConjugateGradient
+from thalweg.solvers.descent.conjugate_gradient import ConjugateGradientDirection, ConjugateGradient
 from thalweg.solvers.descent.descent import Descent
 from thalweg.solvers.descent.direction import Direction, Heading, Taken
 from thalweg.solvers.descent.bfgs import BFGS
@@ -180,7 +180,7 @@ __all__ = [
     "change",
     "Clip",
     "CompactState",
-    "ConjugateDirection",
+    "ConjugateGradientDirection",
     "ConjugateGradient",
     "Constant",
     "Cosine",

@@ -78,7 +78,7 @@ def test_a_flat_sample_gives_a_step_of_length_one():
 
 
 def test_bad_input_is_one_sentence():
-    with pytest.raises(ValueError, match=r"PreconditionedDirection\(examples=0\)"):
+    with pytest.raises(ValueError, match=r"PreconditionedLBFGS\(examples=0\)"):
         tw.PreconditionedLBFGS(0)
     with pytest.raises(ValueError, match=r"floor=1\.5"):
         tw.PreconditionedLBFGS(floor=1.5)

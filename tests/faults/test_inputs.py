@@ -37,7 +37,7 @@ def refuse(error, match, call):
         (lambda: tw.Adam(b2=-0.1), r"b2 must be in \[0, 1\)"),
         (lambda: tw.Adam(eps=-1e-8), "eps must be"),
         (lambda: tw.Adam(b1=jnp.asarray([0.9, 1.0])), "b1"),
-        (lambda: tw.LBFGS(memory=0), r"memory=0.*whole number >= 1"),
+        (lambda: tw.LBFGS(memory=0), r"LBFGS\(memory=0\).*whole number >= 1"),
         (lambda: tw.LBFGS(memory=2.5), "memory=2.5"),
         (lambda: tw.Steps(0), "count=0"),
         (lambda: tw.Steps(-3), "count=-3"),
@@ -62,6 +62,25 @@ def refuse(error, match, call):
 )
 def test_hyperparameters_out_of_range(make, match):
     refuse((ValueError, TypeError), match, make)
+
+
+def on_data(x, batch, weight):
+    """A loss with a parameter too many."""
+    return weight * jnp.sum(x * batch)
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda: tw.minimize(lambda x, b: jnp.sum(x * b), jnp.ones(2)), r"called as <lambda>\(x\).*'b'.*data="),
+        (lambda: tw.Problem(bowl, np.ones((3, 2))), r"bowl\(x\) is called as bowl\(x, batch\).*no more"),
+        (lambda: tw.Problem(on_data, np.ones((3, 2))), r"on_data\(x, batch\).*'weight'"),
+        (lambda: tw.Problem(tw.LeastSquares(lambda p, t: p * t)), r"called as <lambda>\(x\).*'t'"),
+        (lambda: tw.Problem(lambda: 0.0), r"<lambda>\(\) is called as <lambda>\(x\)"),
+    ],
+)
+def test_a_loss_that_takes_other_arguments(make, match):
+    refuse(TypeError, match, make)
 
 
 def test_a_sweep_of_valid_values_is_accepted():

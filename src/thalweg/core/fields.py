@@ -56,8 +56,9 @@ def replace(module: Any, **changes: Any) -> Any:
 
 
 def fail(owner: Any, name: str, value: Any, demand: str) -> None:
-    """Raises the one sentence."""
-    raise ValueError(f"{type(owner).__name__}({name}={value!r}): {name} must be {demand}.")
+    """Raises the one sentence. The field of `LBFGSDirection` is the user's argument of `LBFGS`."""
+    method = type(owner).__name__.removesuffix("Direction")
+    raise ValueError(f"{method}({name}={value!r}): {name} must be {demand}.")
 
 
 def check_real(owner: Any, name: str, low: float, high: float, demand: str, *, open_low=False, open_high=False) -> None:

@@ -78,12 +78,25 @@ def evaluate_call(call: Callable, x: Params) -> Evaluation:
     return Evaluation(x, value, grad, model_state, aux)
 
 
-def takes_key(fun: Callable) -> bool:
-    """Whether `fun` names a parameter `key` (the loss is then random, dropout for instance)."""
+def takes_key(fun: Callable, arguments: tuple[str, ...]) -> bool:
+    """Whether `fun` names a parameter `key` (it is then random, dropout for instance).
+
+    Refuses one that cannot be called with `arguments`, which stand for what it is given.
+    """
     try:
-        return "key" in inspect.signature(fun).parameters
-    except (TypeError, ValueError):
+        signature = inspect.signature(fun)
+    except (TypeError, ValueError):  # of a built-in nothing is known
         return False
+    key = {"key": None} if "key" in signature.parameters else {}
+    try:
+        signature.bind(*arguments, **key)
+    except TypeError as error:
+        name, given = name_of(fun), ", ".join(arguments)
+        cure = "with data it gets the variables and a batch, no more and no less"
+        if "batch" not in arguments:
+            cure = f"Problem({name}, data=...) adds a batch of data, and lambda x: {name}(x, ...) binds constants"
+        raise TypeError(f"{name}{signature} is called as {name}({given}): {error}; {cure}.") from None
+    return bool(key)
 
 
 class Function(Objective):

@@ -236,10 +236,16 @@ def judged(problem: Problem, x: Params, here: Local, y: Multipliers, near: float
     inequality = lines(names("inequality", problem.inequality, tree), here.inequality, y.inequality, on)
     # What stationarity leaves of the Lagrangian's gradient at a bound is the bound's multiplier.
     bounds = lines(
-        [f"{n} lower" for n in frozen_names], -here.lower, np.maximum(lagrangian, 0), low & ~(high & (lagrangian < 0))
+        [f"{n} lower" for n in frozen_names],
+        0 - here.lower,
+        np.maximum(lagrangian, 0),
+        low & ~(high & (lagrangian < 0)),
     )
     bounds += lines(
-        [f"{n} upper" for n in frozen_names], -here.upper, np.maximum(-lagrangian, 0), high & ~(low & (lagrangian >= 0))
+        [f"{n} upper" for n in frozen_names],
+        0 - here.upper,
+        np.maximum(-lagrangian, 0),
+        high & ~(low & (lagrangian >= 0)),
     )
     bounds = tuple(line for line in bounds if line.active)
     eye = np.eye(here.x.size)[low | high]

@@ -24,7 +24,7 @@ class Conjugate(NamedTuple):
     promise: Scalar
 
 
-class ConjugateDirection(Direction):
+class ConjugateGradientDirection(Direction):
     r"""\(d_{t+1} = -g_{t+1} + \beta_t d_t\), divided by the largest entry of \(g_{t+1}\).
 
     The division changes no path, because a search only sees \(s\,d\); it keeps products of gradients in range. The
@@ -101,4 +101,4 @@ def ConjugateGradient(
     doi:10.1137/120898097; Polak & Ribière 1969, doi:10.1051/m2an/196903R100351; PR+: Gilbert & Nocedal 1992,
     doi:10.1137/0802003.
     """
-    return Descent(ConjugateDirection(formula, truncation), search)
+    return Descent(ConjugateGradientDirection(formula, truncation), search)

@@ -27,7 +27,7 @@ class Preconditioned(NamedTuple):
     root: jax.Array
 
 
-class PreconditionedDirection(Direction):
+class PreconditionedLBFGSDirection(Direction):
     r"""\(d = -H\nabla f(x)\) with the first matrix \(\gamma P^{-1}\) in place of \(\gamma I\).
 
     For the fields see `PreconditionedLBFGS`.
@@ -119,4 +119,4 @@ def PreconditionedLBFGS(
     **References** Byrd, Chin, Neveitt & Nocedal 2011, doi:10.1137/10079923X (there by conjugate gradients); Liu &
     Nocedal 1989, doi:10.1007/BF01589116.
     """
-    return Descent(PreconditionedDirection(examples, memory, floor), search)
+    return Descent(PreconditionedLBFGSDirection(examples, memory, floor), search)
