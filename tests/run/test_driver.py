@@ -8,6 +8,7 @@ import pytest
 import thalweg as tw
 from tests.helpers import tol
 from thalweg.problems import least_squares, rosenbrock
+from thalweg.run import chunks
 
 A = np.array([1.0, 10.0])
 X0 = np.array([3.0, -2.0])
@@ -224,3 +225,18 @@ def test_a_run_can_continue_under_another_stop_rule():
 def test_a_state_of_another_run_is_refused(state, error):
     with pytest.raises(error, match="state="):
         tw.minimize(bowl, start(), tw.Adam(0.3), stop=tw.Steps(4), state=state())
+
+
+@pytest.mark.parametrize("dispatch", [None, "single"])
+def test_the_time_to_trace_is_no_time_of_running(monkeypatch, dispatch):
+    """A clock that only the tracing of the loss moves on: every pass over it takes a minute."""
+    now = [0.0]
+    monkeypatch.setattr(chunks.time, "perf_counter", lambda: now[0])
+
+    def slow_to_trace(x):
+        now[0] += 60.0
+        return jnp.sum((x - 1) ** 2)
+
+    result = tw.minimize(slow_to_trace, np.zeros(2), tw.SGD(0.1), stop=tw.Steps(20), dispatch=dispatch)
+    assert result.seconds.compile >= 60.0
+    assert result.seconds.run == 0.0

@@ -208,7 +208,7 @@ class Engine:
         fresh, now = np.asarray(at.carry is None), (self.blank() if at.carry is None else at.carry)
         room = self.capacity if at.stack is None else rows_in(at.stack)
         rest = (at.origin, at.stack, now._replace(host=at.host))
-        call = self.programs.call(chunk, at.task, (*rest, fresh, np.asarray(limit, np.int32), room), room)
+        call = self.called(chunk, at.task, (*rest, fresh, np.asarray(limit, np.int32), room), room)
         if call.program.fresh:  # compile by a call of no steps, so that compiling and running are timed apart
             self.timed(call.program, call.arguments(*rest, np.asarray(False), np.asarray(0, np.int32)))
         after, rows = call.program.call(call.arguments(*rest, fresh, np.asarray(limit, np.int32)))
@@ -217,6 +217,14 @@ class Engine:
         data, counted = np.asarray(rows.data), np.asarray(rows.counts)
         after, counted = guarded(after, counted)
         return after, replace(rows, data=data, counts=counted)
+
+    def called(self, function: Callable, task: Task, rest: tuple, room: Any) -> Call:
+        """The program of a function; what choosing its options takes, a trace of the step, counts as compiling."""
+        began = time.perf_counter()
+        call = self.programs.call(function, task, rest, room)
+        if call.program.fresh:
+            self.compile_seconds += time.perf_counter() - began
+        return call
 
     def timed(self, found: Program, dynamic: list[Any]) -> Any:
         """Calls a program; a first call counts as compiling."""
@@ -241,7 +249,7 @@ class Engine:
                 None if at.stack is None else jax.tree.map(lambda b, i=i: b[i], at.stack),
             )
             room = (short, None if at.stack is None else examples_in(rest[2]))
-            call = self.programs.call(single, task, (*rest, short), room)
+            call = self.called(single, task, (*rest, short), room)
             now, row = self.timed(call.program, call.arguments(*rest))
             if meanwhile is not None:
                 meanwhile()
