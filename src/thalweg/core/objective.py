@@ -78,25 +78,12 @@ def evaluate_call(call: Callable, x: Params) -> Evaluation:
     return Evaluation(x, value, grad, model_state, aux)
 
 
-def takes_key(fun: Callable, arguments: tuple[str, ...]) -> bool:
-    """Whether `fun` names a parameter `key` (it is then random, dropout for instance).
-
-    Refuses one that cannot be called with `arguments`, which stand for what it is given.
-    """
+def takes_key(fun: Callable) -> bool:
+    """Whether `fun` names a parameter `key` (the loss is then random, dropout for instance)."""
     try:
-        signature = inspect.signature(fun)
-    except (TypeError, ValueError):  # of a built-in nothing is known
+        return "key" in inspect.signature(fun).parameters
+    except (TypeError, ValueError):
         return False
-    key = {"key": None} if "key" in signature.parameters else {}
-    try:
-        signature.bind(*arguments, **key)
-    except TypeError as error:
-        name, given = name_of(fun), ", ".join(arguments)
-        cure = "with data it gets the variables and a batch, no more and no less"
-        if "batch" not in arguments:
-            cure = f"Problem({name}, data=...) adds a batch of data, and lambda x: {name}(x, ...) binds constants"
-        raise TypeError(f"{name}{signature} is called as {name}({given}): {error}; {cure}.") from None
-    return bool(key)
 
 
 class Function(Objective):
@@ -256,6 +243,25 @@ class Latent(Objective):
         log_likelihood, statistics = self.model.expect(rejoin(x, self.frozen), self.data)
         after = split(self.model.maximize(statistics))[0]
         return -log_likelihood, jax.tree.map(lambda new, old: new.astype(old.dtype), after, x)
+
+
+def check_call(objective: Function | LeastSquares, data: Any) -> None:
+    """Refuses a function that takes other arguments than it gets: the variables, a model state, a batch of `data`."""
+    fun = objective.fun if isinstance(objective, Function) else objective.residuals
+    stateful, keyed = isinstance(objective, Function) and objective.stateful, takes_key(fun)
+    names = ["x", *["model_state"] * stateful, *["batch"] * (data is not None)]
+    try:
+        signature = inspect.signature(fun)
+    except (TypeError, ValueError):  # of a built-in nothing is known
+        return
+    try:
+        signature.bind(*names, **({"key": None} if keyed else {}))
+    except TypeError as error:
+        name = name_of(fun)
+        cure = "with data it gets the variables and a batch, no more and no less"
+        if data is None:
+            cure = f"Problem({name}, data=...) adds a batch of data, and lambda x: {name}(x, ...) binds constants"
+        raise TypeError(f"{name}{signature} is called as {name}({', '.join(names)}): {error}; {cure}.") from None
 
 
 def name_of(fun: Callable) -> str:

@@ -191,10 +191,7 @@ def all_offers(smooth: frozenset[Oracle], floating: bool, parts: tuple[Oracle | 
 def as_objective(objective: Any, data: Any, stateful: bool, has_aux: bool) -> Objective:
     """The objective form that fits what the user gave."""
     if isinstance(objective, (LeastSquares, Latent)):
-        objective = objective if data is None else replace(objective, data=data)
-        if isinstance(objective, LeastSquares):
-            takes_key(objective.residuals, ("x",) if objective.data is None else ("x", "batch"))
-        return objective
+        return objective if data is None else replace(objective, data=data)
     if isinstance(objective, Objective):
         return objective
     if isinstance(objective, LatentModel):
@@ -203,8 +200,7 @@ def as_objective(objective: Any, data: Any, stateful: bool, has_aux: bool) -> Ob
         return Latent(model=objective, data=data)
     if not callable(objective):
         raise TypeError(f"Problem(objective={objective!r}): give a function of x, or of (params, batch) with data.")
-    keyed = takes_key(objective, ("x", *["model_state"] * stateful, *["batch"] * (data is not None)))
-    return Function(fun=objective, data=data, stateful=stateful, has_aux=has_aux, keyed=keyed)
+    return Function(fun=objective, data=data, stateful=stateful, has_aux=has_aux, keyed=takes_key(objective))
 
 
 def maximized(objective: Objective) -> Objective:

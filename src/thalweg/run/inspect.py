@@ -9,7 +9,7 @@ from jax.tree_util import tree_leaves_with_path
 
 from thalweg.core.fields import is_tracer
 from thalweg.core.jaxprs import holds
-from thalweg.core.objective import name_of
+from thalweg.core.objective import Function, LeastSquares, check_call, name_of
 from thalweg.core.problem import Problem
 from thalweg.core.types import Params
 from thalweg.core.variables import leaf_name
@@ -37,6 +37,8 @@ def inspect(problem: Problem, x: Params, data: Any) -> Facts:
     objective = problem.objective
     fun = getattr(objective, "fun", None)
     name = name_of(fun) if fun is not None else type(objective).__name__
+    if isinstance(objective, Function | LeastSquares):
+        check_call(objective, data)
 
     def value(x, data):
         return objective.on(data, jax.random.key(0), objective.model_state).value(x)
