@@ -9,6 +9,7 @@ import thalweg as tw
 from tests.helpers import tol
 from thalweg.problems import least_squares, rosenbrock
 from thalweg.run import chunks
+from thalweg.run.lowest import lowest
 
 A = np.array([1.0, 10.0])
 X0 = np.array([3.0, -2.0])
@@ -225,6 +226,15 @@ def test_a_run_can_continue_under_another_stop_rule():
 def test_a_state_of_another_run_is_refused(state, error):
     with pytest.raises(error, match="state="):
         tw.minimize(bowl, start(), tw.Adam(0.3), stop=tw.Steps(4), state=state())
+
+
+def test_of_equally_low_points_the_last_is_the_best():
+    value = np.array([3.0, 1.0, 1.0, np.nan, 2.0])
+    assert lowest(value, 0.0) == 2
+    assert lowest(value, np.array([0.0, 0.0, 0.0, 0.0, 0.0])) == 2
+    assert lowest(value, np.array([0.0, 0.0, 1.0, 0.0, 0.0])) == 1
+    assert lowest(np.array([np.nan]), 0.0) is None
+    assert lowest(np.array([]), 0.0) is None
 
 
 @pytest.mark.parametrize("dispatch", [None, "single"])

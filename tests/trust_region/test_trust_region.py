@@ -65,7 +65,7 @@ def test_no_more_work_than_scipys_trust_ncg(name):
     ours = tw.minimize(known.problem, known.x0, tw.TrustRegion(check=0.0), stop=tw.GradNorm(1e-8) | tw.Steps(1000))
     assert theirs.success
     assert ours.status is tw.Status.CONVERGED
-    assert ours.value <= theirs.fun + 1e-14 or ours.value == pytest.approx(BESIDE.get(name), rel=1e-12)
+    assert ours.value <= theirs.fun + 1e-14 or abs(ours.value - BESIDE.get(name, np.inf)) <= 4e-12
     assert ours.steps <= 1.5 * theirs.nit + 1
     assert np.sum(ours.trace.evals.hvp[:-1]) <= theirs.nhev  # the step from the minimum only certifies it
 

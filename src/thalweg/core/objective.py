@@ -247,8 +247,9 @@ class Latent(Objective):
 
 def check_call(objective: Function | LeastSquares, data: Any) -> None:
     """Refuses a function that takes other arguments than it gets: the variables, a model state, a batch of `data`."""
-    fun = objective.fun if isinstance(objective, Function) else objective.residuals
-    stateful, keyed = isinstance(objective, Function) and objective.stateful, takes_key(fun)
+    is_loss = isinstance(objective, Function)
+    fun = objective.fun if is_loss else objective.residuals
+    stateful, keyed = (objective.stateful, objective.keyed) if is_loss else (False, False)
     names = ["x", *["model_state"] * stateful, *["batch"] * (data is not None)]
     try:
         signature = inspect.signature(fun)

@@ -234,7 +234,7 @@ def judged(problem: Problem, x: Params, here: Local, y: Multipliers, near: float
     tree, frozen_names = rejoin(x, problem.objective.frozen), entry_names(x)
     equality = lines(names("equality", problem.equality, tree), here.equality, y.equality, np.ones(m, bool))
     inequality = lines(names("inequality", problem.inequality, tree), here.inequality, y.inequality, on)
-    # What stationarity leaves of the Lagrangian's gradient at a bound is the bound's multiplier.
+    # What stationarity leaves of the Lagrangian's gradient at a bound is the bound's multiplier. (0 - 0 is not -0.)
     bounds = lines(
         [f"{n} lower" for n in frozen_names],
         0 - here.lower,

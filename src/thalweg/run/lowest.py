@@ -25,8 +25,10 @@ def lowest(value: np.ndarray, infeasibility: np.ndarray | float) -> int | None:
     The last of equals: at the end of a run its point is at hand, an earlier one would have to be computed again.
     """
     if not isinstance(infeasibility, np.ndarray) and infeasibility == 0:
-        row = len(value) - 1 - int(np.argmin(np.where(np.isfinite(value), value, np.inf)[::-1])) if len(value) else 0
-        return row if len(value) and np.isfinite(value[row]) else None
+        if not len(value):
+            return None
+        row = len(value) - 1 - int(np.argmin(np.where(np.isfinite(value), value, np.inf)[::-1]))
+        return row if np.isfinite(value[row]) else None
     violation = np.broadcast_to(infeasibility, value.shape)
     rows = np.flatnonzero(np.isfinite(value) & ~np.isnan(violation))
     if not len(rows):
