@@ -25,7 +25,7 @@ from thalweg.core.status import Status
 from thalweg.core.trace import Trace
 from thalweg.core.variables import split
 from thalweg.run.result import MinimizeError, MinimizeWarning, Result
-from thalweg.run.results import BatchResult
+from thalweg.run.many.batch_result import BatchResult
 from thalweg.core.average import EMA, SWA, Average, PolyakRuppert
 
 # Rules and schedules
@@ -129,9 +129,9 @@ from thalweg.core.stop import Epochs, Evaluations, GradNorm, Never, Patience, Se
 from thalweg.core.stop import ValueChange
 
 # While it runs
-from thalweg.run.callbacks import Event, Every
-from thalweg.run.history import History
-from thalweg.run.progress import Progress
+from thalweg.run.observe.callbacks import Event, Every
+from thalweg.run.observe.history import History
+from thalweg.run.observe.progress import Progress
 
 # What is true at a point
 from thalweg.core.kkt import Multipliers

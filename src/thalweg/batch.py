@@ -18,14 +18,14 @@ from thalweg.core.stop import Stop
 from thalweg.core.types import Params
 from thalweg.core.variables import check_start, is_array, is_numeric, leaf_name, rejoin, split
 from thalweg.minimize import Request, planned
-from thalweg.run.cautions import within
-from thalweg.run.chunks import Engine, Origin
-from thalweg.run.inspect import UNDER_TRANSFORM
-from thalweg.run.lanes import ends_of
+from thalweg.run.explain.cautions import within
+from thalweg.run.engine import Engine, Origin
+from thalweg.run.loss_facts import UNDER_TRANSFORM
+from thalweg.run.many.restarts import ends_of
 from thalweg.run.launch import Options, Plan, look, programs_of
-from thalweg.run.pool import Pool, Runs
+from thalweg.run.many.pool import Pool, Runs
 from thalweg.run.result import MinimizeError, Seconds
-from thalweg.run.results import BatchResult, points, total
+from thalweg.run.many.batch_result import BatchResult, points, total
 from thalweg.run.warn import warn
 
 

@@ -32,9 +32,9 @@ from thalweg.core.stop import Epochs, GradNorm, Steps, Stop
 from thalweg.core.types import Params, widest
 from thalweg.core.variables import check_start, is_inexact, short, split
 from thalweg.registry import METHODS
-from thalweg.run.callbacks import Callback
-from thalweg.run.cautions import precision, warn_of_tolerance, within
-from thalweg.run.inspect import UNDER_TRANSFORM
+from thalweg.run.observe.callbacks import Callback
+from thalweg.run.explain.cautions import precision, warn_of_tolerance, within
+from thalweg.run.loss_facts import UNDER_TRANSFORM
 from thalweg.run.launch import Choice, Options, Plan, epoch_length, launch, make_plan
 from thalweg.run.result import MinimizeError, Result
 from thalweg.run.warn import warn

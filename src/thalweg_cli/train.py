@@ -13,8 +13,8 @@ import jax
 
 from thalweg.minimize import minimize
 from thalweg.run.files import write_text
-from thalweg.run.history import History, write_history
-from thalweg.run.progress import Progress
+from thalweg.run.observe.history import History, write_history
+from thalweg.run.observe.progress import Progress
 from thalweg.run.result import Result
 from thalweg_cli import folder
 from thalweg_cli.errors import Misuse, blame

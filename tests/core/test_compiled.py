@@ -12,7 +12,7 @@ import pytest
 import thalweg as tw
 from tests.helpers import compilations
 from thalweg.core import compiled
-from thalweg.run.inspect import inspect
+from thalweg.run.loss_facts import inspect
 
 
 def test_a_program_is_found_by_structure_and_shape_not_by_value():

@@ -7,7 +7,7 @@ import pytest
 
 import thalweg as tw
 from tests.helpers import EPS, X64
-from thalweg.run.pool import WIDTH, width
+from thalweg.run.many.pool import WIDTH, width
 
 FLOAT = np.float64 if X64 else np.float32
 RANDOM = np.random.default_rng(7)

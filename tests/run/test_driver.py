@@ -8,8 +8,8 @@ import pytest
 import thalweg as tw
 from tests.helpers import tol
 from thalweg.problems import least_squares, rosenbrock
-from thalweg.run import chunks
-from thalweg.run.lowest import lowest
+from thalweg.run import engine
+from thalweg.run.ledger import lowest
 
 A = np.array([1.0, 10.0])
 X0 = np.array([3.0, -2.0])
@@ -241,7 +241,7 @@ def test_of_equally_low_points_the_last_is_the_best():
 def test_the_time_to_trace_is_no_time_of_running(monkeypatch, dispatch):
     """A clock that only the tracing of the loss moves on: every pass over it takes a minute."""
     now = [0.0]
-    monkeypatch.setattr(chunks.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(engine.time, "perf_counter", lambda: now[0])
 
     def slow_to_trace(x):
         now[0] += 60.0

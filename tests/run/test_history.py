@@ -11,8 +11,8 @@ import pytest
 
 import thalweg as tw
 from tests.run.test_driver import bowl, start
-from thalweg.run.history import write_history
-from thalweg.run.table import Table
+from thalweg.run.observe.history import write_history
+from thalweg.run.observe.table import Table
 
 METHOD = tw.SGD(0.05)
 

@@ -9,8 +9,8 @@ import pytest
 import thalweg as tw
 from tests.run.test_driver import bowl, start
 from thalweg.core.trace import Trace
-from thalweg.run import progress
-from thalweg.run.progress import Pace, Progress, clock, fit
+from thalweg.run.observe import progress
+from thalweg.run.observe.progress import Pace, Progress, clock, fit
 
 EMPTY = np.empty(0)
 

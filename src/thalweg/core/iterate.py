@@ -19,7 +19,7 @@ from jax.extend.core import jaxpr_as_fun
 from thalweg.core.average import Average, Averaging
 from thalweg.core.batches import Batches, examples_in
 from thalweg.core.jaxprs import live
-from thalweg.core.loops import while_loop
+from thalweg.core.packed_loop import while_loop
 from thalweg.core.optimality import residual
 from thalweg.core.problem import Problem
 from thalweg.core.solver import Solver

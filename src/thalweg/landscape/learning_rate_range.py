@@ -17,7 +17,7 @@ from thalweg.core.solver import Solver
 from thalweg.core.stop import Steps
 from thalweg.core.types import Params, Scalar, real
 from thalweg.minimize import minimize
-from thalweg.run.callbacks import Event, Every
+from thalweg.run.observe.callbacks import Event, Every
 from thalweg.schedules import Schedule
 
 FEWEST = 20

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 
 from thalweg.core.fields import check_count, check_real, real_field, static_field
-from thalweg.core.loops import while_loop
+from thalweg.core.packed_loop import while_loop
 from thalweg.core.tree import select
 from thalweg.core.types import Evaluation, Scalar, ScalarLike, State
 from thalweg.line_search.protocol import Found, LineSearch, Phi, Ray, noise

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import equinox as eqx
 import jax.numpy as jnp
 
-from thalweg.core.loops import while_loop
+from thalweg.core.packed_loop import while_loop
 from thalweg.core.tree import select
 from thalweg.core.types import Evaluation, Scalar, ScalarLike, State
 

@@ -19,13 +19,13 @@ from thalweg.core.stop import Host, Stop, fired, make_host
 from thalweg.core.trace import Trace, column, no_rows, tail, unpack
 from thalweg.core.types import Params
 from thalweg.core.variables import rejoin
-from thalweg.run.calendar import Position
-from thalweg.run.callbacks import Callback, Event, Observer, Watch
-from thalweg.run.chunks import Engine, Origin, Rows, Segment, Task
-from thalweg.run.feed import Feed
+from thalweg.run.periods import Position
+from thalweg.run.observe.callbacks import Callback, Event, Observer, Watch
+from thalweg.run.engine import Engine, Origin, Rows, Segment, Task
+from thalweg.run.prefetch import Feed
 from thalweg.run.interrupt import interruptible
-from thalweg.run.lowest import Lowest, allowed, lowest, rank
-from thalweg.run.messages import first_bad
+from thalweg.run.ledger import Lowest, allowed, lowest, rank
+from thalweg.run.explain.messages import first_bad
 from thalweg.run.outcome import Outcome, is_at_point, running
 from thalweg.run.recovery import Poisoned, Recovery, dropped, failed, lost_step, replay
 from thalweg.run.result import Point

@@ -22,19 +22,19 @@ from thalweg.core.stop import Epochs, Never, Steps, Stop
 from thalweg.core.trace import Layout, Trace, unpack
 from thalweg.core.types import Evals, Params, real
 from thalweg.core.variables import short
-from thalweg.run.calendar import EpochLength, period
-from thalweg.run.callbacks import Callback, Watch, observe
-from thalweg.run.chunks import Engine, Origin, Programs, Task
+from thalweg.run.periods import EpochLength, period
+from thalweg.run.observe.callbacks import Callback, Watch, observe
+from thalweg.run.engine import Engine, Origin, Programs, Task
 from thalweg.run.driver import Run
-from thalweg.run.feed import REREAD, Feed
-from thalweg.run.inspect import Facts, inspect
-from thalweg.run.lanes import run_restarts
-from thalweg.run.messages import Lost, advice, falls_steadily, message
+from thalweg.run.prefetch import REREAD, Feed
+from thalweg.run.loss_facts import Facts, inspect
+from thalweg.run.many.restarts import run_restarts
+from thalweg.run.explain.messages import Lost, advice, falls_steadily, message
 from thalweg.run.outcome import Outcome, running
 from thalweg.run.recovery import Recovery
 from thalweg.run.result import Later, Restarts, Result, Seconds, Words
 from thalweg.run.validation import BLOCK, Validator
-from thalweg.run.violations import in_words, lost_constraints, violations
+from thalweg.run.explain.violations import in_words, lost_constraints, violations
 
 VALIDATE_EVERY = 10
 """Steps between validations on whole data."""

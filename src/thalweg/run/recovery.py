@@ -16,7 +16,7 @@ from thalweg.core.status import Status
 from thalweg.core.stop import Stop, View
 from thalweg.core.tree import is_key
 from thalweg.core.types import Evals, State, make_info
-from thalweg.run.chunks import Engine, Rows, Segment
+from thalweg.run.engine import Engine, Rows, Segment
 
 MOST_SKIPS = 10
 """Steps in a row that may be dropped: more are no accident."""

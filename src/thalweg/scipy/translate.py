@@ -12,8 +12,8 @@ from thalweg.core.bounds import Bounds
 from thalweg.core.fields import static_field
 from thalweg.core.objective import name_of
 from thalweg.core.variables import hold, release
-from thalweg.run.cautions import precision
-from thalweg.run.inspect import traced
+from thalweg.run.explain.cautions import precision
+from thalweg.run.loss_facts import traced
 
 TREES = "x0 must be one array, as SciPy's is; for other trees there is tw.minimize"
 

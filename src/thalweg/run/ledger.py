@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from thalweg.run.chunks import Segment
+from thalweg.run.engine import Segment
 from thalweg.run.result import Point
 
 FEASIBLE = 1e-6

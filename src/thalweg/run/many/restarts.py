@@ -13,11 +13,11 @@ from thalweg.core.stop import Stop, fired
 from thalweg.core.trace import Trace, unpack
 from thalweg.core.tree import is_key
 from thalweg.core.types import Params
-from thalweg.run.chunks import Origin, Task
+from thalweg.run.engine import Origin, Task
 from thalweg.run.driver import Run
-from thalweg.run.lowest import Lowest
+from thalweg.run.ledger import Lowest
 from thalweg.run.outcome import is_at_point
-from thalweg.run.pool import Ended, Pool, Runs
+from thalweg.run.many.pool import Ended, Pool, Runs
 from thalweg.run.result import Point, Restarts
 
 

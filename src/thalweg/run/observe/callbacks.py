@@ -9,7 +9,7 @@ from thalweg.core.solver import Solver
 from thalweg.core.stop import Epochs, Seconds, Steps
 from thalweg.core.trace import Trace
 from thalweg.core.types import Params
-from thalweg.run.calendar import EpochLength, Period, Position, period
+from thalweg.run.periods import EpochLength, Period, Position, period
 from thalweg.run.result import Validation
 from thalweg.run.validation import Validator
 

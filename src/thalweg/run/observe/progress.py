@@ -10,7 +10,7 @@ import numpy as np
 
 from thalweg.core.stop import Seconds
 from thalweg.core.trace import Trace
-from thalweg.run.callbacks import Event
+from thalweg.run.observe.callbacks import Event
 
 REFRESH = 0.1
 """Seconds between two updates of the numbers."""

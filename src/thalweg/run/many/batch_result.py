@@ -15,12 +15,12 @@ from thalweg.core.stop import Stop
 from thalweg.core.trace import Trace
 from thalweg.core.types import Evals, Params
 from thalweg.core.variables import rejoin
-from thalweg.run.lanes import Ends, lane_of, rule_of
-from thalweg.run.messages import Lost, first_bad, message
+from thalweg.run.many.restarts import Ends, lane_of, rule_of
+from thalweg.run.explain.messages import Lost, first_bad, message
 from thalweg.run.outcome import is_at_point
-from thalweg.run.pool import Ended
+from thalweg.run.many.pool import Ended
 from thalweg.run.result import FEW, Seconds, count, duration, plural
-from thalweg.run.violations import in_words, violations
+from thalweg.run.explain.violations import in_words, violations
 
 
 class Solved(NamedTuple):

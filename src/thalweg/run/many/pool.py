@@ -20,9 +20,9 @@ from thalweg.core.iterate import Carry
 from thalweg.core.stop import Host, make_host
 from thalweg.core.trace import Layout
 from thalweg.core.tree import gather, is_key, select
-from thalweg.core.turns import Best, Case, Lane, Phase, begin, turn, turns
+from thalweg.core.lanes import Best, Case, Lane, Phase, begin, turn, turns
 from thalweg.core.types import Params
-from thalweg.run.chunks import Task, zero
+from thalweg.run.engine import Task, zero
 
 WIDTH = 256
 """Most lanes on a CPU."""

@@ -7,10 +7,10 @@ import numpy as np
 from jax.tree_util import tree_leaves_with_path
 
 from thalweg.core.variables import leaf_name
-from thalweg.run.callbacks import Event
-from thalweg.run.claim import Claim
+from thalweg.run.observe.callbacks import Event
+from thalweg.run.observe.lock import Claim
 from thalweg.run.result import Result
-from thalweg.run.table import STEP, Columns, Row, Table, check_path
+from thalweg.run.observe.table import STEP, Columns, Row, Table, check_path
 
 DIGITS = 6
 """Decimals of an epoch."""

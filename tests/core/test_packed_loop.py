@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.helpers import assert_same
-from thalweg.core.loops import Packing, while_loop
+from thalweg.core.packed_loop import Packing, while_loop
 
 
 class State(NamedTuple):
