@@ -8,24 +8,26 @@ import jax
 import numpy as np
 from jax.tree_util import tree_leaves_with_path
 
-from thalweg.checks import check_options
+from thalweg.checks import check_request
+from thalweg.core.duration import resolve
 from thalweg.core.fields import is_tracer, replace
+from thalweg.core.first_order import as_solver
 from thalweg.core.oracle import Oracle
 from thalweg.core.problem import Problem
 from thalweg.core.solver import Solver
 from thalweg.core.status import Status
 from thalweg.core.stop import Stop
-from thalweg.core.types import Params
+from thalweg.core.types import Params, widest
 from thalweg.core.variables import check_start, is_array, is_numeric, leaf_name, rejoin, split
-from thalweg.minimize import Request, planned
+from thalweg.minimize import as_problem, planned
 from thalweg.run.explain.cautions import within
-from thalweg.run.engine import Engine, Origin
+from thalweg.run.launch import engine_for
 from thalweg.run.loss_facts import UNDER_TRANSFORM
-from thalweg.run.many.restarts import ends_of
-from thalweg.run.launch import Options, Plan, look, programs_of
+from thalweg.run.many.batch_result import BatchResult
+from thalweg.run.many.ends import evals_of_runs, returned_points, run_ends
 from thalweg.run.many.pool import Pool, Runs
+from thalweg.run.plan import Plan, Request
 from thalweg.run.result import MinimizeError, Seconds
-from thalweg.run.many.batch_result import BatchResult, points, total
 from thalweg.run.warn import warn
 
 
@@ -36,58 +38,100 @@ def minimize_batch(
     *,
     data: Any = None,
     stop: Stop | None = None,
-    seed: int = 0,
+    seed: Any = 0,
     on_failure: str = "warn",
 ) -> BatchResult:
     """Minimise from many starts, or minimise many problems, in one call. Every run ends by itself.
 
     - `problem`: a `Problem`, or a plain function: `f(x)`, or `f(x, data)` where each run has data of its own.
     - `starts`: a tree in which every variable has a leading axis of runs; all other leaves are shared.
-    - `method`, `stop`: as in `minimize`, the same for all runs.
+    - `method`, `stop`: as in `minimize`, the same for all runs; but a number of the method may be an array with one
+      entry for each run, e.g. `tw.Adam(jnp.logspace(-4, -1, 16))`: so a sweep of learning rates is a batch of runs.
     - `data`: a tree in which every array has the leading axis too: run `i` minimises on `data[i]`. The problem's own
       data are shared by all runs.
-    - `seed`: run `i` of a random method uses `fold_in(seed, i)`.
+    - `seed`: run `i` of a random method uses `fold_in(seed, i)`; of an array of seeds its own, as `minimize` would.
     - `on_failure`: what to do if any run failed: `"warn"`, `"raise"` or `"ignore"`.
 
     Whole data only, without callbacks or validation. The runs share one compiled program of at most 256 lanes (on a
     CPU), whatever their number; a run that ends makes room for the next.
     """
     began = time.perf_counter()
-    check_options(Options(seed=seed), on_failure)
-    problem = problem if isinstance(problem, Problem) else Problem(problem)
+    stacked, frozen, number = stacked_start(starts, method)
+    method, numbers = first_numbers(method, number)
+    own_seeds = np.ndim(seed) > 0
+    seeds = checked_seeds(seed, number) if own_seeds else seed
+    request = Request(method, stop, seed=0 if own_seeds else seed)
+    check_request(request, on_failure)
+    problem = as_problem(problem, None)
     refuse_parts(problem)
-    stacked, frozen, number = variables(starts, method)
     if any(is_tracer(leaf) for leaf in jax.tree.leaves((problem, data))):
         raise TypeError(UNDER_TRANSFORM)
     data = checked_data(data, number)
     problem = problem if data is None else with_data(problem, jax.tree.map(lambda leaf: leaf[0], data))
     x = jax.tree.map(lambda leaf: leaf[0], stacked)
-    plan = planned(Request(problem, method, stop, None, Options(seed=seed)), x, frozen)
-    stacked = within(problem, stacked, "some starts lie")
-    seeded = np.asarray(seed, np.uint32)
-    look(plan.task, x, Engine(programs_of(plan, Origin(seeded, x), None)))
-    runs = Runs(plan.task, seeded, jax.tree.map(np.asarray, stacked), data, number, plan.length.steps)
-    return report(solved(runs, plan, began), on_failure)
+    plan = planned(problem, x, frozen, request)
+    engine_for(plan, x, request)
+    stacked = jax.tree.map(np.asarray, within(problem, stacked, "some starts lie"))
+    seeds = np.asarray(seeds, np.uint32)
+    runs = Runs(plan.task, seeds, stacked, number, data, own_numbers(numbers, plan), plan.epoch.steps)
+    return report_batch(solved(runs, plan, began), on_failure)
+
+
+def first_numbers(method: Any, number: int) -> tuple[Any, Any]:
+    """The method of the first run, and the method as given where its numbers have a leading axis of runs, else None."""
+    given = as_solver(method)
+    if not isinstance(given, Solver):
+        return method, None
+    leaves = tree_leaves_with_path(given)
+    wrong = next((pair for pair in leaves if np.ndim(pair[1]) and np.shape(pair[1])[0] != number), None)
+    if wrong is not None:
+        name = leaf_name(wrong[0])
+        raise ValueError(
+            f"method: {name} has shape {np.shape(wrong[1])} and there are {number} starts: give one number for "
+            "all runs, or an array with one for each."
+        )
+    if not any(np.ndim(leaf) for _, leaf in leaves):
+        return method, None
+    return jax.tree.map(lambda leaf: float(leaf[0]) if np.ndim(leaf) == 1 else leaf, given), given
+
+
+def own_numbers(given: Any, plan: Plan) -> tuple[Any, ...]:
+    """The numbers of the solver that each run has for itself, in the order of the solver's leaves; None for others."""
+    if given is None:
+        return ()
+    leaves = jax.tree.leaves(resolve(given, plan.epoch.steps, plan.cadence.length))
+    return tuple(np.asarray(leaf, widest()) if np.ndim(leaf) else None for leaf in leaves)
+
+
+def checked_seeds(seeds: Any, number: int) -> np.ndarray:
+    """One seed for each run."""
+    seeds = np.asarray(seeds)
+    if seeds.shape != (number,) or not np.issubdtype(seeds.dtype, np.integer) or seeds.min() < 0:
+        raise ValueError(
+            f"seed has shape {seeds.shape} and dtype {seeds.dtype}, and there are {number} starts: give one whole "
+            "number >= 0 for all runs, or an array with one for each."
+        )
+    return seeds
 
 
 def solved(runs: Runs, plan: Plan, began: float) -> BatchResult:
     """All runs, and what is known of them."""
     ended = Pool(runs).run()
-    ends, compiling = ends_of(ended, runs.task.stop), ended.compile_seconds
-    limited = (ends.status == Status.STEP_LIMIT) & plan.choice.default_limit
+    ends, compiling = run_ends(ended, runs.task.stop), ended.compile_seconds
+    limited = (ends.status == Status.STEP_LIMIT) & plan.default_limit
     return BatchResult(
-        x=rejoin(points(ended, ends), plan.frozen),
+        x=rejoin(returned_points(ended, ends), plan.frozen),
         value=plan.problem.sign * ends.values,
         optimality=ends.trace.optimality[ends.row],
         infeasibility=ends.trace.infeasibility[ends.row],
         status=ends.status,
         ok=~ends.lost & ~limited,
         steps=ends.steps,
-        evals=total(ended, ends),
+        evals=evals_of_runs(ended, ends),
         seconds=Seconds(compiling, max(time.perf_counter() - began - compiling, 0.0)),
         method=runs.task.solver,
-        name=plan.choice.name(),
-        reason=plan.choice.reason,
+        name=plan.name(),
+        reason=plan.reason,
         maximize=plan.problem.sign < 0,
         problem=runs.task.problem,
         frozen=plan.frozen,
@@ -107,7 +151,7 @@ def refuse_parts(problem: Problem) -> None:
         raise ValueError("minimize_batch: validation goes with one run; leave validation=None, or call tw.minimize.")
 
 
-def variables(starts: Params, method: Any) -> tuple[Params, Any, int]:
+def stacked_start(starts: Params, method: Any) -> tuple[Params, Any, int]:
     """The stacked variables, what is held fixed, and the number of runs."""
     if any(is_tracer(leaf) for leaf in jax.tree.leaves(starts)):
         raise TypeError(UNDER_TRANSFORM)
@@ -151,7 +195,7 @@ def with_data(problem: Problem, data: Any) -> Problem:
     return replace(problem, objective=objective.on(data, None, objective.model_state))
 
 
-def report(result: BatchResult, on_failure: str) -> BatchResult:
+def report_batch(result: BatchResult, on_failure: str) -> BatchResult:
     """The result, with its failures said as the user asked."""
     failed = np.flatnonzero(~result.ok)
     if on_failure == "ignore" or not len(failed):

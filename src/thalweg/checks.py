@@ -15,7 +15,7 @@ from thalweg.core.stop import Epochs, GradNorm, Patience, StepNorm, Stop, rules_
 from thalweg.core.types import Params
 from thalweg.core.variables import short
 from thalweg.registry import METHODS, fits, fitting
-from thalweg.run.launch import Options
+from thalweg.run.plan import Request
 from thalweg.solvers.trust_region.trust_region import TrustRegion
 from thalweg.suggest import candidates
 
@@ -127,7 +127,7 @@ def unmeasured(problem: Problem) -> bool:
     return problem.stream is not None and problem.stream.steps_per_epoch is None
 
 
-def check_options(options: Options, on_failure: str) -> None:
+def check_request(request: Request, on_failure: str) -> None:
     """Refuses options out of range."""
     choices = {
         "keep": ("last", "best"),
@@ -135,37 +135,37 @@ def check_options(options: Options, on_failure: str) -> None:
         "on_nonfinite": ("stop", "skip", "rollback"),
     }
     for name, allowed in choices.items():
-        if getattr(options, name) not in allowed:
-            raise ValueError(f"{name}={getattr(options, name)!r}: choose one of {', '.join(map(repr, allowed))}.")
-    check_average(options.average)
+        if getattr(request, name) not in allowed:
+            raise ValueError(f"{name}={getattr(request, name)!r}: choose one of {', '.join(map(repr, allowed))}.")
+    check_average(request.average)
     if on_failure not in ("warn", "raise", "ignore"):
         raise ValueError(f"on_failure={on_failure!r}: choose one of 'warn', 'raise', 'ignore'.")
     for name, low, high in (("restarts", 1, None), ("chunk", 1, None), ("seed", 0, 2**32 - 1)):
-        value = getattr(options, name)
+        value = getattr(request, name)
         if name == "chunk" and value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, int) or value < low or (high and value > high):
             demand = f"a whole number >= {low}" + (f" and <= {high}" if high else "")
             raise ValueError(f"{name}={value!r}: {name} must be {demand}.")
-    if not isinstance(options.spread, (int, float)) or not options.spread > 0:
-        raise ValueError(f"spread={options.spread!r}: spread must be a number > 0.")
+    if not isinstance(request.spread, (int, float)) or not request.spread > 0:
+        raise ValueError(f"spread={request.spread!r}: spread must be a number > 0.")
 
 
-def check_together(problem: Problem, x: Params, offers: frozenset[Oracle], options: Options) -> None:
+def check_together(problem: Problem, x: Params, offers: frozenset[Oracle], request: Request) -> None:
     """Refuses combinations that mean nothing."""
     if problem.bounds is not None:
         problem.bounds.check(x)
-    watched = {"callbacks": options.callbacks or None, "state": options.state, "validation": problem.validation}
-    watched |= {"batch_size": options.batches, "a stream": problem.stream}
+    watched = {"callbacks": request.callbacks or None, "state": request.state, "validation": problem.validation}
+    watched |= {"batch_size": request.batches, "a stream": problem.stream}
     for name, value in watched.items():
-        if options.restarts > 1 and value is not None:
-            raise ValueError(f"restarts={options.restarts} runs many starts at once: {name} goes with restarts=1.")
-    if options.on_nonfinite != "stop" and Oracle.WHOLE in offers:
+        if request.restarts > 1 and value is not None:
+            raise ValueError(f"restarts={request.restarts} runs many starts at once: {name} goes with restarts=1.")
+    if request.on_nonfinite != "stop" and Oracle.WHOLE in offers:
         raise ValueError(
-            f"on_nonfinite={options.on_nonfinite!r}: on whole data the same step would fail again; use it with "
+            f"on_nonfinite={request.on_nonfinite!r}: on whole data the same step would fail again; use it with "
             "batch_size= or a random loss."
         )
-    if options.keep == "best" and Oracle.BATCHES in offers and problem.validation is None:
+    if request.keep == "best" and Oracle.BATCHES in offers and problem.validation is None:
         raise ValueError(
             "keep='best' on batches compares validation values: pass Problem(..., validation=(X, y)), or keep='last'."
         )

@@ -3,7 +3,7 @@
 import difflib
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -12,14 +12,14 @@ from thalweg.checks import (
     MEASURABLE,
     check_fit,
     check_measured,
-    check_options,
+    check_request,
     check_stop,
     check_together,
     method_name,
 )
 from thalweg.core.average import Average
 from thalweg.core.batches import Batches
-from thalweg.core.compiled import Recent, is_hashable, program
+from thalweg.core.compiled import Recent, is_hashable, placement, program
 from thalweg.core.duration import length, resolve
 from thalweg.core.fields import is_tracer
 from thalweg.core.first_order import as_solver
@@ -32,10 +32,12 @@ from thalweg.core.stop import Epochs, GradNorm, Steps, Stop
 from thalweg.core.types import Params, widest
 from thalweg.core.variables import check_start, is_inexact, short, split
 from thalweg.registry import METHODS
-from thalweg.run.observe.callbacks import Callback
 from thalweg.run.explain.cautions import precision, warn_of_tolerance, within
+from thalweg.run.launch import launch
 from thalweg.run.loss_facts import UNDER_TRANSFORM
-from thalweg.run.launch import Choice, Options, Plan, epoch_length, launch, make_plan
+from thalweg.run.observe.callbacks import Callback
+from thalweg.run.plan import Plan, Request, cadence, epoch_length
+from thalweg.run.programs import Task
 from thalweg.run.result import MinimizeError, Result
 from thalweg.run.warn import warn
 from thalweg.suggest import choose
@@ -110,48 +112,65 @@ def minimize(
     """
     batches = None if batch_size is None else Batches(checked_size(batch_size), last, shuffle)
     watching = (validate_every, tuple(callbacks), chunk, dispatch, on_nonfinite, average)
-    options = Options(batches, keep, restarts, spread, seed, state, *watching)
-    check_options(options, on_failure)
-    problem = problem if isinstance(problem, Problem) else of_function(problem)
-    x0 = own_start(problem, method, batches, seed) if x0 is None else x0
-    x, frozen = variables(x0, method)
-    plan = planned(Request(problem, method, stop, model_state, options), x, frozen)
-    x = within(problem, x)
-    return report(launch(plan, x, options._replace(average=plan.task.average)), on_failure)
+    request = Request(method, stop, model_state, batches, keep, restarts, spread, seed, state, *watching)
+    check_request(request, on_failure)
+    problem = as_problem(problem, batches)
+    x, frozen = start_of(problem, x0, request)
+    plan = planned(problem, x, frozen, request)
+    return report(launch(plan, within(problem, x), request), on_failure)
 
 
-class Request(NamedTuple):
-    """What the user asked for, but for the start."""
-
-    problem: Problem
-    method: Any
-    stop: Stop | None
-    model_state: Any
-    options: Options
-
-
-def of_function(fun: Any) -> Problem:
-    """The problem of a plain function, the same one at every call."""
-    try:
-        return _problems.get(fun, lambda: Problem(fun))
-    except TypeError:  # it cannot be hashed, or is no function
-        return Problem(fun)
+def as_problem(problem: Any, batches: Batches | None) -> Problem:
+    """The problem as every step will see it: of a plain function the same one at every call, of batches in batches."""
+    if not isinstance(problem, Problem):
+        try:
+            problem = _problems.get(problem, lambda: Problem(problem))
+        except TypeError:  # it cannot be hashed, or is no function
+            problem = Problem(problem)
+    return problem if batches is None else in_batches(problem, batches)
 
 
-def planned(request: Request, x: Params, frozen: Any) -> Plan:
+def start_of(problem: Problem, x0: Any, request: Request) -> tuple[Params, Any]:
+    """The variables at the start, and what is held fixed; a latent-variable model draws its own where none is given."""
+    if x0 is None:
+        x0 = drawn_start(problem, request)
+    leaves = jax.tree.leaves(x0)
+    if any(is_tracer(leaf) for leaf in leaves):
+        raise TypeError(UNDER_TRANSFORM)
+    floating = bool(leaves) and all(is_inexact(leaf) for leaf in leaves)
+    integers = not floating and isinstance(request.method, Solver) and Oracle.GRADIENT not in request.method.needs
+    return split(check_start(x0, integers), integers)
+
+
+def drawn_start(problem: Problem, request: Request) -> Params:
+    """The start that a latent-variable model draws."""
+    if not isinstance(problem.objective, Latent):
+        raise TypeError("minimize(problem, x0): x0 is missing; only a latent-variable model draws its own start.")
+    offers = problem.offers(())
+    check_fit(problem, offers, resolve_method(offers, (), request.method)[0], request.batches)
+    found, dynamic = program(draw_start, problem.objective, np.uint32(request.seed))
+    return found.call(dynamic)
+
+
+def draw_start(objective: Latent, seed: Any) -> Params:
+    """A random start: one program, because the many small operations of a model's `init` compile one by one."""
+    return objective.draw(jax.random.key(seed))
+
+
+def planned(problem: Problem, x: Params, frozen: Any, request: Request) -> Plan:
     """The plan of a request; the same one where everything but the numbers of `x` is the same."""
-    _, method, stop, model_state, options = request
-    alike = options._replace(seed=0, state=options.state is not None, callbacks=(bool(options.callbacks),))
-    shapes = tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(x))
-    parts = tuple(map(statics, (method, stop, frozen)))
+    asked = request._replace(method=None, stop=None, model_state=None)
+    alike = asked._replace(seed=0, state=request.state is not None, callbacks=(bool(request.callbacks),))
+    shapes = tuple((leaf.shape, leaf.dtype, placement(leaf)) for leaf in jax.tree.leaves(x))
+    parts = tuple(map(statics, (request.method, request.stop, frozen)))
     key = (parts, jax.tree.structure(x), shapes, alike, widest())
-    if model_state is None and is_hashable(key):
-        return plans_of(request.problem).get(key, lambda: resolved(request, x, frozen))
-    return resolved(request, x, frozen)  # an array in the method, or beside the variables: nothing to compare by
+    if request.model_state is None and is_hashable(key):
+        return plans_of(problem).get(key, lambda: make_plan(problem, x, frozen, request))
+    return make_plan(problem, x, frozen, request)  # an array in the method, or beside the variables: no key
 
 
 def plans_of(problem: Problem) -> Recent:
-    """The plans made for a problem, kept with it: a cache of ours would keep its data alive."""
+    """What was made of a problem, kept with it: a cache of ours would keep its data alive."""
     if "_plans" not in vars(problem):
         object.__setattr__(problem, "_plans", Recent(PLANS))
     return vars(problem)["_plans"]
@@ -163,27 +182,34 @@ def statics(tree: Any) -> Any:
     return structure, tuple((type(leaf), leaf) for leaf in leaves)
 
 
-def resolved(request: Request, x: Params, frozen: Any) -> Plan:
+def make_plan(problem: Problem, x: Params, frozen: Any, request: Request) -> Plan:
     """The method, the stop rule and the problem as they will run; one sentence where they do not go together."""
-    problem, method, stop, model_state, options = request
     if any(is_tracer(leaf) for leaf in jax.tree.leaves(problem)):
         raise TypeError(UNDER_TRANSFORM)
-    batches = options.batches
-    problem = problem if batches is None else in_batches(problem, batches)
-    offers = problem.offers(x)
-    solver, reason = resolve_method(offers, x, method)
+    batches, stop, offers = request.batches, request.stop, problem.offers(x)
+    solver, reason = resolve_method(offers, x, request.method)
     check_fit(problem, offers, solver, batches)
-    check_together(problem, x, offers, options)
-    problem = with_model_state(problem, model_state)
+    check_together(problem, x, offers, request)
+    problem = with_model_state(problem, request.model_state)
     rule = default_rule(offers, x, solver) if stop is None else stop
     check_stop(problem, offers, rule)
     check_measured(rule, solver, offers)
     warn_of_tolerance(rule, x)
-    per_epoch = epoch_length(problem, solver, batches).steps
-    solver = resolve(solver, per_epoch, length(rule, per_epoch))
-    options = options._replace(average=resolve(options.average, per_epoch, None))
-    choice = Choice(lambda: method_name(solver), reason, default_limit=stop is None and rule is not WALK)
-    return make_plan(problem, solver, rule, frozen, options, choice)
+    epoch = epoch_length(problem, solver, batches)
+    solver = resolve(solver, epoch.steps, length(rule, epoch.steps))
+    average = resolve(request.average, epoch.steps, None)
+    return Plan(
+        problem=problem,
+        task=Task(problem.training(frozen), solver, rule, batches, average),
+        frozen=frozen,
+        name=lambda: method_name(solver),
+        reason=reason,
+        default_limit=stop is None and rule is not WALK,
+        whole=problem.whole,
+        epoch=epoch,
+        cadence=cadence(problem, rule, epoch, request),
+        programs=[],
+    )
 
 
 def checked_size(batch_size: Any) -> int:
@@ -206,33 +232,7 @@ def in_batches(problem: Problem, batches: Batches) -> Problem:
         raise ValueError(f"batch_size={size}: the value of {kind} is not a mean over examples; leave batch_size=None.")
     if size > examples:
         raise ValueError(f"batch_size={size} is more than the {examples} examples; leave batch_size=None for all.")
-    return problem.in_batches()
-
-
-def own_start(problem: Problem, method: Any, batches: Batches | None, seed: int) -> Params:
-    """The start that a latent-variable model draws."""
-    if not isinstance(problem.objective, Latent):
-        raise TypeError("minimize(problem, x0): x0 is missing; only a latent-variable model draws its own start.")
-    problem = problem if batches is None else in_batches(problem, batches)
-    offers = problem.offers(())
-    check_fit(problem, offers, resolve_method(offers, (), method)[0], batches)
-    found, dynamic = program(drawn, problem.objective, np.uint32(seed))
-    return found.call(dynamic)
-
-
-def variables(x0: Any, method: Any) -> tuple[Params, Any]:
-    """The variables and what is held fixed."""
-    leaves = jax.tree.leaves(x0)
-    if any(is_tracer(leaf) for leaf in leaves):
-        raise TypeError(UNDER_TRANSFORM)
-    floating = bool(leaves) and all(is_inexact(leaf) for leaf in leaves)
-    integers = not floating and isinstance(method, Solver) and Oracle.GRADIENT not in method.needs
-    return split(check_start(x0, integers), integers)
-
-
-def drawn(objective: Latent, seed: Any) -> Params:
-    """A random start: one program, because the many small operations of a model's `init` compile one by one."""
-    return objective.draw(jax.random.key(seed))
+    return plans_of(problem).get("in batches", problem.in_batches)  # one object, whose plans are found again
 
 
 def resolve_method(offers: frozenset[Oracle], x: Params, method: Any) -> tuple[Solver, str | None]:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from thalweg.checks import check_fit, check_measured, check_stop
 from thalweg.core.duration import length, resolve
-from thalweg.core.iterate import advance, start
+from thalweg.core.iterate import iterate_to_end, start
 from thalweg.core.nonsmooth import Zero
 from thalweg.core.objective import Latent
 from thalweg.core.optimality import optimality
@@ -17,11 +17,11 @@ from thalweg.core.problem import Problem
 from thalweg.core.solver import Solver
 from thalweg.core.status import Status
 from thalweg.core.stop import GradNorm, Steps, Stop
-from thalweg.core.tree import add, common_dtype, norm, ravel, scaled, subtract, unravel
+from thalweg.core.tree import add, common_dtype, norm, ravel, scaled, select, subtract, unravel
 from thalweg.core.types import Params, Scalar, real
 from thalweg.core.variables import is_inexact, rejoin, short, split
 from thalweg.minimize import DEFAULT_STEPS, resolve_method
-from thalweg.run.launch import epoch_length
+from thalweg.run.plan import epoch_length
 
 AIM = 2 / 3
 """The run goes on to `eps**AIM`: an error of the point is an error of the derivatives."""
@@ -76,10 +76,10 @@ def solution(
         return ravel(mapping(problem, unravel(z, x)))
 
     def solve(_, z: jax.Array) -> tuple[jax.Array, Scalar]:
-        found, status = run(problem, solver, rule, unravel(z, x))
-        solved = optimality(problem, found) <= enough
-        solved = solved if tolerance is not None else solved | (status == Status.CONVERGED.value)
-        return jnp.where(solved, ravel(found), jnp.nan), real(status)  # an integer has no tangent
+        found, status = solved(problem, solver, rule, unravel(z, x))
+        accurate = optimality(problem, found) <= enough
+        accurate = accurate if tolerance is not None else accurate | (status == Status.CONVERGED.value)
+        return jnp.where(accurate, ravel(found), jnp.nan), real(status)  # an integer has no tangent
 
     symmetric = isinstance(problem.nonsmooth, Zero) and problem.bounds is None
     linear = conjugate_gradients if symmetric else eliminate
@@ -118,18 +118,12 @@ def mapping(problem: Problem, x: Params) -> Params:
     return subtract(x, problem.prox(add(x, scaled(-1.0, grad)), jnp.ones((), common_dtype(x))))
 
 
-def run(problem: Problem, solver: Solver, stop: Stop, x: Params) -> tuple[Params, Scalar]:
+def solved(problem: Problem, solver: Solver, stop: Stop, x: Params) -> tuple[Params, Scalar]:
     """The point that the run returns, and its status."""
     x = x if problem.bounds is None else problem.bounds.project(x)
     key = jax.random.key(0)
-    carry = start(problem, solver, x, stop, key)
-    carry = jax.lax.while_loop(
-        lambda carry: carry.status == Status.RUNNING.value,
-        lambda carry: advance(problem, solver, stop, key, carry)[0],
-        carry,
-    )
-    at_point = carry.status == Status.CONVERGED.value
-    return jax.tree.map(lambda a, b: jnp.where(at_point, a, b), carry.point, carry.state.x), carry.status
+    carry = iterate_to_end(problem, solver, start(problem, solver, x, stop, key), stop, key)
+    return select(carry.status == Status.CONVERGED.value, carry.point, carry.state.x), carry.status
 
 
 def conjugate_gradients(product: Callable, y: jax.Array) -> jax.Array:

@@ -7,7 +7,7 @@ import pytest
 
 import thalweg as tw
 from tests.helpers import EPS, X64
-from thalweg.run.many.pool import WIDTH, width
+from thalweg.run.many.pool import LANES_ON_CPU, lanes_for
 
 FLOAT = np.float64 if X64 else np.float32
 RANDOM = np.random.default_rng(7)
@@ -57,14 +57,14 @@ def test_runs_end_at_their_own_steps_and_in_order():
 
 
 def test_more_runs_than_lanes_share_one_program():
-    number = 2 * WIDTH + 3
+    number = 2 * LANES_ON_CPU + 3
     centres = np.linspace(-3, 3, number, dtype=FLOAT)[:, None]
     result = tw.minimize_batch(distance, np.zeros((number, 1), FLOAT), tw.LBFGS(), data=centres)
     np.testing.assert_allclose(result.x, centres, atol=1e-3)
-    assert (width(1), width(3), width(number)) == (1, 4, WIDTH)
+    assert (lanes_for(1), lanes_for(3), lanes_for(number)) == (1, 4, LANES_ON_CPU)
     assert (
         tw.minimize_batch(
-            distance, np.zeros((5 * WIDTH, 1), FLOAT), tw.LBFGS(), data=np.tile(centres[:5], (WIDTH, 1))
+            distance, np.zeros((5 * LANES_ON_CPU, 1), FLOAT), tw.LBFGS(), data=np.tile(centres[:5], (LANES_ON_CPU, 1))
         ).seconds.compile
         == 0
     )

@@ -7,9 +7,11 @@ import pytest
 
 import thalweg as tw
 from tests.helpers import tol
+from thalweg.core.trace import Layout
 from thalweg.problems import least_squares, rosenbrock
 from thalweg.run import engine
-from thalweg.run.ledger import lowest
+from thalweg.run.ledger import Ledger
+from thalweg.run.result import Point
 
 A = np.array([1.0, 10.0])
 X0 = np.array([3.0, -2.0])
@@ -228,13 +230,21 @@ def test_a_state_of_another_run_is_refused(state, error):
         tw.minimize(bowl, start(), tw.Adam(0.3), stop=tw.Steps(4), state=state())
 
 
+def lowest_step(values, violations=0.0):
+    """The step of the lowest point of a run with these rows."""
+    ledger, rows = Ledger(), np.stack(np.broadcast_arrays(np.asarray(values), violations), axis=1)
+    layout = Layout(jax.tree.structure(tw.make_info(0.0)), (None, 0.0, None, *[0.0] * 7))
+    ledger.add(rows, layout, Point(None, 0.0, 0))
+    return None if ledger.lowest is None else ledger.lowest.step
+
+
 def test_of_equally_low_points_the_last_is_the_best():
     value = np.array([3.0, 1.0, 1.0, np.nan, 2.0])
-    assert lowest(value, 0.0) == 2
-    assert lowest(value, np.array([0.0, 0.0, 0.0, 0.0, 0.0])) == 2
-    assert lowest(value, np.array([0.0, 0.0, 1.0, 0.0, 0.0])) == 1
-    assert lowest(np.array([np.nan]), 0.0) is None
-    assert lowest(np.array([]), 0.0) is None
+    assert lowest_step(value) == 2
+    assert lowest_step(value, np.array([0.0, 0.0, 1.0, 0.0, 0.0])) == 1
+    assert lowest_step(value, np.array([0.0, 1.0, 1e-9, 0.0, 0.0])) == 2
+    assert lowest_step(np.array([np.nan])) is None
+    assert lowest_step(np.array([])) is None
 
 
 @pytest.mark.parametrize("dispatch", [None, "single"])

@@ -1,8 +1,8 @@
 """The one place outside the driver where a program is compiled.
 
-A program is kept by what is static in its arguments (structure, ints, strings, functions) and by the shapes of the
-rest, so it is compiled once. The cache is bounded, so that a fresh lambda on every call does not leak: the least
-recently used program goes, and with it what it closed over.
+A program is kept by what is static in its arguments (structure, ints, strings, functions) and by the shapes and
+placements of the rest, so it is compiled once. The cache is bounded, so that a fresh lambda on every call does not
+leak: the least recently used program goes, and with it what it closed over.
 """
 
 import collections
@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax.sharding import SingleDeviceSharding
 
 from thalweg.core.jaxprs import work_a_turn
 
@@ -63,6 +64,19 @@ def traced_type(kind: type) -> bool:
     return issubclass(kind, (jax.Array, float, np.ndarray, np.generic))
 
 
+def placement(leaf: Any) -> Any:
+    """How an array is laid out over several devices; None for one on a single device."""
+    sharding = getattr(leaf, "sharding", None)
+    if sharding is None or isinstance(sharding, SingleDeviceSharding) or sharding.num_devices == 1:
+        return None
+    return sharding
+
+
+def is_spread(leaf: Any) -> bool:
+    """Whether an array lies on more than one device."""
+    return placement(leaf) is not None
+
+
 class Program:
     """`function` of the traced leaves of its arguments, compiled at the first call.
 
@@ -95,7 +109,7 @@ def program(function: Callable, *args: Any, size: Size = Size()) -> tuple[Progra
     leaves, treedef = jax.tree.flatten(args)
     dynamic = [leaf for leaf in leaves if is_traced(leaf)]
     static = tuple(None if is_traced(leaf) else (leaf, type(leaf)) for leaf in leaves)
-    shapes = tuple(float if isinstance(leaf, float) else (leaf.shape, leaf.dtype) for leaf in dynamic)
+    shapes = tuple(float if isinstance(leaf, float) else (leaf.shape, leaf.dtype, placement(leaf)) for leaf in dynamic)
     key = (function, treedef, static, shapes)
     if not is_hashable(key):
         culprit = next((s[0] for s in static if s is not None and not is_hashable(s[0])), treedef)

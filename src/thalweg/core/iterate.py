@@ -19,8 +19,8 @@ from jax.extend.core import jaxpr_as_fun
 from thalweg.core.average import Average, Averaging
 from thalweg.core.batches import Batches, examples_in
 from thalweg.core.jaxprs import live
-from thalweg.core.packed_loop import while_loop
 from thalweg.core.optimality import residual
+from thalweg.core.packed_loop import while_loop
 from thalweg.core.problem import Problem
 from thalweg.core.solver import Solver
 from thalweg.core.status import Status
@@ -29,6 +29,8 @@ from thalweg.core.trace import Trace, check_scalars, pack, unpack
 from thalweg.core.tree import is_key, select
 from thalweg.core.types import Evals, Info, Key, Params, Scalar, State, is_number, real
 
+NO_LIMIT = 2**31 - 1
+"""Steps of a run that only its stop rule ends."""
 MOST_DOUBT = 1e6
 """A proxy of zero times an infinite doubt would be NaN, and never be confirmed again."""
 
@@ -120,7 +122,7 @@ def advance(
     info = info if here.whole else by_batch(info)
     point = carry.state.x if seen is None else seen.x
     view = View(carry.step + 1, info, carry.state.x, state.x, carry.host, here.sign)
-    stop_state, status, info, doubt, looked = judge(here, stop, carry, view)
+    stop_state, status, info, doubt, looked = confirmed_verdict(here, stop, carry, view)
     status = jnp.where(status == Status.RUNNING.value, info.status, status)
     status = jnp.where(lost(here, info), loss_status(info.value), status).astype(jnp.int32)
     new = Carry(
@@ -169,7 +171,7 @@ class Verdict(NamedTuple):
     looked: Any
 
 
-def judge(problem: Problem, stop: Stop, carry: Carry, view: View) -> Verdict:
+def confirmed_verdict(problem: Problem, stop: Stop, carry: Carry, view: View) -> Verdict:
     """The stop rule's verdict. One that rests on a proxy is confirmed by a measurement at `x_t` itself.
 
     So is the last row of a run (`host.look`): it describes the point that the user gets.
@@ -181,7 +183,7 @@ def judge(problem: Problem, stop: Stop, carry: Carry, view: View) -> Verdict:
     suspected = passes(stop, view._replace(info=info._replace(optimality=info.optimality * carry.doubt)))
     looked = suspected | (view.host.look > 0)
     nowhere = real(info.value), real(jnp.inf)
-    value, confirmed = jax.lax.cond(looked, lambda: measured(problem, view.x), lambda: nowhere)
+    value, confirmed = jax.lax.cond(looked, lambda: value_and_residual(problem, view.x), lambda: nowhere)
     spent = problem.evals(value=looked.astype(jnp.int32), gradient=looked.astype(jnp.int32))
     evals = Evals(*(a + b for a, b in zip(info.evals, spent, strict=True)))
     info = info._replace(value=value, optimality=jnp.where(looked, confirmed, info.optimality), evals=evals)
@@ -192,7 +194,7 @@ def judge(problem: Problem, stop: Stop, carry: Carry, view: View) -> Verdict:
     return Verdict(state, status, info, doubt, looked)
 
 
-def measured(problem: Problem, x: Params) -> tuple[Scalar, Scalar]:
+def value_and_residual(problem: Problem, x: Params) -> tuple[Scalar, Scalar]:
     """Value and first-order residual at `x`, with one gradient."""
     seen = problem.objective.evaluate(x)
     value = real(seen.value) + real(problem.nonsmooth.value(x))
@@ -205,7 +207,9 @@ def passes(stop: Stop, view: View) -> Scalar:
     return functools.reduce(jnp.logical_or, verdicts, jnp.asarray(False))
 
 
-def turn(problem: Problem, solver: Solver, stop: Stop, key: Key, carry: Carry, batch: Any) -> tuple[Any, Any, Any]:
+def traced_step(
+    problem: Problem, solver: Solver, stop: Stop, key: Key, carry: Carry, batch: Any
+) -> tuple[Any, Any, Any]:
     """`advance`, traced once: `one(*carry leaves, *batch leaves) -> (*carry leaves, row)`, the row, its layout."""
     structure = jax.tree.structure(carry)
     layouts = []
@@ -249,10 +253,15 @@ def iterate(
 
     Pure: jit, vmap and shard it freely.
     """
-    after, rows, layout = run(
+    after, rows, layout = iterate_packed(
         problem, solver, carry, stop, key, batches, capacity=capacity, limit=limit, batched=batched
     )
     return after, unpack(rows, layout, jnp.arange(capacity, dtype=jnp.int32) < after.step - carry.step)
+
+
+def iterate_to_end(problem: Problem, solver: Solver, carry: Carry, stop: Stop, key: Key) -> Carry:
+    """The loop without a trace, until the stop rule ends it: for a run that is a part of a larger program."""
+    return iterate_packed(problem, solver, carry, stop, key, capacity=0, limit=NO_LIMIT)[0]
 
 
 class Loop(NamedTuple):
@@ -263,7 +272,7 @@ class Loop(NamedTuple):
     rows: jax.Array
 
 
-def run(
+def iterate_packed(
     problem: Problem,
     solver: Solver,
     carry: Carry,
@@ -275,30 +284,28 @@ def run(
     limit: Scalar | int | None = None,
     batched: bool = False,
 ) -> tuple[Carry, jax.Array, Any]:
-    """`iterate` with the trace still packed, and the layout that unpacks it."""
-    limit = jnp.minimum(jnp.asarray(capacity if limit is None else limit).astype(jnp.int32), capacity)
+    """`iterate` with the trace still packed, and the layout that unpacks it. A `capacity` of 0 records no trace."""
+    limit = jnp.asarray(capacity if limit is None else limit).astype(jnp.int32)
+    limit = jnp.minimum(limit, capacity) if capacity else limit
     data, zero = problem.objective.data, jnp.asarray(0, jnp.int32)
     memory = batches if isinstance(batches, Batches) else None
     if memory is not None and memory.short(examples_in(data)) and batched:
         raise ValueError(f"iterate(batched=True) needs batches of one size: give {memory!r} last='drop'.")
     sample = like_first(problem, batches) if memory is None else shapes(data, memory.size)
-    one, row, layout = turn(problem, solver, stop, key, carry, sample)
+    one, row, layout = traced_step(problem, solver, stop, key, carry, sample)
 
     def batch(i: Scalar, step: Scalar) -> Any:
         return memory.take(data, key, step) if memory else jax.tree.map(lambda b: b[i], batches)
 
-    if batched:
-        carry, rows = scanned(one, batch, carry, limit, capacity)
-        return carry, rows, layout
     loop = Loop(zero, carry, jnp.zeros((capacity, *row.shape), row.dtype))
     if memory is None or not memory.short(examples_in(data)):
-        loop = repeat(one, batch, loop, limit)
+        loop = repeat(one, batch, loop, limit, batched)
         return loop.carry, loop.rows, layout
 
     def last(i: Scalar, step: Scalar) -> Any:
         return memory.take(data, key, step, short=True)
 
-    final, _, _ = turn(problem, solver, stop, key, carry, shapes(data, memory.short(examples_in(data))))
+    final, _, _ = traced_step(problem, solver, stop, key, carry, shapes(data, memory.short(examples_in(data))))
     per_epoch, full = memory.steps(examples_in(data)), memory.full(examples_in(data))
 
     def epoch(loop: Loop) -> Loop:
@@ -315,27 +322,29 @@ def going(loop: Loop, limit: Scalar) -> Scalar:
     return (loop.i < limit) & (loop.carry.status == Status.RUNNING.value)
 
 
-def repeat(one: Callable, batch: Callable, loop: Loop, limit: Scalar) -> Loop:
-    """Steps until `limit` steps of this call are made, or the status is no longer RUNNING."""
+def repeat(one: Callable, batch: Callable, loop: Loop, limit: Scalar, batched: bool = False) -> Loop:
+    """Steps until `limit` steps of this call are made, or the status is no longer RUNNING.
 
-    def body(loop: Loop) -> Loop:
+    `batched`: a scan over the rows of the trace in which a finished run holds still, because under `vmap` a `while`
+    would select the whole trace at every step.
+    """
+
+    def step(loop: Loop) -> tuple[Loop, jax.Array]:
         i, carry, rows = loop
         *leaves, row = one(*jax.tree.leaves(carry), *jax.tree.leaves(batch(i, carry.step)))
-        rows = jax.lax.dynamic_update_index_in_dim(rows, row, i, 0)
-        return Loop(i + 1, jax.tree.unflatten(jax.tree.structure(carry), leaves), rows)
+        return Loop(i + 1, jax.tree.unflatten(jax.tree.structure(carry), leaves), rows), row
 
-    return while_loop(lambda loop: going(loop, limit), body, loop)
+    def recorded(loop: Loop) -> Loop:
+        after, row = step(loop)
+        return after._replace(rows=jax.lax.dynamic_update_index_in_dim(loop.rows, row, loop.i, 0))
 
+    def held(loop: Loop, _: None) -> tuple[Loop, jax.Array]:
+        after, row = step(loop)
+        alive = going(loop, limit)
+        return select(alive, after, loop), jnp.where(alive, row, jnp.zeros_like(row))
 
-def scanned(one: Callable, batch: Callable, carry: Carry, limit: Scalar, capacity: int) -> tuple[Carry, jax.Array]:
-    """The same as a scan, in which a finished run holds still."""
-
-    def body(loop, _):
-        i, carry = loop
-        *leaves, row = one(*jax.tree.leaves(carry), *jax.tree.leaves(batch(i, carry.step)))
-        alive = (i < limit) & (carry.status == Status.RUNNING.value)
-        after = jax.tree.unflatten(jax.tree.structure(carry), leaves)
-        return (i + 1, select(alive, after, carry)), jnp.where(alive, row, jnp.zeros_like(row))
-
-    (_, carry), rows = jax.lax.scan(body, (jnp.asarray(0, jnp.int32), carry), length=capacity)
-    return carry, rows
+    if batched:
+        after, rows = jax.lax.scan(held, loop._replace(rows=None), length=len(loop.rows))
+        return after._replace(rows=rows)
+    record = recorded if len(loop.rows) else lambda loop: step(loop)[0]
+    return while_loop(lambda loop: going(loop, limit), record, loop)

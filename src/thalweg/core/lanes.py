@@ -20,15 +20,13 @@ from thalweg.core.iterate import Carry, advance, bind, start, strong
 from thalweg.core.jaxprs import live
 from thalweg.core.oracle import Oracle
 from thalweg.core.problem import Problem
+from thalweg.core.ranking import Rank, is_at_least_as_good, ranked
 from thalweg.core.solver import Interruptible, Solver
 from thalweg.core.status import Status
 from thalweg.core.stop import Host, Stop
 from thalweg.core.trace import Layout, check_scalars, pack
 from thalweg.core.tree import select
 from thalweg.core.types import Info, Key, Params, Scalar, State, Step, is_number, real
-
-FEASIBLE = 1e-6
-"""Violations up to here do not count in the comparison for the best point."""
 
 
 class Phase(enum.IntEnum):
@@ -39,11 +37,10 @@ class Phase(enum.IntEnum):
     OVER = 2
 
 
-class Best(NamedTuple):
-    """The best finite point of a lane: its violation where it counts, its value, its step, the point itself."""
+class LaneBest(NamedTuple):
+    """The best finite point of a lane: its rank, its step, the point itself."""
 
-    excess: Scalar
-    value: Scalar
+    rank: Rank
     step: Scalar
     x: Params
 
@@ -59,7 +56,7 @@ class Lane(NamedTuple):
     progress: list[Any]
     opens: Scalar
     phase: Scalar
-    best: Best
+    best: LaneBest
 
 
 class Case(NamedTuple):
@@ -115,13 +112,13 @@ def rests(solver: Solver) -> bool:
     return isinstance(solver, Interruptible) and solver.interruptible
 
 
-def begin(case: Case, x: Params, host: Host) -> Lane:
+def begin_lane(case: Case, x: Params, host: Host) -> Lane:
     """A lane before its first turn. Nothing is opened: the shapes of the progress are those of an opened step."""
     problem, solver, stop, key, _ = case
     carry = start(problem, solver, x, stop, key, None, host, case.average)
     shapes = jax.eval_shape(lambda carry: arrays(opened(case, carry)), carry) if rests(solver) else []
     blank = [jnp.zeros(shape.shape, shape.dtype) for shape in shapes]
-    best = Best(real(jnp.inf), real(jnp.inf), jnp.asarray(0, jnp.int32), carry.point)
+    best = LaneBest(Rank(real(jnp.inf), real(jnp.inf)), jnp.asarray(0, jnp.int32), carry.point)
     phase = jnp.asarray(Phase.RUNS.value, jnp.int32)
     return jax.tree.map(strong, Lane(carry, blank, jnp.asarray(True), phase, best))
 
@@ -147,7 +144,7 @@ def mixed(condition: Any, new: Any, old: list[Any]) -> Any:
     return jax.tree.unflatten(structure, chosen)
 
 
-def turn(case: Case, lane: Lane) -> tuple[Lane, Row, Scalar]:
+def turn_lane(case: Case, lane: Lane) -> tuple[Lane, Row, Scalar]:
     """One turn of a lane, the row of the step that it closed, and whether it closed one."""
     problem, solver, stop, key, _ = case
     runs, looks = lane.phase == Phase.RUNS.value, lane.phase == Phase.LOOKS.value
@@ -178,19 +175,18 @@ def turn(case: Case, lane: Lane) -> tuple[Lane, Row, Scalar]:
     return jax.tree.map(strong, new), Row(row, layout), closed
 
 
-def better(best: Best, closed: Scalar, info: Info, point: Params, step: Scalar) -> Best:
+def better(best: LaneBest, closed: Scalar, info: Info, point: Params, step: Scalar) -> LaneBest:
     """The better of the best point so far and that of a closed step."""
-    violation, value = real(info.infeasibility), real(info.value)
-    excess = jnp.where(violation > FEASIBLE, violation, 0.0)
-    lower = (excess < best.excess) | ((excess == best.excess) & (value < best.value))
-    lower = closed & lower & jnp.isfinite(value) & ~jnp.isnan(violation)
-    return select(lower, Best(excess, value, step, point), best)
+    violation = real(info.infeasibility)
+    rank = ranked(real(info.value), violation)
+    lower = closed & is_at_least_as_good(rank, best.rank) & jnp.isfinite(rank.value) & ~jnp.isnan(violation)
+    return select(lower, LaneBest(rank, step, point), best)
 
 
-def turns(one: Callable, lanes: Lane, capacity: int, enough: Any) -> tuple[Lane, jax.Array, jax.Array, Layout]:
+def take_turns(one: Callable, lanes: Lane, capacity: int, enough: Any) -> tuple[Lane, jax.Array, jax.Array, Layout]:
     """Turns of all lanes, at most `capacity`, until `enough` of them are over.
 
-    `one`: `turn` of all lanes at once. Beside the lanes: `rows[i, lane]`, the packed row of the step that turn `i`
+    `one`: `turn_lane` of all lanes at once. Beside the lanes: `rows[i, lane]`, the packed row of the step that turn `i`
     closed in that lane; `closed[i, lane]`, whether it closed one; and the layout that unpacks the rows.
     """
     structure, layouts = jax.tree.structure(lanes), []

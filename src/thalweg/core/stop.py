@@ -312,9 +312,9 @@ class AnyOf(Stop):
 
     def __call__(self, state: State, view: View) -> tuple[State, Scalar]:
         """See the class."""
-        states, verdicts = judge(self.rules, state[0], view)
+        states, found = verdicts(self.rules, state[0], view)
         status, fired = jnp.asarray(0, jnp.int32), jnp.asarray(-1, jnp.int32)
-        for i, verdict in reversed(list(enumerate(verdicts))):
+        for i, verdict in reversed(list(enumerate(found))):
             hit = verdict != Status.RUNNING.value
             status, fired = jnp.where(hit, verdict, status), jnp.where(hit, i, fired).astype(jnp.int32)
         return (states, fired), status
@@ -331,12 +331,12 @@ class AllOf(Stop):
 
     def __call__(self, state: State, view: View) -> tuple[State, Scalar]:
         """See the class."""
-        states, verdicts = judge(self.rules, state, view)
-        every = functools.reduce(jnp.logical_and, [v != Status.RUNNING.value for v in verdicts])
-        return states, jnp.where(every, verdicts[0], Status.RUNNING.value).astype(jnp.int32)
+        states, found = verdicts(self.rules, state, view)
+        every = functools.reduce(jnp.logical_and, [v != Status.RUNNING.value for v in found])
+        return states, jnp.where(every, found[0], Status.RUNNING.value).astype(jnp.int32)
 
 
-def judge(rules: tuple[Stop, ...], states: State, view: View) -> tuple[State, list[Scalar]]:
+def verdicts(rules: tuple[Stop, ...], states: State, view: View) -> tuple[State, list[Scalar]]:
     """Every rule's new state and verdict."""
     out = [rule(state, view) for rule, state in zip(rules, states, strict=True)]
     return tuple(state for state, _ in out), [verdict for _, verdict in out]

@@ -20,7 +20,7 @@ UNDER_TRANSFORM = (
 )
 
 
-class Facts(NamedTuple):
+class LossFacts(NamedTuple):
     """What is known of a loss.
 
     `unused`: names of parameters on which it does not depend. `convolves`: it contains a convolution. `straight`:
@@ -32,7 +32,7 @@ class Facts(NamedTuple):
     straight: bool
 
 
-def inspect(problem: Problem, x: Params, data: Any) -> Facts:
+def inspect_loss(problem: Problem, x: Params, data: Any) -> LossFacts:
     """Traces the loss once on `data`, or on the shapes of a batch, without compiling; misuse is an exception here."""
     objective = problem.objective
     fun = getattr(objective, "fun", None)
@@ -56,7 +56,7 @@ def inspect(problem: Problem, x: Params, data: Any) -> Facts:
     used = used_inputs(jaxpr.jaxpr)[: len(names)]
     unused = tuple(name for name, is_used in zip(names, used, strict=True) if not is_used)
     convolves = holds(jaxpr.jaxpr, "conv_general_dilated")
-    return Facts(unused, convolves, not convolves and not holds(jaxpr.jaxpr, "while"))
+    return LossFacts(unused, convolves, not convolves and not holds(jaxpr.jaxpr, "while"))
 
 
 def traced(who: str, function: Callable, *args: Any) -> Any:

@@ -10,6 +10,7 @@ from jax.tree_util import tree_leaves_with_path
 
 from thalweg.core.stream import Stream, check_batch
 from thalweg.core.variables import leaf_name
+from thalweg.run.state import DataPlace
 
 STACK_BYTES = 2**23
 """Size of a stack: enough that the host's work between chunks is small, and no burden on memory."""
@@ -38,16 +39,14 @@ class Stack(NamedTuple):
     count: int
 
 
-class Feed:
-    """The batches of a stream from step `step` on.
-
-    - `step`, `epoch`, `since`: steps made, passes completed, and the step at which the current pass began.
+class Prefetch:
+    """The batches of a stream from step `step` on, read ahead; `place` is where the run stands in them.
 
     A failure of the stream counts when the run gets there, not when it is met while reading ahead.
     """
 
     def __init__(self, stream: Stream, step: int = 0):
-        self.stream, self.step, self.epoch, self.since = stream, step, 0, 0
+        self.stream, self.place = stream, DataPlace(step)
         self.sample = stream.first()
         self.form = form(self.sample)
         self.capacity = capacity(self.sample, stream.steps_per_epoch)
@@ -58,11 +57,12 @@ class Feed:
             self.reader = read_once(stream)
         else:
             known = stream.steps_per_epoch
-            self.epoch, skipped = divmod(step, known) if known else (0, step)
-            begin = self.since = self.epoch * (known or 0)
-            self.reader = read(stream, self.epoch)
+            epoch, skipped = divmod(step, known) if known else (0, step)
+            begin = epoch * (known or 0)
+            self.place = DataPlace(step, epoch, begin)
+            self.reader = read_passes(stream, epoch)
             for past in range(1, skipped + 1):
-                self.advance(next(self.reader, Item(None, False)), begin + past)
+                self.place = after(self.place, next(self.reader, Item(None, False)), begin + past)
         self.fetch(1)
         if not self.items and self.failure is None:
             raise ValueError(f"data={stream!r} has no batch after step {step}. {REREAD}")
@@ -70,20 +70,15 @@ class Feed:
     def pass_length(self) -> float | None:
         """Steps of the current pass: known once its end was read, or where the stream says it."""
         if self.taken and self.taken[-1].last:
-            return self.step + len(self.taken) - self.since
+            return self.place.step + len(self.taken) - self.place.since
         return self.stream.steps_per_epoch
 
     def epochs(self) -> float | None:
         """Passes completed, with a fraction where their length is known; None for an iterator."""
         if self.stream.once:
             return None
-        known = self.stream.steps_per_epoch
-        return self.epoch + ((self.step - self.since) / known if known else 0.0)
-
-    def advance(self, item: Item, step: int) -> None:
-        """Notes that a pass has ended with this batch."""
-        if item.last:
-            self.epoch, self.since = self.epoch + 1, step
+        known, (step, epoch, since) = self.stream.steps_per_epoch, self.place
+        return epoch + ((step - since) / known if known else 0.0)
 
     def fetch(self, count: int) -> None:
         """Reads ahead until `count` batches are here, at most a stack of them, the stream ends, or it fails."""
@@ -107,23 +102,23 @@ class Feed:
             if self.failure is not None:
                 raise self.failure
             return Stack(None, 0)
-        whole = length(self.taken[0].batch) == length(self.sample)
+        whole = batch_length(self.taken[0].batch) == batch_length(self.sample)
         return Stack(stack([item.batch for item in self.taken], self.capacity if whole else 1), len(self.taken))
 
     def fits(self, batch: Any) -> bool:
         """Whether a batch goes into the stack that has been begun; a shorter one has a stack of its own."""
         if not self.taken:
             return True
-        return length(batch) == length(self.taken[0].batch) == length(self.sample)
+        return batch_length(batch) == batch_length(self.taken[0].batch) == batch_length(self.sample)
 
-    def confirm(self, steps: int) -> None:
-        """The run used `steps` of the batches that were taken; the others come again."""
+    def confirm(self, steps: int) -> DataPlace:
+        """Where the run stands after it used `steps` of the batches that were taken; the others come again."""
         self.items.extendleft(reversed(self.taken[steps:]))
         del self.taken[steps:]
-        self.step += steps
-        if self.taken:
-            self.advance(self.taken[-1], self.step)
+        step = self.place.step + steps
+        self.place = after(self.place, self.taken[-1], step) if self.taken else self.place._replace(step=step)
         self.taken = []
+        return self.place
 
     def close(self) -> None:
         """Leaves what was read ahead to the next run from the same iterator."""
@@ -133,10 +128,15 @@ class Feed:
     def check(self, batch: Any) -> None:
         """Refuses a batch that is not like the first; it may be shorter."""
         lengths = {leaf.shape[0] if leaf.shape else 0 for leaf in jax.tree.leaves(batch)}
-        if form(batch) == self.form and len(lengths) == 1 and 0 < lengths.pop() <= length(self.sample):
+        if form(batch) == self.form and len(lengths) == 1 and 0 < lengths.pop() <= batch_length(self.sample):
             return
         check_batch(batch)
         explain(batch, self.sample)
+
+
+def after(place: DataPlace, item: Item, step: int) -> DataPlace:
+    """The place after the step that used this batch, which may have ended a pass."""
+    return DataPlace(step, place.epoch + 1, step) if item.last else place._replace(step=step)
 
 
 def form(batch: Any) -> tuple:
@@ -159,7 +159,7 @@ def explain(batch: Any, first: Any) -> None:
             )
 
 
-def read(stream: Stream, epoch: int) -> Iterator[Item]:
+def read_passes(stream: Stream, epoch: int) -> Iterator[Item]:
     """Pass after pass, until one is empty. A batch is handed on once it is known whether another one follows."""
     known = stream.steps_per_epoch
     while True:
@@ -199,7 +199,7 @@ def read_once(stream: Stream) -> Iterator[Item]:
         yield Item(batch, False)
 
 
-def length(batch: Any) -> int:
+def batch_length(batch: Any) -> int:
     """Examples of a batch."""
     return jax.tree.leaves(batch)[0].shape[0]
 

@@ -16,14 +16,15 @@ from thalweg.core.status import Status
 from thalweg.core.stop import Stop, View
 from thalweg.core.tree import is_key
 from thalweg.core.types import Evals, State, make_info
-from thalweg.run.engine import Engine, Rows, Segment
+from thalweg.run.engine import Engine
+from thalweg.run.ledger import Ledger
+from thalweg.run.programs import Segment
+from thalweg.run.state import Recovered
 
 MOST_SKIPS = 10
 """Steps in a row that may be dropped: more are no accident."""
 MOST_ROLLBACKS = 3
 """Times that a run may go back to the same point."""
-
-Keep = Callable[[Rows, int], None]
 
 
 def failed(carry: Carry) -> bool:
@@ -56,17 +57,18 @@ def leaves_finite(state: State) -> jax.Array:
     return jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves])
 
 
-def replay(engine: Engine, segment: Segment, steps: int, keep: Keep) -> Carry:
-    """The carry after the first `steps` steps of a segment; `keep` is told of the rows that were made again."""
+def replay(engine: Engine, segment: Segment, steps: int, ledger: Ledger) -> Carry:
+    """The carry after the first `steps` steps of a segment; `ledger` notes the rows that were made again."""
     if steps == 0 and segment.carry is not None:
         return segment.carry
     carry, rows = engine.advance(segment, steps)
-    keep(rows, steps)
+    if steps:
+        ledger.add_again(rows.data[:steps])
     return carry
 
 
 def lost_step(
-    engine: Engine, segment: Segment, made: int, lost: Callable[[Carry], bool], keep: Keep
+    engine: Engine, segment: Segment, made: int, lost: Callable[[Carry], bool], ledger: Ledger
 ) -> tuple[int, Carry]:
     """The step of a segment that brought the first number that is not finite, and the carry before it.
 
@@ -79,7 +81,7 @@ def lost_step(
     while bad - good > 1 or before is None:
         middle = tries.pop(0) if tries else (good + bad) // 2
         middle = min(max(middle, good), bad - 1)
-        carry = replay(engine, segment, middle, keep)
+        carry = replay(engine, segment, middle, ledger)
         if middle == 0 or not lost(carry):
             good, before = middle, carry
         else:
@@ -102,33 +104,28 @@ def passed_over(stop: Stop, state: State, again: Carry) -> Carry:
 
 
 class Recovery:
-    """The policy after a lost step, and what it has done.
+    """The policy after a lost step.
 
     - `policy`: `"stop"`; `"skip"` drops the step: parameters, moments and schedule stay as they were before it, and
       the next batch comes; `"rollback"` also goes back to the carry that was kept last.
-    - `dropped`: the steps that were dropped.
     """
 
     def __init__(self, policy: str = "stop"):
         self.policy = policy
-        self.dropped: list[int] = []
-        self.safe: Carry | None = None
-        self.tries = 0
 
-    def protect(self, carry: Carry | None) -> None:
-        """Remembers where to go back to; None is the start."""
-        self.safe, self.tries = carry, 0
+    def after(self, done: Recovered, step: int, before: Carry, begun: Callable[[], Carry]) -> Carry | None:
+        """The carry to go on with after dropping `step`; None where that was done often enough.
 
-    def after(self, step: int, before: Carry, safe: Callable[[], Carry]) -> Carry | None:
-        """The carry to go on with after dropping `step`; None where that was done often enough."""
+        `begun`: gives the carry before the first step.
+        """
         if self.policy == "skip":
-            self.tries = self.tries + 1 if self.dropped and self.dropped[-1] == step - 1 else 1
+            done.tries = done.tries + 1 if done.dropped and done.dropped[-1] == step - 1 else 1
             most, base = MOST_SKIPS, before
         else:
-            self.tries += 1
-            most, base = MOST_ROLLBACKS, self.safe
-        if self.tries > most:
+            done.tries += 1
+            most, base = MOST_ROLLBACKS, done.safe
+        if done.tries > most:
             return None
-        self.dropped.append(step)
-        base = safe() if base is None else base
+        done.dropped.append(step)
+        base = begun() if base is None else base
         return base._replace(step=np.asarray(step + 1, np.int32))

@@ -15,7 +15,7 @@ from thalweg.core.stop import Stop
 from thalweg.core.trace import Trace
 from thalweg.core.types import Evals, Params
 
-FEW = 5
+LISTED = 5
 """Numbers that a line lists."""
 
 
@@ -201,7 +201,7 @@ class Result:
         if self.kept < self.first_step + len(self.trace.value) - (1 if self.whole else 0) and not self.status.failed:
             rows.append(("kept", f"the point of step {self.kept}, the best of the run"))
         if self.skipped:
-            steps = ", ".join(map(str, self.skipped[:FEW])) + (", ..." if len(self.skipped) > FEW else "")
+            steps = ", ".join(map(str, self.skipped[:LISTED])) + (", ..." if len(self.skipped) > LISTED else "")
             rows.append(("skipped", f"{plural(len(self.skipped), 'step')} with numbers that are not finite: {steps}"))
         if self.average is not None:
             rows.append(("average", "of the iterates: in .average"))

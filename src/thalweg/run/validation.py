@@ -12,13 +12,13 @@ from thalweg.core.batches import examples_in
 from thalweg.core.compiled import program
 from thalweg.core.fields import replace
 from thalweg.core.objective import Objective
+from thalweg.core.oracle import Oracle
 from thalweg.core.problem import Problem
 from thalweg.core.stream import Stream, check_batch
 from thalweg.core.types import Params
 from thalweg.core.variables import hold, is_array, release
-from thalweg.run.result import Validation
 
-BLOCK = 1024
+VALIDATION_BLOCK = 1024
 """Fewest examples of a block: a forward pass of them fits where a training step of as many does."""
 
 
@@ -32,16 +32,7 @@ class Measures(NamedTuple):
     sign: int
 
 
-class Best(NamedTuple):
-    """The point with the lowest validation value."""
-
-    x: Params
-    model_state: Any
-    step: int
-    value: float
-
-
-def measure(
+def measure_block(
     measures: Measures, data: Any, begin: Any, size: int | None, x: Params, model_state: Any
 ) -> dict[str, jax.Array]:
     """The validation loss under the name `value`, and every metric, on `size` examples from `begin` on."""
@@ -75,7 +66,7 @@ def check_number(name: str, value: Any) -> None:
         )
 
 
-def mean(blocks: list[tuple[int, dict[str, jax.Array]]]) -> dict[str, float]:
+def weighted_mean(blocks: list[tuple[int, dict[str, jax.Array]]]) -> dict[str, float]:
     """The mean of every number over blocks, weighted by their sizes."""
     sizes = [size for size, _ in blocks]
     columns = {name: [float(values[name]) for _, values in blocks] for name in blocks[0][1]}
@@ -97,44 +88,23 @@ def positions(function: Callable) -> int:
 
 
 class Validator:
-    """Measures the validation loss and metrics, and remembers the point with the lowest loss.
+    """Measures the validation loss and metrics.
 
     - `block`: the most examples at once; None for all of them.
-
-    `rows` and `best` hold the value that is minimised; what the user sees is in the user's sign.
     """
 
-    def __init__(self, problem: Problem, stateful: bool, block: int | None = None):
+    def __init__(self, problem: Problem, block: int | None = None):
         bare = replace(problem.objective, data=None, key=None, model_state=None)
+        stateful = Oracle.MODEL_STATE in problem.objective.offers
         self.measures = Measures(bare, problem.validation_loss, problem.metrics, stateful, problem.sign)
         self.data, self.block = problem.validation, block
-        self.steps: list[int] = []
-        self.rows: list[dict[str, float]] = []
-        self.best: Best | None = None
 
-    @property
-    def latest(self) -> float:
-        """The latest validation value; infinity before the first."""
-        return self.rows[-1]["value"] if self.rows else np.inf
-
-    @property
-    def latest_step(self) -> int:
-        """Its step; -1 before the first."""
-        return self.steps[-1] if self.steps else -1
-
-    def measure(self, x: Params, step: int, model_state: Any) -> bool:
-        """One validation, once a step; whether it is the best so far."""
-        if step == self.latest_step:
-            return False
+    def measure(self, x: Params, step: int, model_state: Any) -> dict[str, float]:
+        """The validation loss under the name `value`, and every metric, at the user's tree `x`."""
         blocks = list(self.blocks(x, model_state))
         if not blocks:
             raise ValueError(f"validation={self.data!r} was empty at step {step}: give batches that can be read again.")
-        self.rows.append(mean(blocks))
-        self.steps.append(step)
-        if self.best is not None and not (self.latest < self.best.value or np.isnan(self.best.value)):
-            return False
-        self.best = Best(x, model_state, step, self.latest)
-        return True
+        return weighted_mean(blocks)
 
     def blocks(self, x: Params, model_state: Any) -> Iterator[tuple[int, dict[str, jax.Array]]]:
         """Size and values of each block; the calls are sent off before a value is read."""
@@ -151,23 +121,5 @@ class Validator:
 
     def call(self, data: Any, begin: Any, size: int | None, x: Params, model_state: Any) -> dict[str, jax.Array]:
         """One compiled call."""
-        found, dynamic = program(measure, self.measures, data, begin, size, hold(x), model_state)
+        found, dynamic = program(measure_block, self.measures, data, begin, size, hold(x), model_state)
         return found.call(dynamic)
-
-    def row(self) -> dict[str, float]:
-        """The latest numbers, named as the user sees them."""
-        if not self.rows:
-            return {}
-        return {f"validation_{name}": v for name, v in (self.rows[-1] | {"value": self.signed(self.latest)}).items()}
-
-    def signed(self, value: float) -> float:
-        """The value in the user's sign."""
-        return self.measures.sign * value
-
-    def table(self, since: int = 0) -> Validation:
-        """Everything measured, or only what came after the first `since` validations."""
-        rows = self.rows[since:]
-        names = [name for name in (self.rows[0] if self.rows else {}) if name != "value"]
-        columns = {name: np.array([row[name] for row in rows]) for name in names}
-        values = np.array([self.signed(row["value"]) for row in rows])
-        return Validation(np.array(self.steps[since:], int), values, columns)

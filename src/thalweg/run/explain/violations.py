@@ -11,7 +11,7 @@ from thalweg.core.problem import Problem
 from thalweg.core.types import Params
 from thalweg.core.variables import entries, leaf_name, rejoin
 
-FEW = 3
+NAMED = 3
 """Constraints that a sentence names."""
 SLIGHT = 1e-3
 """A violation that is this small a fraction of the worst is not worth a name."""
@@ -46,15 +46,15 @@ def outside(side: str, limit: Params, x: Params, sign: int) -> list[tuple[str, f
     return found
 
 
-def in_words(bad: list[tuple[str, float]]) -> str:
+def violated_in_words(bad: list[tuple[str, float]]) -> str:
     """The worst few, and how many more there are that matter."""
     bad = [(name, v) for name, v in bad if not v < SLIGHT * bad[0][1]]
-    listed = [f"{name} is {'NaN' if np.isnan(v) else f'violated by {v:.3g}'}" for name, v in bad[:FEW]]
-    more = f" and {len(bad) - FEW} more" if len(bad) > FEW else ""
+    listed = [f"{name} is {'NaN' if np.isnan(v) else f'violated by {v:.3g}'}" for name, v in bad[:NAMED]]
+    more = f" and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
     return ", ".join(listed) + more
 
 
 def lost_constraints(problem: Problem, x: Any) -> str:
     """The constraints that are NaN at `x`, in words; empty where none is."""
     bad = [(name, v) for name, v in violations(problem, x) if np.isnan(v)]
-    return in_words(bad)
+    return violated_in_words(bad)

@@ -15,15 +15,15 @@ from thalweg.core.stop import Stop
 from thalweg.core.trace import Trace
 from thalweg.core.types import Evals, Params
 from thalweg.core.variables import rejoin
-from thalweg.run.many.restarts import Ends, lane_of, rule_of
 from thalweg.run.explain.messages import Lost, first_bad, message
+from thalweg.run.explain.violations import violated_in_words, violations
+from thalweg.run.many.ends import RunEnds, entry, rule_that_ended
+from thalweg.run.many.pool import EndedRuns
 from thalweg.run.outcome import is_at_point
-from thalweg.run.many.pool import Ended
-from thalweg.run.result import FEW, Seconds, count, duration, plural
-from thalweg.run.explain.violations import in_words, violations
+from thalweg.run.result import LISTED, Seconds, count, duration, plural
 
 
-class Solved(NamedTuple):
+class OneRun(NamedTuple):
     """One run of many, in the words of `Result`."""
 
     x: Params
@@ -65,17 +65,17 @@ class BatchResult:
     problem: Problem
     frozen: Any
     stop: Stop
-    ended: Ended
-    ends: Ends
+    ended: EndedRuns
+    ends: RunEnds
 
     def __len__(self) -> int:
         return len(self.status)
 
-    def __getitem__(self, run: int) -> Solved:
+    def __getitem__(self, run: int) -> OneRun:
         if not -len(self) <= run < len(self):
             raise IndexError(f"result[{run}]: there are {len(self)} runs.")
         run = run % len(self)
-        return Solved(
+        return OneRun(
             x=rejoin(self.point(run), self.frozen),
             value=float(self.value[run]),
             optimality=float(self.optimality[run]),
@@ -90,7 +90,7 @@ class BatchResult:
 
     def point(self, run: int) -> Params:
         """The variables that one run returns."""
-        return jax.tree.map(lambda leaf: leaf[run], variables(self.x, self.frozen))
+        return jax.tree.map(lambda leaf: leaf[run], without_frozen(self.x, self.frozen))
 
     def trace(self, run: int) -> Trace:
         """The rows of one run, up to that of the point that it returns."""
@@ -102,12 +102,12 @@ class BatchResult:
     def message(self, run: int) -> str:
         """Why one run ended, in a sentence."""
         trace, status = self.trace(run), Status(int(self.status[run]))
-        rule = None if status.failed else rule_of(self.stop, self.ended.carry, run)
-        culprit = first_bad(lane_of(self.ended.carry.state.x, run))
+        rule = None if status.failed else rule_that_ended(self.stop, self.ended.carry, run)
+        culprit = first_bad(entry(self.ended.carry.state.x, run))
         step = int(self.steps[run]) - (0 if rule and not is_at_point(status, rule) else 1)
         lost = Lost(step, culprit, True, None, "stop", "the best finite point") if status.failed else None
         row, sign = int(self.ends.row[run] - self.ended.at[run]), -1 if self.maximize else 1
-        unmet = in_words(violations(self.problem, self.point(run))) if status == Status.INFEASIBLE else ""
+        unmet = violated_in_words(violations(self.problem, self.point(run))) if status == Status.INFEASIBLE else ""
         return message(status, rule, trace, row, unmet, lost, sign)
 
     @functools.cached_property
@@ -127,7 +127,7 @@ class BatchResult:
         rows = [("value", span(self.value)), ("optimality", span(self.optimality)), ("steps", span(self.steps))]
         if np.any(self.infeasibility > 0):
             rows.append(("infeasible", span(self.infeasibility)))
-        rows += [(f"run {run}", self.says(int(run))) for run in np.flatnonzero(~self.ok)[:FEW]]
+        rows += [(f"run {run}", self.says(int(run))) for run in np.flatnonzero(~self.ok)[:LISTED]]
         rows.append(("evaluations", count(Evals(*(int(np.sum(column)) for column in self.evals)))))
         rows.append(("time", f"{duration(self.seconds.compile)} to compile, {duration(self.seconds.run)} to run"))
         rows.append(("method", self.reason or self.name))
@@ -140,7 +140,7 @@ class BatchResult:
         return f"{Status(int(self.status[run])).name} after {steps}: {self.message(run)}".rstrip(": ")
 
 
-def variables(x: Params, frozen: Any) -> Params:
+def without_frozen(x: Params, frozen: Any) -> Params:
     """`x` without what is held fixed."""
     if frozen is None:
         return x
@@ -154,20 +154,3 @@ def span(values: np.ndarray) -> str:
         return "not measured"
     lost = f", {len(values) - len(finite)} NaN" if len(finite) < len(values) else ""
     return f"{finite.min():.6g} lowest, {np.median(finite):.6g} median, {finite.max():.6g} highest{lost}"
-
-
-def points(ended: Ended, ends: Ends) -> Params:
-    """The point that each run returns."""
-
-    def one(point, x, best):
-        def wide(mask):
-            return mask.reshape(-1, *[1] * (best.ndim - 1))
-
-        return np.where(wide(ends.lost), best, np.where(wide(ends.at_point), point, x))
-
-    return jax.tree.map(one, ended.carry.point, ended.carry.state.x, ended.best.x)
-
-
-def total(ended: Ended, ends: Ends) -> Evals:
-    """The evaluations of each run, the look at its last point included."""
-    return Evals(*(np.add.reduceat(column.astype(np.int64), ended.at[:-1]) for column in ends.trace.evals))

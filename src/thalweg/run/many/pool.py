@@ -1,6 +1,6 @@
 """Many runs at once: a pool of lanes in one compiled program, and a queue of runs.
 
-The program makes turns of all its lanes (`core.turns`). A lane whose run has ended holds still and costs as much as
+The program makes turns of all its lanes (`core.lanes`). A lane whose run has ended holds still and costs as much as
 one that runs, so the program comes back once an eighth of them are done, and the host gives them the next runs of the
 queue. The width does not depend on how many runs there are: a thousand compile no longer than a few hundred do, and
 the memory of a method for all lanes stays in the processor's cache.
@@ -17,16 +17,16 @@ import numpy as np
 from thalweg.core.compiled import Call, Program, Size, program
 from thalweg.core.fields import replace
 from thalweg.core.iterate import Carry
+from thalweg.core.lanes import Case, Lane, LaneBest, Phase, begin_lane, take_turns, turn_lane
 from thalweg.core.stop import Host, make_host
 from thalweg.core.trace import Layout
 from thalweg.core.tree import gather, is_key, select
-from thalweg.core.lanes import Best, Case, Lane, Phase, begin, turn, turns
 from thalweg.core.types import Params
-from thalweg.run.engine import Task, zero
+from thalweg.run.programs import Task, blank
 
-WIDTH = 256
+LANES_ON_CPU = 256
 """Most lanes on a CPU."""
-WIDE = 16_384
+LANES_ON_ACCELERATOR = 16_384
 """Most lanes on an accelerator."""
 TURNS = 64
 """Most turns of a call."""
@@ -37,49 +37,55 @@ RELIEF = 8
 class Runs(NamedTuple):
     """The runs of a pool: run `i` starts from `starts[i]` with the key `fold_in(seed, i)`.
 
-    `task` is what they have in common; `data` has a leading axis of runs where each has its own, else it is None;
-    `per_epoch`: steps of an epoch, None where there are none.
+    - `task`: what they have in common. `number`: how many there are.
+    - `data`, `numbers`: with a leading axis of runs where each has its own; numbers are the leaves of the solver in
+      their order, None for those that are shared.
+    - `seed`: one for all, or an array with one for each, which is then the run's own key.
+    - `per_epoch`: steps of an epoch, None where there are none.
     """
 
     task: Task
     seed: Any
     starts: Params
-    data: Any
     number: int
+    data: Any = None
+    numbers: tuple[Any, ...] = ()
     per_epoch: float | None = 1.0
 
 
 class Slots(NamedTuple):
-    """What the lanes run: numbers, starts and data of their runs."""
+    """What the lanes run: the number of the run, its seed (None where all share one), start, data, and own numbers."""
 
     number: Any
+    seed: Any
     start: Params
     data: Any
+    numbers: tuple[Any, ...]
 
 
-class Piece(NamedTuple):
+class EndedSome(NamedTuple):
     """Runs that ended: their numbers, last carries and best points."""
 
     numbers: np.ndarray
     carry: Carry
-    best: Best
+    best: LaneBest
 
 
-class Ended(NamedTuple):
+class EndedRuns(NamedTuple):
     """All runs, in order: carries and best points with a leading axis, and their rows.
 
     The rows of run `i` are `rows[at[i]:at[i + 1]]`, the look at its last point included.
     """
 
     carry: Carry
-    best: Best
+    best: LaneBest
     rows: np.ndarray
     at: np.ndarray
     layout: Layout
     compile_seconds: float
 
 
-class Block(eqx.Module):
+class Turns(eqx.Module):
     """The rows of some turns, which of them closed a step, where the lanes stand then, and the layout of a row."""
 
     rows: Any
@@ -89,36 +95,42 @@ class Block(eqx.Module):
 
 
 def case_of(task: Task, seed: Any, slot: Slots) -> Case:
-    """What a lane runs."""
+    """What a lane runs: the task with the run's own data and numbers."""
     problem, solver, stop, *_ = task
     if slot.data is not None:
         problem = replace(problem, objective=problem.objective.on(slot.data, None, problem.objective.model_state))
-    return Case(problem, solver, stop, jax.random.fold_in(jax.random.key(seed), slot.number), task.average)
+    if slot.numbers:
+        leaves, structure = jax.tree.flatten(solver)
+        own = [leaf if mine is None else mine for leaf, mine in zip(leaves, slot.numbers, strict=True)]
+        solver = jax.tree.unflatten(structure, own)
+    key = jax.random.key(seed if slot.seed is None else slot.seed)
+    return Case(problem, solver, stop, jax.random.fold_in(key, slot.number) if slot.seed is None else key, task.average)
 
 
-def chunk(task: Task, seed: Any, slots: Slots, lanes: Lane, host: Host, fresh: Any, enough: Any) -> tuple[Lane, Block]:
+def begin_lanes(task: Task, seed: Any, slots: Slots, host: Host) -> Lane:
+    """The lanes before their first turn."""
+    return jax.vmap(lambda slot: begin_lane(case_of(task, seed, slot), slot.start, host))(slots)
+
+
+def turn_lanes(
+    task: Task, seed: Any, slots: Slots, lanes: Lane, host: Host, fresh: Any, enough: Any
+) -> tuple[Lane, Turns]:
     """Starts the runs of the lanes that are `fresh`, and makes turns of all lanes until `enough` are over."""
 
     def fill() -> Lane:
-        begun = jax.vmap(lambda slot: begin(case_of(task, seed, slot), slot.start, host))(slots)
-        return jax.vmap(select)(fresh, begun, lanes)
+        return jax.vmap(select)(fresh, begin_lanes(task, seed, slots, host), lanes)
 
     now = jax.lax.cond(jnp.any(fresh), fill, lambda: lanes)
     numbers = jnp.broadcast_to(host.numbers, now.carry.host.numbers.shape)
     now = now._replace(carry=now.carry._replace(host=Host(numbers)))
-    each = jax.vmap(lambda slot, lane: turn(case_of(task, seed, slot), lane))
-    after, rows, closed, layout = turns(lambda lanes: each(slots, lanes), now, TURNS, enough)
-    return after, Block(rows, closed, after.phase, layout)
+    each = jax.vmap(lambda slot, lane: turn_lane(case_of(task, seed, slot), lane))
+    after, rows, closed, layout = take_turns(lambda lanes: each(slots, lanes), now, TURNS, enough)
+    return after, Turns(rows, closed, after.phase, layout)
 
 
-def first(task: Task, seed: Any, slots: Slots, host: Host) -> Lane:
-    """The lanes before their first turn; only its shapes are asked for."""
-    return jax.vmap(lambda slot: begin(case_of(task, seed, slot), slot.start, host))(slots)
-
-
-def width(number: int) -> int:
+def lanes_for(number: int) -> int:
     """Lanes for so many runs: a power of two, so that few programs are compiled."""
-    most = WIDTH if jax.default_backend() == "cpu" else WIDE
+    most = LANES_ON_CPU if jax.default_backend() == "cpu" else LANES_ON_ACCELERATOR
     return min(most, 1 << (number - 1).bit_length())
 
 
@@ -127,27 +139,30 @@ class Pool:
 
     def __init__(self, runs: Runs):
         self.runs, self.began, self.compile_seconds = runs, time.perf_counter(), 0.0
-        self.width = width(runs.number)
+        self.width = lanes_for(runs.number)
         self.numbers = np.zeros(self.width, np.int32)
         self.busy = np.zeros(self.width, bool)
         self.waiting = 0
         self.slots = self.filled()
-        found, dynamic = program(first, runs.task, runs.seed, self.slots, make_host())
+        self.seed = runs.seed if np.ndim(runs.seed) == 0 else np.asarray(0, np.uint32)
+        found, dynamic = program(begin_lanes, runs.task, self.seed, self.slots, make_host())
         if "blank" not in found.notes:
             began = time.perf_counter()
-            blank = jax.tree.map(zero, jax.eval_shape(found.call, dynamic))
-            idle = np.full(self.width, Phase.OVER.value, np.int32)
-            found.notes["blank"] = jax.device_put(blank._replace(phase=idle))
+            idle = jax.device_put(np.full(self.width, Phase.OVER.value, np.int32))
+            found.notes["blank"] = blank(found, dynamic)._replace(phase=idle)
             self.compile_seconds += time.perf_counter() - began
         self.lanes: Lane = found.notes["blank"]
 
     def filled(self) -> Slots:
-        """The starts and data of the runs that the lanes have."""
-        starts = jax.tree.map(lambda leaf: leaf[self.numbers], self.runs.starts)
-        if self.runs.data is None:
-            return Slots(self.numbers, starts, None)
-        found, dynamic = program(gather, self.runs.data, self.numbers)
-        return Slots(self.numbers, starts, found.call(dynamic))
+        """What the runs that the lanes have start from, and what is their own."""
+        runs, numbers = self.runs, self.numbers
+        starts = jax.tree.map(lambda leaf: leaf[numbers], runs.starts)
+        own = tuple(None if leaf is None else leaf[numbers] for leaf in runs.numbers)
+        seed, data = None if np.ndim(runs.seed) == 0 else runs.seed[numbers], None
+        if runs.data is not None:
+            found, dynamic = program(gather, runs.data, numbers)
+            data = found.call(dynamic)
+        return Slots(numbers, seed, starts, data, own)
 
     def refill(self) -> np.ndarray:
         """Gives the lanes that are idle the next runs; which of them got one."""
@@ -162,7 +177,7 @@ class Pool:
             self.slots = self.filled()
         return fresh
 
-    def run(self) -> Ended:
+    def run(self) -> EndedRuns:
         """All runs to their ends."""
         task, pieces, blocks, layout = self.runs.task, [], [], None
         call = None
@@ -175,18 +190,18 @@ class Pool:
             enough = self.width - self.busy.sum() + max(1, self.width // RELIEF) if waits else self.width
             per_epoch = np.inf if self.runs.per_epoch is None else self.runs.per_epoch
             host = make_host(time.perf_counter() - self.began, steps_per_epoch=per_epoch)
-            rest = (self.runs.seed, self.slots, self.lanes, host, fresh, np.asarray(enough, np.int32))
-            call = Call(chunk, task, *rest, size=Size(self.width)) if call is None else call
+            rest = (self.seed, self.slots, self.lanes, host, fresh, np.asarray(enough, np.int32))
+            call = Call(turn_lanes, task, *rest, size=Size(self.width)) if call is None else call
             self.compile(call.program, call.arguments(*rest[:4], np.zeros_like(fresh), np.asarray(0, np.int32)))
             self.lanes, block = call.program.call(call.arguments(*rest))
             layout = block.layout
             at, lane = np.nonzero(np.asarray(block.closed))
             blocks.append((self.numbers[lane], np.asarray(block.rows)[at, lane]))
-            over = np.flatnonzero(self.busy & (np.asarray(block.phase) == Phase.OVER))
-            if len(over):
-                taken = jax.tree.map(lambda leaf, over=over: take(leaf, over), (self.lanes.carry, self.lanes.best))
-                pieces.append(Piece(self.numbers[over], *taken))
-                self.busy[over] = False
+            ended = np.flatnonzero(self.busy & (np.asarray(block.phase) == Phase.OVER))
+            if len(ended):
+                parts = jax.tree.map(lambda leaf, lanes=ended: taken(leaf, lanes), (self.lanes.carry, self.lanes.best))
+                pieces.append(EndedSome(self.numbers[ended], *parts))
+                self.busy[ended] = False
         return self.ordered(pieces, blocks, layout)
 
     def compile(self, found: Program, dynamic: list[Any]) -> None:
@@ -197,23 +212,23 @@ class Pool:
             found.fresh = False
             self.compile_seconds += time.perf_counter() - began
 
-    def ordered(self, pieces: list[Piece], blocks: list[tuple[np.ndarray, np.ndarray]], layout: Any) -> Ended:
+    def ordered(self, pieces: list[EndedSome], blocks: list[tuple[np.ndarray, np.ndarray]], layout: Any) -> EndedRuns:
         """What was collected, in the order of the runs; the rows of a run in the order of its steps."""
         numbers = np.concatenate([piece.numbers for piece in pieces])
         order = np.argsort(numbers)
         together = [(piece.carry, piece.best) for piece in pieces]
-        carry, best = jax.tree.map(lambda *leaves: joined(leaves)[order], *together)
+        carry, best = jax.tree.map(lambda *leaves: concatenated(leaves)[order], *together)
         owner = np.concatenate([block for block, _ in blocks])
         rows = np.concatenate([block for _, block in blocks])[np.argsort(owner, kind="stable")]
         at = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=self.runs.number))])
-        return Ended(carry, best, rows, at, layout, self.compile_seconds)
+        return EndedRuns(carry, best, rows, at, layout, self.compile_seconds)
 
 
-def take(leaf: Any, lanes: np.ndarray) -> Any:
+def taken(leaf: Any, lanes: np.ndarray) -> Any:
     """The entries of some lanes, on the host; random keys stay what they are."""
     return leaf[lanes] if is_key(leaf) else np.asarray(leaf)[lanes]
 
 
-def joined(leaves: tuple) -> Any:
+def concatenated(leaves: tuple) -> Any:
     """The parts of one leaf, one after the other."""
     return jnp.concatenate(leaves) if is_key(leaves[0]) else np.concatenate(leaves)

@@ -1,7 +1,5 @@
 """What happens between chunks: functions of an `Event`."""
 
-import dataclasses
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -11,7 +9,6 @@ from thalweg.core.trace import Trace
 from thalweg.core.types import Params
 from thalweg.run.periods import EpochLength, Period, Position, period
 from thalweg.run.result import Validation
-from thalweg.run.validation import Validator
 
 
 class Event(NamedTuple):
@@ -79,49 +76,26 @@ class Every:
         getattr(self.callback, "close", lambda: None)()
 
 
-@dataclasses.dataclass
-class Observer:
-    """A callback in a run: when it is due, and what it has seen.
-
-    - `period`: in steps or epochs; or else `pause`: the seconds after its last call, at `called`.
-    - `shown`: the step up to which it has seen the trace. `measured`: the validations that it has seen.
-    """
+class Observer(NamedTuple):
+    """A callback in a run, and when it is due: at its `period` in steps or epochs, or else `pause` seconds later."""
 
     callback: Callback
     period: Period | None
     pause: float
-    shown: int
-    measured: int = 0
-    called: float = -math.inf
 
-    def due(self, at: Position, seconds: float, final: bool) -> bool:
-        """Whether it is time; one with a period is not called again after the last step."""
+    def due(self, at: Position, since: float, final: bool) -> bool:
+        """Whether it is time, so many seconds after its last call; one with a period is not called after the end."""
         if self.period is not None:
             return not final and self.period.due(at)
-        return final or seconds - self.called >= self.pause
+        return final or since >= self.pause
 
 
-def observe(callbacks: Sequence[Callback], default: Any, length: EpochLength, first_step: int) -> list[Observer]:
+def observe(callbacks: Sequence[Callback], default: Any, length: EpochLength) -> list[Observer]:
     """The observers of a run; a callback without a period of its own has the default one."""
     out = []
     for callback in callbacks:
         every = getattr(callback, "every", default)
         clocked = every is None or isinstance(every, Seconds)
         pause = float(every.seconds) if isinstance(every, Seconds) else 0.0
-        out.append(Observer(callback, None if clocked else period("Every", every, length), pause, first_step))
+        out.append(Observer(callback, None if clocked else period("Every", every, length), pause))
     return out
-
-
-class Watch(NamedTuple):
-    """Who looks at a run, and how often.
-
-    - `validation`, `protection`: periods of the validations, and of the points to go back to without them.
-    - `per_epoch`: steps of a pass over the data; `length`: the most steps of the run. None where they are not known.
-    """
-
-    observers: Sequence[Observer] = ()
-    validator: Validator | None = None
-    validation: Period = Period(1)
-    protection: Period = Period(1)
-    per_epoch: float | None = None
-    length: float | None = None

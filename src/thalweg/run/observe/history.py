@@ -9,8 +9,8 @@ from jax.tree_util import tree_leaves_with_path
 from thalweg.core.variables import leaf_name
 from thalweg.run.observe.callbacks import Event
 from thalweg.run.observe.lock import Claim
-from thalweg.run.result import Result
 from thalweg.run.observe.table import STEP, Columns, Row, Table, check_path
+from thalweg.run.result import Result
 
 DIGITS = 6
 """Decimals of an epoch."""
