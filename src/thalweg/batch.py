@@ -19,7 +19,7 @@ from thalweg.core.status import Status
 from thalweg.core.stop import Stop
 from thalweg.core.types import Params, widest
 from thalweg.core.variables import check_start, is_array, is_numeric, leaf_name, rejoin, split
-from thalweg.minimize import as_problem, planned
+from thalweg.prepare import as_problem, planned
 from thalweg.run.explain.cautions import within
 from thalweg.run.launch import engine_for
 from thalweg.run.loss_facts import UNDER_TRANSFORM

@@ -12,7 +12,7 @@ import pytest
 import thalweg as tw
 from tests.helpers import compilations
 from thalweg.core import compiled
-from thalweg.run.loss_facts import inspect
+from thalweg.run.loss_facts import inspect_loss
 
 
 def test_a_program_is_found_by_structure_and_shape_not_by_value():
@@ -37,7 +37,7 @@ def test_fresh_losses_do_not_leak():
         return weakref.ref(loss)
 
     first = run(1.0)
-    module = importlib.import_module("thalweg.minimize")
+    module = importlib.import_module("thalweg.prepare")
     for cache in (compiled._programs, module._problems):
         for i in range(compiled.CAPACITY):
             cache.get(("another", i), object)
@@ -139,5 +139,5 @@ def test_what_does_next_to_nothing_is_compiled_in_haste_and_nothing_else_is():
             "xla_cpu_parallel_codegen_split_count": 1,
         }
         assert compiled.options(little, [jnp.ones(compiled.SMALL + 1)], compiled.Size(counted=True)) is None
-    facts = inspect(tw.Problem(endless), jnp.ones(()), None)
+    facts = inspect_loss(tw.Problem(endless), jnp.ones(()), None)
     assert not facts.straight

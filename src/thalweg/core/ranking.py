@@ -20,7 +20,7 @@ def ranked(value: Any, violation: Any) -> Rank:
     """The rank of points with these values and violations: arrays of NumPy or JAX, or single numbers of a dtype."""
     xp: Any = np if isinstance(violation, (np.ndarray, np.generic, float)) else jnp
     tolerance = max(FEASIBLE, float(jnp.finfo(value.dtype).eps) ** 0.5)
-    return Rank(xp.where(violation > tolerance, violation, 0.0), value)
+    return Rank(xp.where(xp.greater(violation, tolerance), violation, 0.0), value)
 
 
 def is_at_least_as_good(new: Rank, old: Rank) -> Any:

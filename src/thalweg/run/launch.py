@@ -14,6 +14,7 @@ from thalweg.core.variables import short
 from thalweg.run.driver import Run
 from thalweg.run.ending import broken_off, finish
 from thalweg.run.engine import Engine
+from thalweg.run.explain.cautions import within
 from thalweg.run.ledger import Ledger
 from thalweg.run.loss_facts import LossFacts, inspect_loss
 from thalweg.run.many.restarts import run_restarts
@@ -27,7 +28,11 @@ from thalweg.run.validation import VALIDATION_BLOCK, Validator
 
 
 def launch(plan: Plan, x: Params, request: Request) -> Result:
-    """Runs and reports. An exception on the way carries what was reached as its `result`."""
+    """Runs and reports. An exception on the way carries what was reached as its `result`.
+
+    A start outside the bounds is moved to the nearest point within, with a warning.
+    """
+    x = within(plan.problem, x)
     prefetch = prefetched(plan, request.state)
     engine = engine_for(plan, x, request, prefetch)
     if request.restarts > 1:
