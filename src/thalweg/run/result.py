@@ -14,6 +14,7 @@ from thalweg.core.status import Status
 from thalweg.core.stop import Stop
 from thalweg.core.trace import Trace
 from thalweg.core.types import Evals, Params
+from thalweg.run.explain.findings import Finding
 
 LISTED = 5
 """Numbers that a line lists."""
@@ -51,10 +52,10 @@ class Restarts(NamedTuple):
 
 
 class Words(NamedTuple):
-    """Why the run ended, in a sentence, and what to try next."""
+    """Why the run ended, in a sentence, and what it shows."""
 
     message: str
-    advice: tuple[str, ...]
+    findings: tuple[Finding, ...]
 
 
 class Later(NamedTuple):
@@ -75,7 +76,7 @@ class Result:
     - `x`: the solution, a tree like `x0`. `value`, `optimality`, `infeasibility`: the objective, the first-order
       residual and the largest violation of a constraint there (NaN where the method does not measure them).
     - `status`: why the run ended; `ok`: whether that is what was asked for; `message`: in a sentence; `advice`: what
-      to try next; `rule`: the stop rule that fired, None after a failure of the numbers; `signal`: the number of the
+      to try next, and `findings`: the same as `(name, sentence, cure)`; `rule`: the stop rule that fired, None after a failure of the numbers; `signal`: the number of the
       signal that interrupted the run, or None.
     - `steps`, `epochs`, `evals`: the work done. `seconds`: `(compile, run)`.
     - `trace`: one row a step, from `first_step` on (0 unless an earlier run was continued); row `t` describes `x_t`.
@@ -124,7 +125,7 @@ class Result:
 
     @functools.cached_property
     def words(self) -> Words:
-        """`message` and `advice`."""
+        """The message and the findings."""
         return self.later.words(self.trace)
 
     @property
@@ -134,8 +135,13 @@ class Result:
 
     @property
     def advice(self) -> tuple[str, ...]:
-        """What to try next."""
-        return self.words.advice
+        """What to try next, in sentences."""
+        return tuple(map(str, self.words.findings))
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the run shows of itself, each with a name, a sentence and a cure."""
+        return self.words.findings
 
     @functools.cached_property
     def best(self) -> Point:

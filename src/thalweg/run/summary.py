@@ -13,7 +13,8 @@ from thalweg.core.trace import Trace
 from thalweg.core.types import Params
 from thalweg.run.driver import Run
 from thalweg.run.ending import best_point
-from thalweg.run.explain.messages import Lost, advice, falls_steadily, message
+from thalweg.run.explain.findings import Ended, Finding, Lost, falls_steadily, findings
+from thalweg.run.explain.messages import message
 from thalweg.run.explain.violations import lost_constraints, violated_in_words, violations
 from thalweg.run.outcome import Outcome, running
 from thalweg.run.prefetch import REREAD
@@ -75,11 +76,9 @@ def words(run: Run, trace: Trace, outcome: Outcome, cut_short: bool) -> Words:
     sign = run.plan.problem.sign
     row = min(kept - run.state.ledger.first_step, len(trace.value) - 1)
     lost = None if status != Status.NONFINITE else lost_in(run, kept < steps)
-    moved = run.x0, run.state.carry.state.x
-    return Words(
-        message(status, rule, trace, row, said(run, status, x), lost, sign),
-        (REREAD,) if cut_short else advice(status, trace, row, moved, run.plan.default_limit, lost, sign),
-    )
+    end = Ended(status, trace, row, (run.x0, run.state.carry.state.x), run.plan.default_limit, lost, sign)
+    why = message(status, rule, trace, row, said(run, status, x), lost, sign)
+    return Words(why, (Finding("stream-ended", "", REREAD),) if cut_short else findings(end))
 
 
 def averaged(run: Run) -> Params:

@@ -14,7 +14,7 @@ from thalweg.core.problem import Problem
 from thalweg.core.status import Status
 from thalweg.core.stop import Evaluations, GradNorm, Steps, Stop
 from thalweg.minimize import minimize as run
-from thalweg.run.explain.messages import at_noise_floor
+from thalweg.run.explain.findings import at_noise_floor
 from thalweg.scipy.methods import named
 from thalweg.scipy.minimize import RelativeChange, derivatives, optimize_result
 from thalweg.scipy.translate import Rows, as_args, as_start, sensible

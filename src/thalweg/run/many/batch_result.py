@@ -15,7 +15,8 @@ from thalweg.core.stop import Stop
 from thalweg.core.trace import Trace
 from thalweg.core.types import Evals, Params
 from thalweg.core.variables import rejoin
-from thalweg.run.explain.messages import Lost, first_bad, message
+from thalweg.run.explain.findings import Lost
+from thalweg.run.explain.messages import first_bad, message
 from thalweg.run.explain.violations import violated_in_words, violations
 from thalweg.run.many.ends import RunEnds, entry, rule_that_ended
 from thalweg.run.many.pool import EndedRuns
