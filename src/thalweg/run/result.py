@@ -76,8 +76,8 @@ class Result:
     - `x`: the solution, a tree like `x0`. `value`, `optimality`, `infeasibility`: the objective, the first-order
       residual and the largest violation of a constraint there (NaN where the method does not measure them).
     - `status`: why the run ended; `ok`: whether that is what was asked for; `message`: in a sentence; `advice`: what
-      to try next, and `findings`: the same as `(name, sentence, cure)`; `rule`: the stop rule that fired, None after a failure of the numbers; `signal`: the number of the
-      signal that interrupted the run, or None.
+      to try next, and `findings`: the same as `(name, sentence, cure)`; `rule`: the stop rule that fired, None after a
+      failure of the numbers; `signal`: the number of the signal that interrupted the run, or None.
     - `steps`, `epochs`, `evals`: the work done. `seconds`: `(compile, run)`.
     - `trace`: one row a step, from `first_step` on (0 unless an earlier run was continued); row `t` describes `x_t`.
       `kept`: the step whose point `x` is.

@@ -53,7 +53,8 @@ INFEASIBLE = Finding(
 )
 PIECEWISE_LINEAR = Finding(
     "kink",
-    "Every curvature that was met is 0: the loss is piecewise linear, and a second-order method learns nothing from it;",
+    "Every curvature that was met is 0: the loss is piecewise linear, and a second-order method learns nothing from "
+    "it;",
     "use tw.LBFGS(), or declare the kinks as a nonsmooth part.",
 )
 ROUNDING = Finding(
