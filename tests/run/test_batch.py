@@ -7,6 +7,7 @@ import pytest
 
 import thalweg as tw
 from tests.helpers import EPS, X64
+from thalweg.core.ranking import Rank, is_at_least_as_good, ranked
 from thalweg.run.many.pool import LANES_ON_CPU, lanes_for
 
 FLOAT = np.float64 if X64 else np.float32
@@ -176,3 +177,68 @@ def test_constraints_that_cannot_be_met_are_named_for_every_run():
     for run in range(2):
         assert result[run].status == tw.Status.INFEASIBLE
         assert result[run].message.endswith("near this point: equality[circle] is violated by 1.")
+
+
+RATES = np.asarray([0.01, 0.03, 0.1, 0.3, 0.02], FLOAT)
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        lambda rate: tw.Adam(rate),
+        lambda rate: tw.SGD(tw.WarmupCosine(rate / 30, warmup=3)),
+        lambda rate: tw.SteepestDescent(tw.Backtracking(fraction=rate)),
+    ],
+    ids=["rule", "schedule", "search"],
+)
+def test_each_run_may_have_its_own_numbers(method):
+    stop = tw.Steps(12)
+    together = tw.minimize_batch(valley, STARTS, method(RATES), stop=stop)
+    for run, start in enumerate(STARTS):
+        alone = tw.minimize(valley, start, method(float(RATES[run])), stop=stop)
+        np.testing.assert_allclose(together.x[run], alone.x, rtol=1e4 * EPS, atol=1e4 * EPS)
+        assert together[run].steps == alone.steps
+
+
+def test_each_run_may_have_its_own_seed():
+    method = tw.SimulatedAnnealing(tw.GaussianMove(0.3), temperature=tw.Exponential(1.0, 1e-2, every=None))
+    stop, seeds = tw.Steps(5), np.arange(5) + 11
+    together = tw.minimize_batch(valley, STARTS, method, stop=stop, seed=seeds)
+    for run, start in enumerate(STARTS):
+        alone = tw.minimize(valley, start, method, stop=stop, seed=int(seeds[run]))
+        np.testing.assert_allclose(together.x[run], alone.x, rtol=1e4 * EPS)
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: tw.minimize_batch(valley, STARTS, tw.Adam(np.array([0.1, 0.2]))), "learning_rate has shape"),
+        (lambda: tw.minimize_batch(valley, STARTS, tw.Adam(), seed=np.array([1, 2])), "seed has shape"),
+        (lambda: tw.minimize_batch(valley, STARTS, tw.Adam(), seed=np.full(5, 0.5)), "seed has shape"),
+    ],
+)
+def test_numbers_and_seeds_are_one_for_all_or_one_a_run(call, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        call()
+
+
+@pytest.mark.parametrize("violation", [0.0, 1e-7, 1e-5, 1e-2])
+def test_feasible_and_lower_is_one_definition(violation):
+    """The rank of a point is the same number in a lane, where it is traced, and for the driver, in NumPy."""
+    value = np.asarray(2.0, FLOAT)
+    host = ranked(value, np.asarray(violation, FLOAT))
+    lane = jax.jit(ranked)(value, jnp.asarray(violation, FLOAT))
+    assert float(host.excess) == float(lane.excess)
+    assert (float(host.excess) == 0) == (violation <= max(1e-6, EPS**0.5))
+    worse, lower, equal = Rank(1.0, 0.0), Rank(0.0, 1.0), Rank(0.0, 1.0)
+    assert is_at_least_as_good(lower, worse) and not is_at_least_as_good(worse, lower)
+    assert is_at_least_as_good(equal, lower), "of equals the later one"
+
+
+def test_the_best_point_of_a_lane_is_that_of_a_run_alone():
+    method, stop = tw.Adam(1.0), tw.Steps(60)
+    together = tw.minimize_batch(valley, STARTS, method, stop=stop)
+    for run, start in enumerate(STARTS):
+        best = tw.minimize(valley, start, method, stop=stop).best
+        assert int(together.ended.best.step[run]) == best.step
+        np.testing.assert_allclose(together.ended.best.x[run], best.x, rtol=1e5 * EPS)

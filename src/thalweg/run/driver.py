@@ -12,7 +12,6 @@ from typing import Any
 import jax
 import numpy as np
 
-from thalweg.core.duration import over
 from thalweg.core.iterate import Carry
 from thalweg.core.solver import Solver
 from thalweg.core.status import Status
@@ -91,12 +90,8 @@ class Run:
                         stack.callback(getattr(observer.callback, "close", lambda: None))
 
     def go(self) -> None:
-        """Runs until a stop rule, a failure, a callback or a signal ends it."""
-        state, task = self.state, self.task
-        if state.carry is not None:
-            state.rule = over(task.stop, state.step, self.epochs(), self.plan.epoch.steps)
-            state.status = Status.RUNNING if state.rule is None else Status.STEP_LIMIT
-        state.recovered.protect(state.carry)
+        """Goes on from where `state` stands until a stop rule, a failure, a callback or a signal ends the run."""
+        state = self.state
         self.validate_if_due()
         while state.status == Status.RUNNING and self.forward(self.limit()):
             if self.whole or not state.status.failed:

@@ -6,8 +6,10 @@ import jax
 import numpy as np
 
 from thalweg.core.average import Average
+from thalweg.core.duration import over
 from thalweg.core.iterate import Carry, shapes
 from thalweg.core.nonsmooth import Zero
+from thalweg.core.status import Status
 from thalweg.core.stop import Stop
 from thalweg.core.types import Params, real
 from thalweg.core.variables import short
@@ -22,7 +24,7 @@ from thalweg.run.observe.callbacks import observe
 from thalweg.run.plan import Plan, Request
 from thalweg.run.prefetch import Prefetch
 from thalweg.run.result import Result
-from thalweg.run.state import RunState, Shown, Validations
+from thalweg.run.state import Recovered, RunState, Shown, Validations
 from thalweg.run.summary import summarize
 from thalweg.run.validation import VALIDATION_BLOCK, Validator
 
@@ -64,11 +66,14 @@ def begin(plan: Plan, x: Params, request: Request, engine: Engine, prefetch: Pre
         step,
         ledger=Ledger(step),
         validations=Validations(problem.sign),
+        recovered=Recovered(safe=carry),
         shown=[Shown(step) for _ in observers],
     )
-    return Run(
-        plan, request, x, engine, state, prefetch=prefetch, validator=validator(plan, request), observers=observers
-    )
+    parts = {"prefetch": prefetch, "validator": validator(plan, request), "observers": observers}
+    run = Run(plan, request, x, engine, state, **parts)
+    if carry is not None and (rule := over(plan.task.stop, step, run.epochs(), plan.epoch.steps)) is not None:
+        state.rule, state.status = rule, Status.STEP_LIMIT
+    return run
 
 
 def engine_for(plan: Plan, x: Params, request: Request, prefetch: Prefetch | None = None) -> Engine:
