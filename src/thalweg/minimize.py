@@ -232,7 +232,7 @@ def variables(x0: Any, method: Any) -> tuple[Params, Any]:
 
 def drawn(objective: Latent, seed: Any) -> Params:
     """A random start: one program, because the many small operations of a model's `init` compile one by one."""
-    return objective.draw(jax.random.key(seed))
+    return objective.start(jax.random.key(seed))
 
 
 def resolve_method(offers: frozenset[Oracle], x: Params, method: Any) -> tuple[Solver, str | None]:

@@ -35,15 +35,15 @@ class Average(eqx.Module):
         return Mean(jax.tree.map(lambda leaf: leaf.astype(wide(leaf.dtype)), x), real(0))
 
     def update(self, state: Mean, x: Params) -> Mean:
-        """The mean with one point more: it moves towards `x` by the newest point's weight."""
+        """The mean with one point more: it moves toward `x` by the newest point's weight."""
         count = state.count + 1
         weight = self.weight(count)
 
-        def towards(mean, leaf):
+        def toward(mean, leaf):
             w = weight.astype(mean.dtype)
             return (1 - w) * mean + w * leaf.astype(mean.dtype)
 
-        return Mean(jax.tree.map(towards, state.mean, x), count)
+        return Mean(jax.tree.map(toward, state.mean, x), count)
 
 
 class EMA(Average):
@@ -101,7 +101,7 @@ class SWA(Average):
     \(\bar x = \frac{1}{k+1}\sum_{j=0}^{k} x_{s+jc}\) over all \(s + jc \ge 1\) that the run has reached; until step
     \(s\) it is the newest iterate. It is made for a rate that is constant or cyclic from step \(s\) on, so that the
     points are different. It equals `torch.optim.swa_utils.AveragedModel` whose `update_parameters` is called after
-    steps \(s, s+c, \ldots\); Optax has none. The statistics of batch normalisation at the average are not those of
+    steps \(s, s+c, \ldots\); Optax has none. The statistics of batch normalization at the average are not those of
     the run: have them measured anew.
 
     - `start`: \(s\), whole steps or `tw.Epochs(n)`, counted as in `tw.PolyakRuppert`.

@@ -1,4 +1,4 @@
-"""Which leaves of the user's tree are optimised, which are held fixed, and what may not start a run."""
+"""Which leaves of the user's tree are optimized, which are held fixed, and what may not start a run."""
 
 import functools
 from typing import Any
@@ -104,11 +104,11 @@ def check_start(x0: Any, integers: bool = False, called: str = "x0") -> Params:
         if isinstance(leaf, (float, complex)) and not is_array(leaf) and in_containers(path):
             name = called + keystr(path)
             raise TypeError(
-                f"{name}={leaf!r} is a Python number, which cannot be optimised: write jnp.asarray({leaf!r})."
+                f"{name}={leaf!r} is a Python number, which cannot be optimized: write jnp.asarray({leaf!r})."
             )
         if is_inexact(leaf):
             found = True
-            check_leaf(called, path, leaf)
+            check_variable_leaf(called, path, leaf)
         found |= integers and is_number_array(leaf)
     if not found:
         leaves = jax.tree.leaves(x0)
@@ -119,7 +119,7 @@ def check_start(x0: Any, integers: bool = False, called: str = "x0") -> Params:
         if any(map(is_number_array, leaves)):
             cure += ", or give integers and bits to a method without gradients, e.g. tw.SimulatedAnnealing"
         raise TypeError(
-            f"{called}={short(x0)} holds no {'array' if integers else 'floating-point array'} to optimise: {cure}."
+            f"{called}={short(x0)} holds no {'array' if integers else 'floating-point array'} to optimize: {cure}."
         )
     return x0
 
@@ -129,10 +129,10 @@ def in_containers(path: tuple) -> bool:
     return all(isinstance(key, (DictKey, SequenceKey)) for key in path)
 
 
-def check_leaf(called: str, path: tuple, leaf: Any) -> None:
+def check_variable_leaf(called: str, path: tuple, leaf: Any) -> None:
     """Refuses complex, NaN and infinite variables, naming the first bad entry."""
     if leaf.dtype.kind == "c":
-        cure = "optimise its real and imaginary parts as two real arrays"
+        cure = "optimize its real and imaginary parts as two real arrays"
         raise TypeError(f"{called}{keystr(path)} is complex ({leaf.dtype}): {cure}.")
     if leaf.dtype == np.longdouble or not leaf.dtype.isnative:
         name = called + keystr(path)

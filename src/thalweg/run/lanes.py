@@ -127,7 +127,7 @@ def draw(task: Task, origin: Origin, numbers: Any) -> Params:
 
     def one(number):
         key = jax.random.fold_in(jax.random.key(origin.seed), number)
-        new = objective.draw(jax.random.fold_in(key, 2**31))
+        new = objective.start(jax.random.fold_in(key, 2**31))
         return jax.tree.map(lambda new, old: jnp.where(number == 0, old, new.astype(old.dtype)), new, origin.x0)
 
     return jax.vmap(one)(numbers)

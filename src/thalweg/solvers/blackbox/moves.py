@@ -13,7 +13,7 @@ from thalweg.core.types import Key, Params
 
 
 class Move(eqx.Module):
-    """A random neighbour of a point, as likely to propose the way back.
+    """A random neighbor of a point, as likely to propose the way back.
 
     Two functions, because random numbers are cheap in bulk: a method draws for all its proposals at once.
     """
@@ -24,7 +24,7 @@ class Move(eqx.Module):
 
     @abc.abstractmethod
     def __call__(self, x: Params, drawn: Any) -> Params:
-        """The neighbour of `x` that the numbers of one proposal choose; same shapes and dtypes."""
+        """The neighbor of `x` that the numbers of one proposal choose; same shapes and dtypes."""
 
 
 class GaussianMove(Move):

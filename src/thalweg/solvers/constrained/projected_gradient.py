@@ -1,6 +1,6 @@
 """Spectral projected gradient descent on a box or a set."""
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -61,6 +61,9 @@ class ProjectedGradient(Solver):
     1988, doi:10.1093/imanum/8.1.141.
     """
 
+    needs: ClassVar[frozenset[Oracle]] = frozenset({Oracle.GRADIENT, Oracle.WHOLE})
+    takes: ClassVar[frozenset[Oracle]] = frozenset({Oracle.BOUNDS, Oracle.SET})
+    proxy: ClassVar[bool] = False
     memory: int = static_field(10)
     step_size: float = real_field(1.0)
     min_step: float = real_field(1e-10)
@@ -75,26 +78,18 @@ class ProjectedGradient(Solver):
         if not isinstance(self.search, Backtracking):
             fail(self, "search", self.search, "a tw.Backtracking(...): longer steps than 1 would leave the set")
 
-    @property
-    def needs(self) -> frozenset[Oracle]:
-        """Values and gradients are carried from step to step."""
-        return frozenset({Oracle.GRADIENT, Oracle.WHOLE})
-
-    @property
-    def takes(self) -> frozenset[Oracle]:
-        """What it can project on."""
-        return frozenset({Oracle.BOUNDS, Oracle.SET})
-
-    @property
-    def proxy(self) -> bool:
-        """The residual is measured at `x_t`."""
-        return False
-
     def init(self, problem: Problem, x: Params) -> ProjectedState:
         """One evaluation, at the nearest point of the set."""
         seen = problem.objective.evaluate(problem.project(x))
         one = jnp.asarray(1, jnp.int32)
         return ProjectedState(seen, self.started(seen.value), real(0.0), jnp.asarray(True), one)
+
+    def rebase(self, problem: Problem, state: ProjectedState) -> ProjectedState:
+        """Values and step size are those of one function: both start afresh."""
+        seen, count = problem.objective.revisit(state.seen)
+        return ProjectedState(
+            seen, self.started(seen.value), real(0.0), jnp.asarray(True), jnp.asarray(count, jnp.int32)
+        )
 
     def started(self, value: Scalar) -> jax.Array:
         """A memory that holds one value."""

@@ -23,7 +23,7 @@ class Secant(NamedTuple):
     good: Scalar
 
 
-def secant(taken: Taken) -> Secant:
+def secant_pair(taken: Taken) -> Secant:
     """The pair of a step."""
     s, y = ravel(taken.dx), ravel(taken.dgrad)
     curvature = s @ y
