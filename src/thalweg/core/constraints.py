@@ -34,8 +34,8 @@ def check_constraint_leaf(part: str, fun: Callable, leaf: Any) -> None:
     if not is_array(leaf) or not jnp.issubdtype(leaf.dtype, jnp.floating):
         kind = "b" if isinstance(leaf, bool) else leaf.dtype.kind if is_array(leaf) else ""
         raise TypeError(
-            f"Problem({part}={name_of(fun)}) must return floating-point arrays, and it returned {type_and_shape(leaf)}: "
-            f"{cures.get(kind, 'return h(x) for h(x) = 0, or c(x) for c(x) <= 0')}."
+            f"Problem({part}={name_of(fun)}) must return floating-point arrays, and it returned "
+            f"{type_and_shape(leaf)}: {cures.get(kind, 'return h(x) for h(x) = 0, or c(x) for c(x) <= 0')}."
         )
 
 

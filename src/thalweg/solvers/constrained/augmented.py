@@ -29,8 +29,8 @@ class Augmented(Objective):
     r"""\(f + \lambda'h + \tfrac\rho2\|h\|^2 + \tfrac1{2\rho}\sum_i\bigl(\max(0, \mu_i+\rho c_i)^2 - \mu_i^2\bigr)\).
 
     Powell, Hestenes and Rockafellar's function; \(c\) with the bounds appended where `bounds_as_inequalities`. Its
-    gradient is that of the Lagrangian at the estimates \(\lambda + \rho h\) and \(\max(0, \mu + \rho c)\). The evaluation's `aux` holds
-    its `Terms`, by which a change of the multipliers costs no evaluation of the smooth part.
+    gradient is that of the Lagrangian at the estimates \(\lambda + \rho h\) and \(\max(0, \mu + \rho c)\). The
+    evaluation's `aux` holds its `Terms`, by which a change of the multipliers costs no evaluation of the smooth part.
     """
 
     problem: Problem
