@@ -23,7 +23,8 @@ def as_limits(limit: Any) -> Any:
 class Bounds(eqx.Module):
     """`lower <= x <= upper`, entry by entry.
 
-    Each side is a number for all entries, or a tree like `x` whose leaves broadcast against those of `x`.
+    - `lower`, `upper`: a number for all entries, or a tree like `x` whose leaves broadcast against those of `x`.
+
     Use `-inf` and `inf` where a side is open; equal limits fix an entry.
     """
 

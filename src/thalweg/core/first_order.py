@@ -41,7 +41,7 @@ class FirstOrder(Solver):
         return FirstOrderState(x, self.rule.init(x))
 
     def step(self, problem: Problem, state: FirstOrderState, key: Key) -> Step:
-        """One gradient, one update."""
+        """One step takes one gradient at `x_t` and makes one update."""
         x = state.x
         seen = problem.objective.evaluate(x)
         update, rule = ask(self.rule, state.rule, x, seen, problem, key)

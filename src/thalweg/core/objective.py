@@ -19,14 +19,19 @@ from thalweg.core.tree import displacement, dot, gather
 from thalweg.core.types import Evaluation, Key, Params, Scalar
 from thalweg.core.variables import is_array, is_inexact, rejoin, split
 
-SMOOTH = frozenset({Oracle.VALUE, Oracle.GRADIENT, Oracle.HVP})
+SMOOTH_ORACLES = frozenset({Oracle.VALUE, Oracle.GRADIENT, Oracle.HVP})
 """What every differentiable function offers."""
 Residual = Callable[[Params, Params], Scalar]
 """The first-order residual at a point, from the gradient there; the parts around an objective have a share in it."""
 
 
 class Objective(eqx.Module):
-    """The smooth part of a problem."""
+    """The smooth part of a problem.
+
+    - `data`: the examples on which it is asked, a tree of arrays; None where there are none.
+    - `frozen`: the leaves of the user's tree that are held fixed; None where every leaf is a variable.
+    - `key`: the random key of one step. `model_state`: the running statistics of one step.
+    """
 
     data: eqx.AbstractVar[Any]
     frozen: eqx.AbstractVar[Any]
@@ -112,7 +117,9 @@ def takes_key(fun: Callable) -> bool:
 class Function(Objective):
     r"""A user's loss: `fun(x)`, `fun(x, batch)`, either with `key`, either with `model_state`.
 
+    - `fun`: the loss itself.
     - `data`: tree of arrays with a common leading axis; the loss is the mean over it. None: `fun(x)`.
+    - `frozen`, `key`, `model_state`: as in `Objective`.
     - `stateful`: `fun(x, model_state, batch[, key]) -> (value, model_state)`, for running statistics.
     - `keyed`: `fun` takes the step's random key as `key=`.
     - `has_aux`: `fun` returns `(value, aux)` with `aux` a dict of scalars, which the trace records
@@ -132,11 +139,11 @@ class Function(Objective):
 
     @property
     def offers(self) -> frozenset[Oracle]:
-        """See `Oracle`."""
+        """What this form of objective can answer, in terms of `Oracle`."""
         extra = {Oracle.FINITE_SUM} if self.data is not None else set()
         extra |= {Oracle.KEY} if self.keyed else set()
         extra |= {Oracle.MODEL_STATE} if self.stateful else set()
-        return SMOOTH | extra
+        return SMOOTH_ORACLES | extra
 
     def call(self, x: Params) -> tuple[Scalar, tuple[Any, Any]]:
         """`(value, (model_state, aux))` at the variables `x`, rejoined with what is held fixed."""
@@ -161,7 +168,7 @@ class Function(Objective):
         return (*out, None) if self.stateful else (out[0], None, out[1])
 
     def value(self, x: Params) -> Scalar:
-        """`fun` at `x`, or `-fun` where it is maximized."""
+        """The value of `fun` at `x`, or `-fun` where it is maximized."""
         return self.call(x)[0]
 
     def evaluate(self, x: Params) -> Evaluation:
@@ -169,7 +176,7 @@ class Function(Objective):
         return evaluate_call(self.call, x)
 
     def revisit(self, seen: Evaluation) -> tuple[Evaluation, int]:
-        """One more evaluation."""
+        """The evaluation is made again."""
         return self.evaluate(seen.x), 1
 
     def start(self, key: Key) -> Params:
@@ -184,7 +191,9 @@ class Function(Objective):
 class LeastSquares(Objective):
     r"""Residuals `r(x)` or `r(x, data)`: the value is \(\tfrac12\|r(x)\|^2\).
 
-    `residuals` returns an array, or a tree of arrays, of any shape.
+    - `residuals`: a function that returns an array, or a tree of arrays, of any shape.
+    - `data`: passed to it as a second argument; None: `residuals(x)`.
+    - `frozen`, `key`, `model_state`: as in `Objective`; residuals take no key and no model state.
     """
 
     residuals: Callable
@@ -195,8 +204,8 @@ class LeastSquares(Objective):
 
     @property
     def offers(self) -> frozenset[Oracle]:
-        """See `Oracle`."""
-        return SMOOTH | {Oracle.RESIDUALS}
+        """What this form of objective can answer, in terms of `Oracle`."""
+        return SMOOTH_ORACLES | {Oracle.RESIDUALS}
 
     def residual(self, x: Params) -> Params:
         """The residuals at `x`."""
@@ -216,11 +225,11 @@ class LeastSquares(Objective):
         return 0.5 * dot(residual, residual)
 
     def evaluate(self, x: Params) -> Evaluation:
-        """Value and gradient `J'r` at `x`."""
+        """Value and gradient `J'r` at `x`, in one pass."""
         return evaluate_call(lambda x: (self.value(x), (None, None)), x)
 
     def revisit(self, seen: Evaluation) -> tuple[Evaluation, int]:
-        """One more evaluation."""
+        """The evaluation is made again."""
         return self.evaluate(seen.x), 1
 
     def start(self, key: Key) -> Params:
@@ -260,6 +269,9 @@ class Latent(Objective):
 
     It offers no gradient, because a gradient step would leave the set on which the parameters live. For a model with
     free parameters write the loss out: `tw.Problem(lambda p, X: -jnp.mean(model.log_likelihood(p, X)), X)`.
+
+    - `model`: a `LatentModel`. `data`: its examples.
+    - `frozen`, `key`, `model_state`: as in `Objective`.
     """
 
     model: LatentModel
@@ -270,11 +282,11 @@ class Latent(Objective):
 
     @property
     def offers(self) -> frozenset[Oracle]:
-        """See `Oracle`."""
+        """What this form of objective can answer, in terms of `Oracle`."""
         return frozenset({Oracle.VALUE, Oracle.FINITE_SUM, Oracle.LATENT, Oracle.START})
 
     def value(self, x: Params) -> Scalar:
-        """`-mean_i log p(data_i; x)`."""
+        """The mean negative log-likelihood `-mean_i log p(data_i; x)`."""
         return -jnp.mean(self.model.log_likelihood(rejoin(x, self.frozen), self.data))
 
     def evaluate(self, x: Params) -> Evaluation:
@@ -282,7 +294,7 @@ class Latent(Objective):
         return evaluate_call(lambda x: (self.value(x), (None, None)), x)
 
     def revisit(self, seen: Evaluation) -> tuple[Evaluation, int]:
-        """One more evaluation."""
+        """The evaluation is made again."""
         return self.evaluate(seen.x), 1
 
     def start(self, key: Key) -> Params:

@@ -135,7 +135,7 @@ class Problem(eqx.Module):
         return stacked("equality", self.equality, rejoin(x, self.objective.frozen))
 
     def inequalities(self, x: Params) -> jax.Array:
-        """`c` in the same form."""
+        """`c` at the variables `x`, rejoined with what is held fixed, as one vector; empty where there is none."""
         return stacked("inequality", self.inequality, rejoin(x, self.objective.frozen))
 
     @property

@@ -10,7 +10,11 @@ from thalweg.line_search.protocol import Found, LineSearch, Phi, Ray, Resumable,
 
 
 class BacktrackingProgress(NamedTuple):
-    """The next trial step, the last one with the evaluation there, trials so far, and whether the search is over."""
+    """A search between two trials.
+
+    - `trial`: the step to evaluate next. `step`, `phi`: the last one, and the objective there.
+    - `count`: trials so far. `done`: whether the search is over.
+    """
 
     trial: Scalar
     step: Scalar

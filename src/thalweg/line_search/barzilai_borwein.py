@@ -105,7 +105,7 @@ class BarzilaiBorwein(LineSearch, Resumable):
         return ray._replace(start=ray.start._replace(value=jnp.max(memory.values)))
 
     def backtracking(self) -> Backtracking:
-        """Armijo's search."""
+        """Armijo's search with this search's numbers."""
         return replace(Backtracking(), slope=self.slope, decrease=self.decrease, max_trials=self.max_trials)
 
 

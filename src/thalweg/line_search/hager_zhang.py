@@ -15,16 +15,18 @@ from thalweg.core.types import Evaluation, Scalar, ScalarLike, State
 from thalweg.line_search.protocol import Found, LineSearch, Phi, Ray, Resumable, searched, value_rounding
 from thalweg.line_search.strong_wolfe import RETREAT, End
 
-FIRST, SECOND, HALVE = 0, 1, 2
+FIRST_SECANT, SECOND_SECANT, BISECTION = 0, 1, 2
 """What the last trial was: the secant of the interval, the secant of two points on one side, its middle."""
 
 
 class Bracket(NamedTuple):
-    r"""The interval, the evaluation at `low`, and what decides where to look next.
+    r"""The interval, and what decides where to look next.
 
     - `low`: \(\varphi' < 0\) and a value that did not rise. `high`: \(\varphi' \ge 0\), or a value that rose (not
       `proper`: the minimum is then between), or infinity as long as nothing was found.
-    - `a`, `b`: the interval when its secant was taken. `kind`: what the trial is.
+    - `seen`: the evaluation at `low`. `a`, `b`: the interval when its secant was taken.
+    - `kind`: what the trial is. `trial`: the step to evaluate next. `count`: trials so far.
+    - `done`: whether the search is over. `accepted`: whether `low` satisfies the conditions.
     """
 
     low: End
@@ -96,7 +98,7 @@ class HagerZhang(LineSearch, Resumable):
             phi0.seen,
             low,
             high,
-            kind=jnp.asarray(HALVE, jnp.int32),
+            kind=jnp.asarray(BISECTION, jnp.int32),
             trial=jnp.minimum(ray.initial_step, ray.max_step),
             count=jnp.asarray(0, jnp.int32),
             done=~jnp.isfinite(phi0.value),  # nothing can be said of a fall from there
@@ -112,7 +114,7 @@ class HagerZhang(LineSearch, Resumable):
         return Found(step, Phi(value, slope, progress.seen), ok, unbounded & ok, progress.count)
 
     def accepts(self, phi0: Phi, phi: Phi, step: Scalar) -> Scalar:
-        """Wolfe's conditions, or the approximate ones."""
+        """Whether a step satisfies Wolfe's conditions, or the approximate ones."""
         flat = phi.slope >= self.curvature * phi0.slope
         fell = phi.value - phi0.value <= self.slope * step * phi0.slope
         by_slope = (phi.slope <= (2 * self.slope - 1) * phi0.slope) & (phi.value - phi0.value <= value_rounding(phi0))
@@ -132,8 +134,10 @@ class HagerZhang(LineSearch, Resumable):
         cut = jnp.where(jnp.isfinite(high.value) & jnp.isfinite(high.slope), self.bisection, RETREAT)
         trial = jnp.where(proper, trial, low.step + cut * (high.step - low.step))
         trial = jnp.minimum(jnp.where(jnp.isinf(high.step), self.expansion * low.step, trial), ray.max_step)
-        kind = jnp.where(jnp.isinf(high.step), HALVE, jnp.where(proper, kind, jnp.maximum(bracket.kind, SECOND)))
-        fresh = proper & (kind == FIRST)
+        kind = jnp.where(
+            jnp.isinf(high.step), BISECTION, jnp.where(proper, kind, jnp.maximum(bracket.kind, SECOND_SECANT))
+        )
+        fresh = proper & (kind == FIRST_SECANT)
         taken = is_low | accepted
         stuck = (trial == low.step) | (trial == high.step)  # by rounding, or at the end of the ray
         return Bracket(
@@ -153,13 +157,13 @@ class HagerZhang(LineSearch, Resumable):
         """Secant of the interval, secant on the side that moved, middle if the interval shrank too little."""
         a, b, last = bracket.a, bracket.b, bracket.kind
         again = jnp.where(is_low, secant_step(a, low), secant_step(b, high))
-        second = (last == FIRST) & (again > low.step) & (again < high.step)
-        slow = (last != HALVE) & (high.step - low.step > self.shrink * (b.step - a.step))
+        second = (last == FIRST_SECANT) & (again > low.step) & (again < high.step)
+        slow = (last != BISECTION) & (high.step - low.step > self.shrink * (b.step - a.step))
         first = secant_step(low, high)
         inside = (first > low.step) & (first < high.step)
         middle = 0.5 * (low.step + high.step)
         trial = jnp.where(second, again, jnp.where(slow | ~inside, middle, first))
-        return trial, jnp.where(second, SECOND, jnp.where(slow | ~inside, HALVE, FIRST))
+        return trial, jnp.where(second, SECOND_SECANT, jnp.where(slow | ~inside, BISECTION, FIRST_SECANT))
 
 
 def secant_step(a: End, b: End) -> Scalar:

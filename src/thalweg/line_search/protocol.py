@@ -14,7 +14,7 @@ from thalweg.core.types import Evaluation, Scalar, ScalarLike, State
 class Phi(NamedTuple):
     r"""The objective along a ray, \(\varphi(t) = f(x + t d)\).
 
-    Its value, its slope \(\varphi'(t)\), and the evaluation itself.
+    - `value`: \(\varphi(t)\). `slope`: \(\varphi'(t)\). `seen`: the evaluation itself.
     """
 
     value: Scalar

@@ -31,9 +31,11 @@ class End(NamedTuple):
 
 
 class WolfeProgress(NamedTuple):
-    """The interval, the evaluation at `low`, the next trial step, trials so far, and whether the search is over.
+    """The interval, and what decides where to look next.
 
-    `accepted`: `low` satisfies both conditions.
+    - `low`: the best acceptable end so far. `high`: the other end, at infinity as long as nothing turned.
+    - `seen`: the evaluation at `low`. `trial`: the step to evaluate next. `count`: trials so far.
+    - `done`: whether the search is over. `accepted`: whether `low` satisfies both conditions.
     """
 
     low: End

@@ -27,9 +27,10 @@ class Walk(NamedTuple):
 
 
 class AnnealingState(NamedTuple):
-    """`x` and `value` the best point, `walker` and `walker_value` where the walk stands.
+    """Where annealing stands.
 
-    `step`: levels so far. `unreported`: evaluations that no `Info` has counted yet.
+    - `x`, `value`: the best point. `walker`, `walker_value`: where the walk stands.
+    - `step`: levels so far. `unreported`: evaluations that no `Info` has counted yet.
     """
 
     x: Params
@@ -88,7 +89,7 @@ class SimulatedAnnealing(Solver):
         return AnnealingState(x, value, x, value, zero, zero + 1)
 
     def step(self, problem: Problem, state: AnnealingState, key: Key) -> Step:
-        """One level: a chain of proposals at one temperature."""
+        """One step is a chain of proposals at one temperature."""
         temperature = real(at(self.temperature, state.step))
         drawn, thresholds = self.draw(key, state.walker)
 

@@ -15,9 +15,10 @@ from thalweg.core.types import Evaluation, Key, Params, Scalar, Step, make_info,
 
 
 class FISTAState(NamedTuple):
-    """`x` the iterate and its smooth value, `z` the extrapolated point, `t` the momentum, the last step size.
+    """Where FISTA stands.
 
-    `unreported`: evaluations that no `Info` has counted yet.
+    - `x`: the iterate. `value`: the smooth value there. `z`: the extrapolated point. `t`: the momentum.
+    - `step_size`: the last one. `unreported`: evaluations that no `Info` has counted yet.
     """
 
     x: Params
@@ -79,7 +80,7 @@ class FISTA(Solver):
         return FISTAState(x, real(problem.objective.value(x)), x, real(1.0), real(self.step_size), one)
 
     def step(self, problem: Problem, state: FISTAState, key: Key) -> Step:
-        """One accelerated step."""
+        """One step takes the gradient at the extrapolated point and searches for a step size."""
         ahead = problem.objective.evaluate(state.z)
         found = self.search(problem, ahead, state.step_size)
         accepted = self.accepts(ahead, found)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from thalweg.core.fields import replace, static_field
 from thalweg.core.kkt import Multipliers
-from thalweg.core.objective import SMOOTH, Objective, Residual
+from thalweg.core.objective import SMOOTH_ORACLES, Objective, Residual
 from thalweg.core.oracle import Oracle
 from thalweg.core.problem import Problem
 from thalweg.core.tree import add, common_dtype, dot, ravel
@@ -45,7 +45,7 @@ class Augmented(Objective):
     @property
     def offers(self) -> frozenset[Oracle]:
         """A differentiable function, whatever the smooth part is made of."""
-        return SMOOTH
+        return SMOOTH_ORACLES
 
     @property
     def smooth(self) -> Objective:
@@ -75,7 +75,7 @@ class Augmented(Objective):
         return residual(x, self.evaluate(x).grad)
 
     def around(self, smooth: Evaluation) -> Evaluation:
-        """The evaluation at the point of one of the smooth part."""
+        """The evaluation of the whole at a point where the smooth part was evaluated."""
         x = smooth.x
         (h, c), back = jax.vjp(lambda x: constraints(self.problem, x, self.bounds_as_inequalities), x)
         pull = back(tuple(estimates(self.shift, self.penalty, h, c)))[0]

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from thalweg.core.fields import check_count, check_positive, check_real, fail, real_field, static_field
 from thalweg.core.first_order import solver_field
 from thalweg.core.kkt import Multipliers, System, kkt_residual
-from thalweg.core.objective import SMOOTH
+from thalweg.core.objective import SMOOTH_ORACLES
 from thalweg.core.oracle import CHANGING, Oracle
 from thalweg.core.problem import Problem
 from thalweg.core.solver import Solver
@@ -52,7 +52,11 @@ class Outer(NamedTuple):
 
 
 class AugmentedState(NamedTuple):
-    """The inner method's state, the outer iteration's, and the estimates at the point that was last reported."""
+    """Where the method of multipliers stands.
+
+    - `inner`: the inner method's state. `outer`: that of the outer iteration.
+    - `multipliers`: the estimates at the point that was last reported.
+    """
 
     inner: Any
     outer: Outer
@@ -101,7 +105,7 @@ class AugmentedLagrangian(Solver):
     def __check_init__(self):
         if not isinstance(self.inner, Solver):
             fail(self, "inner", self.inner, "a solver or a rule, e.g. tw.LBFGS() or tw.Adam(0.01)")
-        if lacking := self.inner.needs - SMOOTH - {Oracle.WHOLE}:
+        if lacking := self.inner.needs - SMOOTH_ORACLES - {Oracle.WHOLE}:
             names = ", ".join(sorted(oracle.value for oracle in lacking))
             fail(self, "inner", self.inner, f"a method for any smooth function; this one needs {names}")
         check_positive(self, "penalty")
@@ -122,7 +126,7 @@ class AugmentedLagrangian(Solver):
 
     @property
     def proxy(self) -> bool:
-        """As the inner method's, which is on its own where there are no constraints."""
+        """Whether the inner method, on its own where there are no constraints, measures elsewhere than at `x_t`."""
         return self.inner.proxy
 
     def bounds_as_inequalities(self, problem: Problem) -> bool:
@@ -230,7 +234,7 @@ class AugmentedLagrangian(Solver):
         return promised <= STATIONARY_FRACTION * (real(dot(h, h)) + real(dot(over, over)))
 
     def report(self, problem: Problem, state: AugmentedState, seen: Evaluation, facts: tuple) -> Step:
-        """What is true at `x_t`, in terms of the user's problem."""
+        """The step with a report of what is true at `x_t`, in terms of the user's problem."""
         outer, info, status = facts
         smooth, h, c = seen.aux
         y, own = estimates(outer.shift, outer.penalty, h, c), state.multipliers.inequality.size

@@ -19,9 +19,11 @@ from thalweg.solvers.descent.descent import verdict
 
 
 class ProjectedState(NamedTuple):
-    """The evaluation at `x`, the last values, the next step size (0: not known yet), evaluations not yet reported.
+    """Where projected gradient descent stands.
 
-    `fresh`: nothing was learned since the last start.
+    - `seen`: the evaluation at `x`. `values`: the last values. `step_size`: the next one, 0 where it is not known yet.
+    - `fresh`: whether nothing was learned since the last start.
+    - `unreported`: evaluations that no `Info` has counted yet.
     """
 
     seen: Evaluation
@@ -79,7 +81,7 @@ class ProjectedGradient(Solver):
             fail(self, "search", self.search, "a tw.Backtracking(...): longer steps than 1 would leave the set")
 
     def init(self, problem: Problem, x: Params) -> ProjectedState:
-        """One evaluation, at the nearest point of the set."""
+        """The start takes one evaluation, at the nearest point of the set."""
         seen = problem.objective.evaluate(problem.project(x))
         one = jnp.asarray(1, jnp.int32)
         return ProjectedState(seen, self.started(seen.value), real(0.0), jnp.asarray(True), one)
@@ -92,11 +94,11 @@ class ProjectedGradient(Solver):
         )
 
     def started(self, value: Scalar) -> jax.Array:
-        """A memory that holds one value."""
+        """A memory of values that holds one."""
         return jnp.full(self.memory, -jnp.inf, value.dtype).at[-1].set(value)
 
     def step(self, problem: Problem, state: ProjectedState, key: Key) -> Step:
-        """One projected step, one search."""
+        """One step projects a gradient step and searches along the way to it."""
         here, optimality = state.seen, residual(problem, state.seen.x, state.seen.grad)
         first = self.step_size / jnp.where(optimality > 0, optimality, 1)
         s = jnp.clip(jnp.where(state.step_size > 0, state.step_size, first), self.min_step, self.max_step)

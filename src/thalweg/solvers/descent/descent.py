@@ -17,9 +17,11 @@ from thalweg.solvers.descent.direction import Direction, Heading, Taken
 
 
 class DescentState(NamedTuple):
-    """The evaluation at `x`, the memories of direction and search, and evaluations not yet reported.
+    """Where a method with a line search stands.
 
-    `failed`: the last search found nothing, so this step goes along the negative gradient.
+    - `seen`: the evaluation at `x`. `direction`, `search`: the memories of direction and search.
+    - `failed`: whether the last search found nothing, so that this step goes along the negative gradient.
+    - `unreported`: evaluations that no `Info` has counted yet.
     """
 
     seen: Evaluation
@@ -30,12 +32,15 @@ class DescentState(NamedTuple):
 
     @property
     def x(self) -> Params:
-        """The iterate."""
+        """The iterate, at which `seen` was evaluated."""
         return self.seen.x
 
 
 class DescentProgress(NamedTuple):
-    """A step in progress: where it goes, how far the search is, and whether it is over."""
+    """A step between two evaluations.
+
+    - `heading`: where it goes. `search`: how far the search is. `done`: whether it is over.
+    """
 
     heading: Heading
     search: Any
@@ -74,17 +79,17 @@ class Descent(Solver, Interruptible):
 
     @property
     def takes(self) -> frozenset[Oracle]:
-        """What the direction takes."""
+        """The parts of a problem that the direction does not ignore."""
         return self.direction.takes
 
     def init(self, problem: Problem, x: Params) -> DescentState:
-        """One evaluation, at the nearest point within the bounds."""
+        """The start takes one evaluation, at the nearest point within the bounds."""
         seen = problem.objective.evaluate(problem.project(x))
         memories = self.direction.init(seen.x), self.search.init(seen)
         return DescentState(seen, *memories, jnp.asarray(False), jnp.asarray(1, jnp.int32))
 
     def step(self, problem: Problem, state: DescentState, key: Key) -> Step:
-        """One direction, one search."""
+        """One step takes a direction and searches along it."""
         heading = self.head(problem, state, key)
         ray = ray_along(problem, state.seen, heading)
         return self.arrive(problem, state, heading, self.search(ray, state.search))
@@ -107,7 +112,7 @@ class Descent(Solver, Interruptible):
         return DescentProgress(heading._replace(state=None) if known else heading, progress, progress.done)
 
     def turn(self, problem: Problem, state: DescentState, progress: DescentProgress) -> DescentProgress:
-        """One trial of the search."""
+        """One trial of the search; a search that is done holds still."""
         ray = ray_along(problem, state.seen, progress.heading)
         after = resumable(self.search).turn(ray, state.search, progress.search)
         after = select(progress.done, progress.search, after)
@@ -121,7 +126,7 @@ class Descent(Solver, Interruptible):
         return self.arrive(problem, state, heading, found)
 
     def head(self, problem: Problem, state: DescentState, key: Key) -> Heading:
-        """Where to go: downhill after a failed search, from a unit step on."""
+        """The direction to go: downhill after a failed search, from a unit step on."""
         heading = self.direction(problem, state.seen, state.direction, key)
 
         def retried(number: ScalarLike, instead: float) -> ScalarLike:
@@ -135,7 +140,7 @@ class Descent(Solver, Interruptible):
         )
 
     def arrive(self, problem: Problem, state: DescentState, heading: Heading, found: Found) -> Step:
-        """The step to what a search found."""
+        """The step to the point that a search found, and the report of where it started."""
         here, ray = state.seen, ray_along(problem, state.seen, heading)
         there = found.phi.seen
         taken = Taken(here, there, heading.d, found.step, subtract(there.x, here.x), gradient_change(there, here))
@@ -163,7 +168,7 @@ class Descent(Solver, Interruptible):
         return Step(new, info, here)
 
     def optimality(self, problem: Problem, here: Evaluation, heading: Heading) -> Scalar:
-        """The residual, or the negative curvature that was met."""
+        """The first-order residual, or the negative curvature that was met where that is larger."""
         optimality = real(residual(problem, here.x, here.grad))
         if is_number(heading.curvature):
             return optimality

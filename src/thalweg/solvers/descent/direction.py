@@ -38,7 +38,11 @@ class Heading(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """A step that was taken: from `here` to `there`, `dx = step * d`, and the change `dgrad` of the gradient."""
+    """A step that was taken.
+
+    - `here`, `there`: the evaluations at its two ends. `d`: the direction. `step`: how far along it.
+    - `dx`: the change of the variables, `step * d`. `dgrad`: the change of the gradient.
+    """
 
     here: Evaluation
     there: Evaluation

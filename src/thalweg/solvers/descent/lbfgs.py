@@ -54,7 +54,7 @@ class LBFGSDirection(Direction):
         return no_pairs(self.memory, x)
 
     def __call__(self, problem: Problem, here: Evaluation, state: SecantPairs, key: Key) -> Heading:
-        """The matrix is never formed."""
+        """The product of the matrix with the gradient; the matrix itself is never formed."""
         d = unravel(-inverse_times(state, ravel(here.grad)), here.grad)
         return Heading(d, state, plain=state.gamma == 0)
 
@@ -65,7 +65,7 @@ class LBFGSDirection(Direction):
 
 
 def no_pairs(memory: int, x: Params) -> SecantPairs:
-    """An empty memory."""
+    """A memory without pairs."""
     n, dtype = sum(leaf.size for leaf in jax.tree.leaves(x)), common_dtype(x)
     rows = jnp.zeros((memory, n), dtype)
     return SecantPairs(rows, rows, jnp.zeros((), dtype), jnp.asarray(0, jnp.int32))

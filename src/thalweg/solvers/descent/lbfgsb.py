@@ -73,7 +73,7 @@ class LBFGSBDirection(Direction):
         return Memory(pairs, pairs.t)
 
     def __call__(self, problem: Problem, here: Evaluation, state: Memory, key: Key) -> Heading:
-        """The Cauchy point, the step on its face, and how far the ray stays in the box."""
+        """The direction to the minimizer on the face of the Cauchy point, and how far the ray stays in the box."""
         gamma = state.pairs.gamma
         if problem.bounds is None or not sum(leaf.size for leaf in jax.tree.leaves(here.x)):
             d = unravel(-inverse_times(state.pairs, ravel(here.grad)), here.grad)

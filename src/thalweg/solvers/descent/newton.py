@@ -60,7 +60,7 @@ class NewtonDirection(Direction):
         return ()
 
     def __call__(self, problem: Problem, here: Evaluation, state: State, key: Key) -> Heading:
-        """By Cholesky's factors; where there are none, by eigenvalues."""
+        """Newton's step by Cholesky's factors; where there are none, a modified one by eigenvalues."""
         g, h = ravel(here.grad), dense_hessian(problem.objective, here.x)
         known = jnp.isfinite(h).all()
         h = jnp.where(known, h, 0)  # then the function passes for a linear one
@@ -90,7 +90,7 @@ class NewtonDirection(Direction):
 
 
 def dense_hessian(objective: Objective, x: Params) -> jax.Array:
-    """All products with the unit vectors, so many at a time as fit into memory beside the examples."""
+    """The Hessian as its products with the unit vectors, so many at a time as fit into memory beside the examples."""
     product = objective.hessian(x)
     n = ravel(x).size
     blocks = -(-n * max(objective.examples, 1) // BLOCK_ENTRIES)
@@ -163,7 +163,8 @@ def Newton(
     `extra["curvature"]` is 0. It is the smallest eigenvalue where the Hessian is not positive definite, the smallest
     entry of the diagonal where it is.
 
-    - `search`: a `LineSearch`; it starts at \(s = 1\). `damping`: \(\delta \ge 0\) (Levenberg).
+    - `search`: a `LineSearch`; it starts at \(s = 1\). `modification`: `"shift"` or `"absolute"`, as above.
+    - `damping`: \(\delta \ge 0\) (Levenberg).
     - `max_step`: > 0; no entry of a step exceeds `max_step` times \(\max(1, \|x_t\|_\infty)\), so that a nearly
       singular Hessian does not throw the iterate onto a plateau.
 

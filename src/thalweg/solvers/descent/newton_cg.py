@@ -42,7 +42,7 @@ class NewtonCGDirection(Direction):
         return ()
 
     def __call__(self, problem: Problem, here: Evaluation, state: State, key: Key) -> Heading:
-        """To a small residual, to negative curvature, or to the largest step, whichever comes first."""
+        """Conjugate gradients until a small residual, negative curvature, or the largest step."""
         g, hessian = ravel(here.grad), problem.objective.hessian(here.x)
 
         def hvp(v: jax.Array) -> jax.Array:

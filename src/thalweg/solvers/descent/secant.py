@@ -24,7 +24,7 @@ class Secant(NamedTuple):
 
 
 def secant_pair(taken: Taken) -> Secant:
-    """The pair of a step."""
+    """What a step that was taken says of the curvature."""
     s, y = ravel(taken.dx), ravel(taken.dgrad)
     curvature = s @ y
     peak = jnp.where(max_abs(y) > 0, max_abs(y), 1)

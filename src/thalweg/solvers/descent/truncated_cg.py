@@ -47,7 +47,7 @@ class CG(NamedTuple):
 def truncated_cg(
     b: jax.Array, hvp: Callable[[jax.Array], jax.Array], radius: float, tolerance: ScalarLike, max_iterations: int
 ) -> CG:
-    """From 0 until the residual is at most `tolerance`, or `left`. `b` has norm 1 (or 0)."""
+    """Conjugate gradients from 0 until the residual is at most `tolerance`, or `left`. `b` has norm 1 (or 0)."""
     eps = float(jnp.finfo(b.dtype).eps)
 
     def going(cg: CG) -> Scalar:
@@ -150,9 +150,9 @@ def truncated_newton(
     forcing: ScalarLike,
     max_iterations: int,
 ) -> Truncated:
-    """Until the residual is at most `min(forcing, sqrt|g|) |g|`; to the boundary if conjugate gradients leave.
+    """Newton's step by conjugate gradients, until the residual is at most `min(forcing, sqrt|g|) |g|`.
 
-    In units in which gradient and radius are 1, so that no square overflows.
+    Where they leave the ball the step goes on to its boundary. It is found in units in which gradient and radius are 1, so that no square overflows.
     """
     size = norm(grad)
     unit = jnp.where(size > 0, size, 1)

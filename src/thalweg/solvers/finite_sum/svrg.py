@@ -78,7 +78,7 @@ class SVRG(Solver, Samples):
         return SVRGState(x)
 
     def step(self, problem: Problem, state: SVRGState, key: Key) -> Step:
-        """One full gradient, then a scan over batches."""
+        """One step takes a full gradient, then goes through batches that it draws."""
         snapshot, step_size = problem.objective.evaluate(state.x), real(self.step_size)
 
         def inner(z: Params, rows: jax.Array) -> tuple[Params, None]:

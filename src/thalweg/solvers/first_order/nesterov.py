@@ -47,7 +47,7 @@ class Nesterov(Solver):
         return FirstOrderState(x, self.rule.init(x))
 
     def step(self, problem: Problem, state: FirstOrderState, key: Key) -> Step:
-        """Look ahead, take the gradient there, go."""
+        """One step looks ahead, takes the gradient there, and goes from `x_t`."""
         x = state.x
         nothing = Evaluation(x, jnp.zeros(()), zeros_like(x))
         drift, _ = ask(self.rule, state.rule, x, nothing, problem, key)

@@ -37,7 +37,7 @@ class Sharp(Objective):
         return self.smooth.offers
 
     def revisit(self, seen: Evaluation) -> tuple[Evaluation, int]:
-        """One more evaluation."""
+        """The evaluation is made again: two gradients."""
         return self.evaluate(seen.x), 1
 
     def start(self, key: Key) -> Params:

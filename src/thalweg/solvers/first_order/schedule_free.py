@@ -66,7 +66,7 @@ class ScheduleFree(Solver):
         return ScheduleFreeState(x, x, self.rule.init(x), real(0), real(0))
 
     def step(self, problem: Problem, state: ScheduleFreeState, key: Key) -> Step:
-        """One gradient, one update of `z`, one of the average."""
+        """One step takes one gradient, updates `z`, and moves the average."""
         x, z = state.x, state.z
         seen = problem.objective.evaluate(between(z, x, self.beta))
         update, rule = ask(self.rule, state.rule, seen.x, seen, problem, key)

@@ -43,7 +43,7 @@ class EM(Solver):
         return EMState(x)
 
     def step(self, problem: Problem, state: EMState, key: Key) -> Step:
-        """One E step, one M step."""
+        """One step is an E step and an M step."""
         objective: Any = problem.objective  # of a problem that offers LATENT
         value, x = objective.improve(state.x)
         info = make_info(value, displacement(state.x, x), evals=problem.evals(value=1))

@@ -19,7 +19,10 @@ INFLATION = 10
 
 
 class Mixture(NamedTuple):
-    """The parameters: weights `(K,)` that sum to 1, means `(K, d)`, covariances `(K, d, d)`."""
+    """The parameters of a mixture.
+
+    - `weights`: shape `(K,)`, with the sum 1. `means`: `(K, d)`. `covariances`: `(K, d, d)`.
+    """
 
     weights: Any
     means: Any

@@ -85,7 +85,7 @@ class GaussNewtonModel(QuadraticModel):
     scaled: bool = static_field(True)
 
     def init(self, problem: Problem, x: Params) -> State:
-        """The largest norms of the columns: nothing seen yet."""
+        """The largest norms of the columns so far, which are none."""
         return jnp.zeros_like(ravel(x)) if self.scaled else ()
 
     def at(self, problem: Problem, x: Params, memory: State) -> LocalModel:
@@ -110,7 +110,7 @@ class GaussNewtonModel(QuadraticModel):
         return LocalModel(at.value, grad, quadratic, length, evals, scale, product=0, memory=norms)
 
     def trial(self, problem: Problem, local: LocalModel, x: Params, there: Params) -> TrialPoint:
-        """The residuals there, and their derivative along the step."""
+        """The residuals at `there`, and their derivative along the step."""
         p = jax.tree.map(jnp.subtract, there, x)
         r, dr = jax.jvp(lambda x: residuals(problem, x), (there,), (p,))
         return TrialPoint(0.5 * (r @ r), r @ dr, problem.evals(value=1), local.memory, local.memory)

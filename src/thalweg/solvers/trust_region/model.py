@@ -20,7 +20,8 @@ class LocalModel(NamedTuple):
     r"""The model at \(x\).
 
     - `value`, `grad`: those of the objective, the gradient as one vector; `aux` as in `Evaluation`.
-    - `quadratic`: the model, in the variables \(\mathrm{scale}\cdot p\) in which the region is a ball.
+    - `quadratic`: the model, in the variables \(\mathrm{scale}\cdot p\) in which the region is a ball; `scale`: their
+      units.
     - `length`: the unit of the first radius.
     - `evals`: what this took; `product`: evaluations of the objective's derivatives in one product, 1 or 0.
     - `memory`: passed on to `trial`.
@@ -38,7 +39,11 @@ class LocalModel(NamedTuple):
 
 
 class TrialPoint(NamedTuple):
-    """The value at a trial point, its derivative along the step, and what is remembered if it is taken or refused."""
+    """What the objective says at a trial point.
+
+    - `value`: its value there. `slope`: its derivative along the step. `evals`: what this took.
+    - `taken`, `refused`: what is remembered if the step is taken or refused.
+    """
 
     value: Scalar
     slope: Scalar
@@ -72,11 +77,11 @@ class QuadraticModel(eqx.Module):
 
     @abc.abstractmethod
     def at(self, problem: Problem, x: Params, memory: State) -> LocalModel:
-        """The model at `x`."""
+        """The model of the objective around `x`."""
 
     @abc.abstractmethod
     def trial(self, problem: Problem, local: LocalModel, x: Params, there: Params) -> TrialPoint:
-        """The objective at `there`."""
+        """What the objective says at the trial point `there`."""
 
 
 class TaylorModel(QuadraticModel):

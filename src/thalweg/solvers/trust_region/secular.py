@@ -18,10 +18,11 @@ MAX_NEWTON_STEPS = 60
 
 
 class Solution(NamedTuple):
-    r"""The global minimizer: the step \(p\) and its shift \(\lambda\).
+    r"""The global minimizer of a model within a bound.
 
-    The fall of the model has two parts, `curvature_part` \(\tfrac12 p'(H+\lambda I)p\) and `shift_part`
-    \(\tfrac12\lambda p'p\).
+    - `step`: \(p\). `shift`: \(\lambda\).
+    - `curvature_part`, `shift_part`: the two parts of the fall of the model, \(\tfrac12 p'(H+\lambda I)p\) and
+      \(\tfrac12\lambda p'p\).
     """
 
     step: jax.Array
@@ -31,8 +32,9 @@ class Solution(NamedTuple):
 
 
 def global_minimizer(spectrum: Spectrum, length: Scalar, size: Scalar, a: float, b: float) -> Solution:
-    r"""For the bound \(\|p\| \le a + b\lambda\), in units in which `length` and the gradient's norm `size` are 1.
+    r"""The minimizer for the bound \(\|p\| \le a + b\lambda\).
 
+    It is found in units in which `length` and the gradient's norm `size` are 1.
     Moré & Sorensen 1983, doi:10.1137/0904038: \((H + \lambda I)p = -g\) with \(H + \lambda I\) positive semidefinite.
     """
     values, c = spectrum.values * (length / size), spectrum.slopes / size

@@ -23,7 +23,12 @@ from thalweg.solvers.trust_region.trust_region import TrustRegion
 
 
 class Learned(NamedTuple):
-    """Value, gradient and auxiliary output at `x`, the matrix, whether it has learned, evaluations not yet reported."""
+    """What the model remembers.
+
+    - `value`, `grad`, `aux`: the objective's value, gradient and auxiliary output at `x`.
+    - `matrix`: the matrix in place of the Hessian. `learned`: whether it has seen a pair.
+    - `unreported`: evaluations that no `Info` has counted yet.
+    """
 
     value: Scalar
     grad: jax.Array
@@ -71,7 +76,7 @@ class SR1Model(QuadraticModel):
         return LocalModel(value, g, quadratic, unit_length(x), evals, product=0, memory=memory, aux=aux)
 
     def trial(self, problem: Problem, local: LocalModel, x: Params, there: Params) -> TrialPoint:
-        """Value and gradient: the matrix learns from every trial point."""
+        """Value and gradient at `there`, from which the matrix learns whether or not the step is taken."""
         seen, old = problem.objective.evaluate(there), local.memory
         g, s = ravel(seen.grad), ravel(jax.tree.map(jnp.subtract, there, x))
         matrix, learned = self.update(old, s, g - local.grad)

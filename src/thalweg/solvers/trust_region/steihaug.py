@@ -44,7 +44,7 @@ class SteihaugCG(Subproblem):
         return length
 
     def __call__(self, model: QuadraticForm, radius: Scalar) -> Proposal:
-        """Whether the curvature is negative is left to the search beside it, where the gradient is small."""
+        """The truncated step; a search beside it judges whether the curvature is negative."""
         found = truncated_newton(model.grad, model.times, radius, self.forcing, self.max_iterations)
         step, decrease, hvps, curvature, left = found
         return Proposal(step, decrease, hvps, curvature, jnp.asarray(False), left, norm(step))

@@ -15,8 +15,9 @@ from thalweg.solvers.descent.truncated_cg import CURVATURE_ROUNDINGS
 class Spectrum(NamedTuple):
     r"""The model in the eigenvectors of its Hessian: \(H = V\,\mathrm{diag}(\lambda)\,V'\), \(c = V'g\).
 
-    `values` in ascending order; `vectors` as columns, which need not span the space where the rest of `g` is zero;
-    `hvps`: products taken.
+    - `values`: the eigenvalues \(\lambda\) in ascending order.
+    - `vectors`: the eigenvectors as columns, which need not span the space where the rest of `g` is zero.
+    - `slopes`: \(c\), the gradient along the eigenvectors. `hvps`: products taken.
     """
 
     values: jax.Array

@@ -18,12 +18,15 @@ from thalweg.solvers.trust_region.model import LocalModel, QuadraticModel, Taylo
 from thalweg.solvers.trust_region.steihaug import SteihaugCG
 from thalweg.solvers.trust_region.subproblem import Proposal, Subproblem
 
-GOOD, POOR = 0.75, 0.25
+GOOD_RATIO, POOR_RATIO = 0.75, 0.25
 """Ratios above and below which the radius changes (Conn, Gould & Toint 2000, algorithm 6.1.1)."""
 
 
 class TrustRegionState(NamedTuple):
-    """The iterate, the radius (0 before the first step), and what the model remembers."""
+    """Where a trust region stands.
+
+    - `x`: the iterate. `radius`: that of the next step, 0 before the first. `memory`: what the model remembers.
+    """
 
     x: Params
     radius: Scalar
@@ -79,7 +82,7 @@ class TrustRegion(Solver):
             raise TypeError(f"TrustRegion(model={self.model!r}): give a QuadraticModel, e.g. tw.TaylorModel().")
         check_positive(self, "radius")
         check_real(self, "max_radius", 0.0, jnp.inf, "> 0", open_low=True)
-        check_real(self, "accept", 0.0, POOR, "in [0, 1/4)", open_high=True)
+        check_real(self, "accept", 0.0, POOR_RATIO, "in [0, 1/4)", open_high=True)
         check_real(self, "shrink", 0.0, 1.0, "in (0, 1)", open_low=True, open_high=True)
         check_real(self, "growth", 1.0, jnp.inf, "a finite number >= 1", open_high=True)
         check_nonnegative(self, "check")
@@ -87,7 +90,7 @@ class TrustRegion(Solver):
 
     @property
     def needs(self) -> frozenset[Oracle]:
-        """The radius remembers how well the model did."""
+        """Radius and ratio compare values of one function at different steps."""
         return frozenset({Oracle.GRADIENT, Oracle.WHOLE}) | self.model.needs
 
     def init(self, problem: Problem, x: Params) -> TrustRegionState:
@@ -95,7 +98,7 @@ class TrustRegion(Solver):
         return TrustRegionState(x, jnp.zeros((), common_dtype(x)), self.model.init(problem, x))
 
     def step(self, problem: Problem, state: TrustRegionState, key: Key) -> Step:
-        """One model, one trial point."""
+        """One step builds one model and looks at one trial point."""
         here = self.model.at(problem, state.x, state.memory)
         radius = self.begun(state.radius, here)
         plan, curvature = self.plan(here, radius, key)
@@ -128,7 +131,7 @@ class TrustRegion(Solver):
         return self.init(problem, state.x)
 
     def begun(self, radius: Scalar, here: LocalModel) -> Scalar:
-        """The radius of this step."""
+        """The radius of this step: the first one where there was none."""
         length = jnp.minimum(
             cast(self.radius, radius) * here.length.astype(radius.dtype), cast(self.max_radius, radius)
         )
@@ -145,7 +148,7 @@ class TrustRegion(Solver):
         return plan._replace(curvature=met.lowest, negative=is_negative(met)), looked
 
     def look(self, grad: jax.Array, hvp: Callable[[jax.Array], jax.Array], key: Key) -> CG:
-        """A search for negative curvature, where the gradient is small."""
+        """What a search for negative curvature met; nothing where the gradient is large."""
         nothing = cg_start(grad)
         return jax.lax.cond(
             max_abs(grad) <= cast(self.check, grad),
@@ -157,8 +160,8 @@ class TrustRegion(Solver):
         """The next radius; a step of zero says nothing about it."""
         shrunk = jnp.where(plan.reach > 0, cast(self.shrink, radius) * plan.reach, radius)
         grown = jnp.minimum(cast(self.growth, radius) * radius, cast(self.max_radius, radius))
-        kept = jnp.where((ratio > GOOD) & plan.on_boundary, grown, radius)
-        return jnp.where(ratio >= POOR, kept, shrunk)
+        kept = jnp.where((ratio > GOOD_RATIO) & plan.on_boundary, grown, radius)
+        return jnp.where(ratio >= POOR_RATIO, kept, shrunk)
 
 
 def cast(number: ScalarLike, like: jax.Array) -> jax.Array:
