@@ -9,7 +9,7 @@ from scipy.optimize import minimize as scipy_minimize
 import thalweg as tw
 from tests.helpers import X64, assert_close, tol
 from thalweg.problems import ZOO, rosenbrock
-from thalweg.solvers.descent.truncated_cg import search
+from thalweg.solvers.descent.truncated_cg import negative_curvature_search
 from thalweg.solvers.trust_region import model
 from thalweg.solvers.trust_region.model import symmetric_eigendecomposition
 from thalweg.solvers.trust_region.subproblem import QuadraticForm
@@ -158,11 +158,13 @@ def test_one_negative_curvature_among_many_is_found(n):
 def test_the_curvature_found_is_an_attained_quotient(seed):
     """Between the lowest eigenvalue and half of it, and `d` is where it is attained."""
     a = jnp.linspace(1.0, 50.0, 30).at[15].set(-0.3)
-    found = search(jax.random.key(seed), lambda v: a * v, a, 100)
+    found = negative_curvature_search(jax.random.key(seed), lambda v: a * v, a, 100)
     assert -0.3 * (1 + tol(1e-12, 1e-4)) <= float(found.lowest) <= -0.15
     assert float(found.d @ (a * found.d)) == pytest.approx(float(found.lowest), rel=tol(1e-10, 1e-3))
     two = jnp.asarray([2.0, -2.0])
-    assert float(search(jax.random.key(seed), lambda v: two * v, two, 9).lowest) >= -2 * (1 + tol(1e-12, 1e-5))
+    assert float(negative_curvature_search(jax.random.key(seed), lambda v: two * v, two, 9).lowest) >= -2 * (
+        1 + tol(1e-12, 1e-5)
+    )
 
 
 def test_a_flat_minimum_is_not_taken_for_a_saddle():

@@ -19,7 +19,7 @@ from thalweg.core.oracle import PARTS, Oracle
 from thalweg.core.stream import Stream, is_streamable
 from thalweg.core.tree import max_abs
 from thalweg.core.types import Evals, Key, Params, Scalar, ScalarLike, real
-from thalweg.core.variables import hold, is_array, is_inexact, is_numeric, leaf_name, rejoin
+from thalweg.core.variables import first_nonfinite, hold, is_array, is_inexact, is_numeric, leaf_name, rejoin
 
 
 class Problem(eqx.Module):
@@ -276,13 +276,12 @@ def check_finite(name: str, array: Any) -> None:
     """Refuses NaN and infinity, naming the first; arrays on an accelerator are left alone."""
     if not is_inexact(array) or is_tracer(array) or (isinstance(array, jax.Array) and on_accelerator(array)):
         return
-    entries = np.asarray(array)
-    finite = np.isfinite(entries)
-    if not finite.all():
-        at = tuple(int(i) for i in np.argwhere(~finite)[0])
-        where = "".join(f"[{i}]" for i in at)
+    found = first_nonfinite(array)
+    if found is not None:
+        place, entry = found
+        where = "".join(f"[{i}]" for i in place)
         raise ValueError(
-            f"{name}{where} is {entries[at]}: drop or fill such entries, or pass Problem(..., allow_nan=True) if the "
+            f"{name}{where} is {entry}: drop or fill such entries, or pass Problem(..., allow_nan=True) if the "
             "loss masks them."
         )
 

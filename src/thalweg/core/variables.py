@@ -8,6 +8,7 @@ import jax
 import numpy as np
 from jax.tree_util import DictKey, SequenceKey, keystr
 
+from thalweg.core.fields import is_tracer
 from thalweg.core.types import Params
 
 
@@ -137,11 +138,30 @@ def check_variable_leaf(called: str, path: tuple, leaf: Any) -> None:
     if leaf.dtype == np.longdouble or not leaf.dtype.isnative:
         name = called + keystr(path)
         raise TypeError(f"{name} has dtype {leaf.dtype.str}, which JAX does not know: write {name}.astype(float).")
-    finite = np.isfinite(np.asarray(leaf))
-    if not finite.all():
-        at = [int(i) for i in np.argwhere(~finite)[0]]
-        entry = np.asarray(leaf)[tuple(at)]
-        raise ValueError(f"{called}{keystr(path)}{at if at else ''} is {entry}: start from finite numbers.")
+    found = first_nonfinite(leaf)
+    if found is not None:
+        place, entry = found
+        raise ValueError(f"{called}{keystr(path)}{list(place) or ''} is {entry}: start from finite numbers.")
+
+
+def first_nonfinite(array: Any) -> tuple[tuple[int, ...], Any] | None:
+    """Place and value of the first entry that is not finite, None where all are.
+
+    An array on several devices is gathered only where it holds such an entry.
+    """
+    if is_sharded(array) and bool(jax.numpy.isfinite(array).all()):
+        return None
+    entries = np.asarray(array)
+    finite = np.isfinite(entries)
+    if finite.all():
+        return None
+    place = tuple(int(i) for i in np.argwhere(~finite)[0])
+    return place, entries[place]
+
+
+def is_sharded(leaf: Any) -> bool:
+    """Whether an array lies on several devices, from which it is not to be gathered."""
+    return isinstance(leaf, jax.Array) and not is_tracer(leaf) and len(leaf.sharding.device_set) > 1
 
 
 def short(value: Any) -> str:

@@ -152,7 +152,8 @@ def truncated_newton(
 ) -> Truncated:
     """Newton's step by conjugate gradients, until the residual is at most `min(forcing, sqrt|g|) |g|`.
 
-    Where they leave the ball the step goes on to its boundary. It is found in units in which gradient and radius are 1, so that no square overflows.
+    Where they leave the ball the step goes on to its boundary. It is found in units in which gradient and radius are 1,
+    so that no square overflows.
     """
     size = norm(grad)
     unit = jnp.where(size > 0, size, 1)
