@@ -88,7 +88,7 @@ def kind(method: Solver) -> tuple[type, ...]:
     """
     inner = getattr(method, "rule", getattr(method, "direction", None))
     if isinstance(method, TrustRegion):
-        inner = method.subproblem if method.model.true else method.model
+        inner = method.subproblem if method.model.exact_hessian else method.model
     return (type(method),) if inner is None else (type(method), type(inner))
 
 

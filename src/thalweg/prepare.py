@@ -20,7 +20,7 @@ from thalweg.core.compiled import Recent, is_hashable, placement, program
 from thalweg.core.duration import length, resolve
 from thalweg.core.fields import is_tracer
 from thalweg.core.first_order import as_solver
-from thalweg.core.objective import Latent
+from thalweg.core.objective import Objective
 from thalweg.core.oracle import Oracle
 from thalweg.core.problem import Problem
 from thalweg.core.solver import Solver
@@ -68,17 +68,17 @@ def start_of(problem: Problem, x0: Any, request: Request) -> tuple[Params, Any]:
 
 def drawn_start(problem: Problem, request: Request) -> Params:
     """The start that a latent-variable model draws."""
-    if not isinstance(problem.objective, Latent):
-        raise TypeError("minimize(problem, x0): x0 is missing; only a latent-variable model draws its own start.")
+    if Oracle.START not in problem.objective.offers:
+        problem.objective.start(jax.random.key(request.seed))  # says why there is none
     offers = problem.offers(())
     check_fit(problem, offers, resolve_method(offers, (), request.method)[0], request.batches)
     found, dynamic = program(draw_start, problem.objective, np.uint32(request.seed))
     return found.call(dynamic)
 
 
-def draw_start(objective: Latent, seed: Any) -> Params:
+def draw_start(objective: Objective, seed: Any) -> Params:
     """A random start: one program, because the many small operations of a model's `init` compile one by one."""
-    return objective.draw(jax.random.key(seed))
+    return objective.start(jax.random.key(seed))
 
 
 def planned(problem: Problem, x: Params, frozen: Any, request: Request) -> Plan:

@@ -10,7 +10,6 @@ from thalweg.checks import check_fit, check_measured, check_stop
 from thalweg.core.duration import length, resolve
 from thalweg.core.iterate import iterate_to_end, start
 from thalweg.core.nonsmooth import Zero
-from thalweg.core.objective import Latent
 from thalweg.core.optimality import optimality
 from thalweg.core.oracle import Oracle
 from thalweg.core.problem import Problem
@@ -101,7 +100,7 @@ def checked(problem: Problem, x: Params, method: Any) -> Solver:
     constraints = sorted(part.value for part in offers & {Oracle.EQUALITY, Oracle.INEQUALITY})
     if constraints:
         raise ValueError(f"solution: {' and '.join(constraints)} constraints are not differentiated; use a penalty.")
-    if isinstance(problem.objective, Latent):
+    if Oracle.LATENT in offers:
         raise ValueError("solution: a latent-variable model has no gradient; give its log-likelihood as the loss.")
     if Oracle.WHOLE not in offers:
         raise ValueError("solution: the function must be the same at every step: whole data, no random loss.")

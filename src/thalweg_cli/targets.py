@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from thalweg.core.objective import Latent
+from thalweg.core.oracle import Oracle
 from thalweg.core.problem import Problem
 from thalweg.minimize import minimize
 from thalweg.problems import JOBS
@@ -89,7 +89,7 @@ def file_target(file: Path, name: str, start: str | None) -> Target:
     if getattr(found, "problem", None) is not None:
         return described(found, label, f"{file}:{name}", file, start_in(module, file, start) if start else None)
     problem = as_problem(found, file, name)
-    if start is None and "x0" not in vars(module) and isinstance(problem.objective, Latent):
+    if start is None and "x0" not in vars(module) and Oracle.START in problem.objective.offers:
         return Target(label, f"{file}:{name}", file, problem, None)
     return Target(label, f"{file}:{name}", file, problem, start_in(module, file, start or "x0"))
 

@@ -102,7 +102,7 @@ def test_a_problem_takes_its_data_and_plans_with_it():
 
 
 def level(loss, x0) -> int | None:
-    """The level of LLVM's optimisations that a run of the loss is given; None for the default."""
+    """The level of LLVM's optimizations that a run of the loss is given; None for the default."""
     chosen, real = [], compiled.options
 
     def watch(flat, dynamic, size):

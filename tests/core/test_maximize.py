@@ -1,4 +1,4 @@
-"""Maximising: the same runs as minimising the negative, reported in the user's sign."""
+"""Maximizing: the same runs as minimizing the negative, reported in the user's sign."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -57,7 +57,7 @@ def test_validation_keeps_the_highest():
     np.testing.assert_allclose(score(result.x, jnp.asarray(held_out)), result.best.value, rtol=tol(1e-10, 1e-5))
 
 
-def test_a_penalty_is_taken_from_what_is_maximised():
+def test_a_penalty_is_taken_from_what_is_maximized():
     problem = tw.Problem(hill, nonsmooth=tw.L1(0.5), maximize=True)
     result = tw.minimize(problem, jnp.zeros(2), tw.FISTA())
     x = np.array([1.0 - 0.25, 2.0 - 0.125])
@@ -65,6 +65,6 @@ def test_a_penalty_is_taken_from_what_is_maximised():
     np.testing.assert_allclose(result.value, float(hill(x)) - 0.5 * np.abs(x).sum(), rtol=tol(1e-9, 1e-5))
 
 
-def test_only_functions_are_maximised():
-    with pytest.raises(TypeError, match="only a function of x can be maximised; a LeastSquares cannot"):
+def test_only_functions_are_maximized():
+    with pytest.raises(TypeError, match="only a function of x can be maximized; a LeastSquares cannot"):
         tw.Problem(tw.LeastSquares(lambda x: x), maximize=True)

@@ -39,7 +39,10 @@ OFFERS = {
     "key": (tw.Problem(noisy), SMOOTH | {Oracle.KEY}),
     "stateful": (tw.Problem(stateful, DATA, stateful=True), SMOOTH | {Oracle.FINITE_SUM, Oracle.MODEL_STATE}),
     "residuals": (tw.Problem(tw.LeastSquares(lambda x: x)), SMOOTH | {Oracle.WHOLE, Oracle.RESIDUALS}),
-    "latent": (tw.Problem(NoisyMean(), X), {Oracle.VALUE, Oracle.WHOLE, Oracle.FINITE_SUM, Oracle.LATENT}),
+    "latent": (
+        tw.Problem(NoisyMean(), X),
+        {Oracle.VALUE, Oracle.WHOLE, Oracle.FINITE_SUM, Oracle.LATENT, Oracle.START},
+    ),
     "nonsmooth": (tw.Problem(half_square, nonsmooth=tw.L1(1.0)), SMOOTH | {Oracle.WHOLE, Oracle.NONSMOOTH}),
     "set": (tw.Problem(half_square, nonsmooth=tw.Simplex()), SMOOTH | {Oracle.WHOLE, Oracle.SET}),
     "bounds": (tw.Problem(half_square, bounds=tw.Bounds(0.0)), SMOOTH | {Oracle.WHOLE, Oracle.BOUNDS}),

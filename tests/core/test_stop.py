@@ -111,7 +111,7 @@ def test_and_waits_for_all_at_the_same_step():
 
 
 def test_and_keeps_the_memory_of_every_rule():
-    """A rule inside `&` sees every step, also those at which its neighbour does not fire."""
+    """A rule inside `&` sees every step, also those at which its neighbor does not fire."""
     rule = tw.Evaluations(4) & tw.Target(2.0)
     assert verdicts(rule, view(1, 9.0, evals=2), view(2, 9.0, evals=2), view(3, 1.0, evals=0))[-1] is STEP_LIMIT
 

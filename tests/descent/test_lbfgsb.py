@@ -198,7 +198,7 @@ def test_sets_are_not_bounds():
 
 
 def test_inside_the_method_of_multipliers():
-    """Bounds stay with the inner method: no point is outside, and fewer evaluations than with walls."""
+    """Bounds stay with the inner method: no point is outside, and fewer evaluations than with inequalities."""
     known = ZOO["hs71"]()
     stop = tw.GradNorm(tol(1e-7, 1e-2)) | tw.Steps(2000)
     result = tw.minimize(known.problem, known.x0, tw.AugmentedLagrangian(tw.LBFGSB()), stop=stop)
@@ -206,5 +206,5 @@ def test_inside_the_method_of_multipliers():
     np.testing.assert_allclose(result.x, known.argmin, atol=tol(1e-6, 1e-2))
     assert np.all((np.asarray(result.x) >= 1) & (np.asarray(result.x) <= 5))
     if X64:
-        walls = tw.minimize(known.problem, known.x0, tw.AugmentedLagrangian(tw.LBFGS()), stop=stop)
-        assert result.evals.value < walls.evals.value
+        moved = tw.minimize(known.problem, known.x0, tw.AugmentedLagrangian(tw.LBFGS()), stop=stop)
+        assert result.evals.value < moved.evals.value

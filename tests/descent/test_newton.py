@@ -26,7 +26,7 @@ def solve(fun, x0, name="newton", **options):
     [
         (lambda: tw.Newton(modification="none"), 'modification must be "shift" or "absolute"'),
         (lambda: tw.Newton(damping=-1.0), "damping must be a finite number >= 0"),
-        (lambda: tw.Newton(longest=0), "longest must be a finite number > 0"),
+        (lambda: tw.Newton(max_step=0), "max_step must be a finite number > 0"),
         (lambda: tw.NewtonCG(forcing=1.0), r"forcing must be in \(0, 1\)"),
         (lambda: tw.NewtonCG(max_iterations=0), "max_iterations must be a whole number >= 1"),
         (lambda: tw.NewtonCG(check=-1e-3), "check must be a finite number >= 0"),
@@ -89,7 +89,7 @@ def test_damping_is_added_and_does_not_hide_negative_curvature():
 def test_a_step_is_no_longer_than_allowed():
     """Curvatures 1 and 1e-8: the full step has an entry of 1e8."""
     problem = tw.Problem(lambda x: 0.5 * x[0] ** 2 + 0.5e-8 * x[1] ** 2 + x[1])
-    trace = tw.minimize(problem, np.zeros(2), tw.Newton(longest=3.0), stop=tw.Steps(3)).trace
+    trace = tw.minimize(problem, np.zeros(2), tw.Newton(max_step=3.0), stop=tw.Steps(3)).trace
     np.testing.assert_allclose(trace.step_size[0], 3e-8, rtol=tol(1e-9, 1e-3))
 
 

@@ -143,7 +143,7 @@ def test_restarts_run_side_by_side():
 
 @pytest.mark.skipif(not X64, reason="float32 ends both at its rounding")
 def test_after_twenty_epochs_it_is_orders_below_gradient_descent_on_single_examples():
-    """A constant step leaves SGD in a neighbourhood; SVRG leaves it behind at the same cost."""
+    """A constant step leaves SGD in a neighborhood; SVRG leaves it behind at the same cost."""
     known = logistic()
     ours = tw.minimize(known.problem, known.x0, tw.SVRG(0.05), stop=tw.Epochs(20))
     theirs = tw.minimize(known.problem, known.x0, tw.SGD(0.05), batch_size=1, stop=tw.Epochs(20))

@@ -103,7 +103,7 @@ Y = np.sin(X.sum(1, keepdims=True))
 
 
 def stateful_loss(params, model_state, batch, key):
-    """A hidden layer normalised by running means (which it updates) and with dropout."""
+    """A hidden layer normalized by running means (which it updates) and with dropout."""
     x, y = batch
     hidden = x @ params["w"]
     mean = jnp.mean(hidden, axis=0)

@@ -9,7 +9,7 @@ from scipy.optimize import least_squares as scipy_least_squares
 import thalweg as tw
 from tests.helpers import X64, Counted, tol
 from tests.least_squares.problems import PROBLEMS, osborne
-from thalweg.solvers.least_squares.model import taken_apart
+from thalweg.solvers.least_squares.model import eigendecomposition
 
 METHODS = {
     "dense": tw.LevenbergMarquardt(),
@@ -172,7 +172,7 @@ def test_the_factors_are_those_of_the_square():
     rng = np.random.default_rng(1)
     for shape in ((6, 3), (3, 6), (4, 4)):
         j, r = rng.normal(size=shape), rng.normal(size=shape[0])
-        values, vectors, slopes, _ = taken_apart(jnp.asarray(j, WIDE), jnp.asarray(r, WIDE), 0)
+        values, vectors, slopes, _ = eigendecomposition(jnp.asarray(j, WIDE), jnp.asarray(r, WIDE), 0)
         assert np.all(np.diff(values) >= 0)
         np.testing.assert_allclose(vectors @ jnp.diag(values) @ vectors.T, j.T @ j, atol=tol(1e-12, 1e-4))
         np.testing.assert_allclose(vectors @ slopes, j.T @ r, atol=tol(1e-12, 1e-4))

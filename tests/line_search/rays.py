@@ -14,16 +14,16 @@ from thalweg.core.types import Evaluation
 from thalweg.line_search.protocol import Found, Phi, Ray
 
 
-def ray(fun: Callable, first: Any = 1.0) -> Ray:
+def ray(fun: Callable, initial_step: Any = 1.0) -> Ray:
     """`fun` from 0 on, as a search sees it."""
-    first = jnp.asarray(first, jnp.result_type(float))
+    initial_step = jnp.asarray(initial_step, jnp.result_type(float))
 
     def at(t):
         value, slope = jax.value_and_grad(fun)(t)
         return Phi(value, slope, Evaluation(t, value, slope))
 
-    zero = jnp.zeros_like(first)
-    return Ray(at, at(zero), first, jnp.full_like(first, jnp.inf), lambda: jax.grad(jax.grad(fun))(zero))
+    zero = jnp.zeros_like(initial_step)
+    return Ray(at, at(zero), initial_step, jnp.full_like(initial_step, jnp.inf), lambda: jax.grad(jax.grad(fun))(zero))
 
 
 def look(search: tw.LineSearch, ray: Ray) -> Found:

@@ -107,7 +107,7 @@ def test_a_wrong_gradient_is_a_failure():
 
 
 def test_no_step_goes_beyond_the_end_of_the_ray():
-    ray = rays.ray(lambda t: (t - 5) ** 2)._replace(longest=jnp.asarray(2.0))
+    ray = rays.ray(lambda t: (t - 5) ** 2)._replace(max_step=jnp.asarray(2.0))
     found = rays.look(TIGHT, ray)
     assert (float(found.step), bool(found.ok)) == (2.0, True)
 

@@ -1,4 +1,4 @@
-"""The prox of L1 is the minimiser that its definition names, and what convexity makes of a prox."""
+"""The prox of L1 is the minimizer that its definition names, and what convexity makes of a prox."""
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,7 @@ steps = st.floats(0.015625, 4, width=32, allow_subnormal=False)
 
 
 def brute_force(x: float, strength: float) -> float:
-    """The minimiser of strength |z| + (z - x)^2 / 2 among many points, refined twice."""
+    """The minimizer of strength |z| + (z - x)^2 / 2 among many points, refined twice."""
     low, high = -abs(x) - 1, abs(x) + 1
     for _ in range(6):
         grid = np.append(np.linspace(low, high, 201), 0.0)

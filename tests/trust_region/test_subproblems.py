@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 import thalweg as tw
 from tests.helpers import EPS, X64, tol
-from thalweg.solvers.trust_region.model import eigen
-from thalweg.solvers.trust_region.secular import minimiser, unit
-from thalweg.solvers.trust_region.subproblem import Quadratic
+from thalweg.solvers.trust_region.model import symmetric_eigendecomposition
+from thalweg.solvers.trust_region.secular import global_minimizer, gradient_unit
+from thalweg.solvers.trust_region.subproblem import QuadraticForm
 
 N = 4
 WIDE = jnp.float64 if X64 else jnp.float32
@@ -28,7 +28,7 @@ CURVATURES = st.lists(ENTRY, min_size=N, max_size=N)
 
 def quadratic(grad, matrix):
     """A model with its Hessian."""
-    return Quadratic(grad, lambda v: matrix @ v, lambda: eigen(matrix, grad, grad.size))
+    return QuadraticForm(grad, lambda v: matrix @ v, lambda: symmetric_eigendecomposition(matrix, grad, grad.size))
 
 
 def rotated(values, slopes, seed):
@@ -41,9 +41,9 @@ def rotated(values, slopes, seed):
 def exact(grad, matrix, radius, a):
     """Step and multiplier; `a = 1` is the radius, `a = 0` the cubic term with the weight `1 / radius`."""
     model = quadratic(grad, matrix)
-    size = unit(model)
+    size = gradient_unit(model)
     length = jnp.where(a == 1, radius, jnp.sqrt(size * radius))
-    found = minimiser(model.spectrum(), length, size, a, 1 - a)
+    found = global_minimizer(model.spectrum(), length, size, a, 1 - a)
     return found.step, found.shift
 
 
@@ -55,7 +55,7 @@ def exact(grad, matrix, radius, a):
 @example([0, 1, 2, 5], [0, 1, 1, 1], 10.0, 0)  # flat along one axis
 @example([0, 1, 2, 5], [2, 1, 1, 1], 10.0, 0)  # falling along a flat axis
 @given(CURVATURES, CURVATURES, st.sampled_from([1e-3, 0.3, 1.0, 10.0]), st.integers(0, 3))
-def test_the_exact_step_is_the_global_minimiser(values, slopes, radius, seed):
+def test_the_exact_step_is_the_global_minimizer(values, slopes, radius, seed):
     """Moré & Sorensen: (H + sI) p = -g, s >= 0, s (radius - |p|) = 0, and H + sI has no negative eigenvalue."""
     grad, matrix = rotated(values, slopes, seed)
     p, shift = map(np.asarray, exact(grad, matrix, jnp.asarray(radius, WIDE), jnp.asarray(1.0, WIDE)))
@@ -74,7 +74,7 @@ def test_the_exact_step_is_the_global_minimiser(values, slopes, radius, seed):
 @example([-3, 1, 2, 5], [0, 0, 0, 0], 1.0, 0)
 @example([1, 1, 2, 5], [0, 0, 0, 0], 1.0, 0)
 @given(CURVATURES, CURVATURES, st.sampled_from([1e-3, 0.3, 1.0, 100.0]), st.integers(0, 3))
-def test_the_cubic_step_is_the_global_minimiser(values, slopes, reciprocal, seed):
+def test_the_cubic_step_is_the_global_minimizer(values, slopes, reciprocal, seed):
     """(H + sI) p = -g, s = |p| / reciprocal, and H + sI has no negative eigenvalue."""
     grad, matrix = rotated(values, slopes, seed)
     p, shift = map(np.asarray, exact(grad, matrix, jnp.asarray(reciprocal, WIDE), jnp.asarray(0.0, WIDE)))

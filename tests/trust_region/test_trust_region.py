@@ -9,10 +9,10 @@ from scipy.optimize import minimize as scipy_minimize
 import thalweg as tw
 from tests.helpers import X64, assert_close, tol
 from thalweg.problems import ZOO, rosenbrock
-from thalweg.solvers.descent.truncated_cg import search
+from thalweg.solvers.descent.truncated_cg import negative_curvature_search
 from thalweg.solvers.trust_region import model
-from thalweg.solvers.trust_region.model import eigen
-from thalweg.solvers.trust_region.subproblem import Quadratic
+from thalweg.solvers.trust_region.model import symmetric_eigendecomposition
+from thalweg.solvers.trust_region.subproblem import QuadraticForm
 
 
 def valley(x):
@@ -23,7 +23,7 @@ def valley(x):
 @pytest.mark.parametrize("x0", [[-1.2, 1.0, -1.2, 1.0], [1.0, 1.0, 1.0, 0.999]])
 def test_products_with_the_hessian_are_counted(x0, monkeypatch):
     executed = []
-    exact = model.linearised
+    exact = model.linearized_gradient
 
     def counting(objective, x):
         value, grad, product, aux = exact(objective, x)
@@ -34,7 +34,7 @@ def test_products_with_the_hessian_are_counted(x0, monkeypatch):
 
         return value, grad, watched, aux
 
-    monkeypatch.setattr(model, "linearised", counting)
+    monkeypatch.setattr(model, "linearized_gradient", counting)
     result = tw.minimize(lambda x: valley(x), np.asarray(x0), tw.TrustRegion(), stop=tw.Steps(6))
     jax.effects_barrier()
     assert result.evals.hvp == len(executed) > 0
@@ -107,7 +107,9 @@ def test_without_forcing_a_quadratic_takes_one_step_inside_the_region():
 
 def quadratic(grad, diagonal):
     """A model with a diagonal Hessian."""
-    return Quadratic(grad, lambda v: diagonal * v, lambda: eigen(jnp.diag(diagonal), grad, grad.size))
+    return QuadraticForm(
+        grad, lambda v: diagonal * v, lambda: symmetric_eigendecomposition(jnp.diag(diagonal), grad, grad.size)
+    )
 
 
 # Negative curvature.
@@ -156,11 +158,13 @@ def test_one_negative_curvature_among_many_is_found(n):
 def test_the_curvature_found_is_an_attained_quotient(seed):
     """Between the lowest eigenvalue and half of it, and `d` is where it is attained."""
     a = jnp.linspace(1.0, 50.0, 30).at[15].set(-0.3)
-    found = search(jax.random.key(seed), lambda v: a * v, a, 100)
+    found = negative_curvature_search(jax.random.key(seed), lambda v: a * v, a, 100)
     assert -0.3 * (1 + tol(1e-12, 1e-4)) <= float(found.lowest) <= -0.15
     assert float(found.d @ (a * found.d)) == pytest.approx(float(found.lowest), rel=tol(1e-10, 1e-3))
     two = jnp.asarray([2.0, -2.0])
-    assert float(search(jax.random.key(seed), lambda v: two * v, two, 9).lowest) >= -2 * (1 + tol(1e-12, 1e-5))
+    assert float(negative_curvature_search(jax.random.key(seed), lambda v: two * v, two, 9).lowest) >= -2 * (
+        1 + tol(1e-12, 1e-5)
+    )
 
 
 def test_a_flat_minimum_is_not_taken_for_a_saddle():

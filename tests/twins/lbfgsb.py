@@ -72,7 +72,7 @@ def run(value_and_grad, x0, steps, *, prox, memory, slope, curvature, max_trials
         else:
             d = first(x, g, lower, upper)
         ends = [((upper if d[i] > 0 else lower)[i] - x[i]) / d[i] for i in np.flatnonzero(d)]
-        longest = max(1.0, min(ends))
+        max_step = max(1.0, min(ends))
 
         def phi(t, x=x, d=d):
             there = np.clip(x + t * d, lower, upper)
@@ -80,7 +80,7 @@ def run(value_and_grad, x0, steps, *, prox, memory, slope, curvature, max_trials
             return value, grad @ d, grad, there
 
         numbers = {"slope": slope, "curvature": curvature, "max_trials": max_trials}
-        found = strong_wolfe(phi, (value, g @ d), longest=longest, **numbers)
+        found = strong_wolfe(phi, (value, g @ d), max_step=max_step, **numbers)
         if found is None:
             pairs = []
             xs.append(x)

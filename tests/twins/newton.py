@@ -1,6 +1,6 @@
 """Newton's method with a modified Hessian (Nocedal & Wright 2006, section 3.4; Dauphin et al. 2014, section 5).
 
-Conventions of the library: no entry of a step exceeds `longest` times the largest entry of x (or 1), and where the
+Conventions of the library: no entry of a step exceeds `max_step` times the largest entry of x (or 1), and where the
 gradient is small beside a negative eigenvalue the step goes along its eigenvector.
 """
 
@@ -25,7 +25,7 @@ def direction(g, hessian, scale, modification, damping):
     return -np.linalg.solve(modified + damping * np.eye(n), g), 0.0
 
 
-def run(value_and_grad, x0, steps, *, hvp, modification, damping, longest, **search):
+def run(value_and_grad, x0, steps, *, hvp, modification, damping, max_step, **search):
     """`hvp(x, v)` is the Hessian at x times v."""
     xs = [x0]
     for _ in range(steps):
@@ -39,7 +39,7 @@ def run(value_and_grad, x0, steps, *, hvp, modification, damping, longest, **sea
             value, grad = value_and_grad(x + t * d)
             return value, grad @ d
 
-        most = longest * scale / np.abs(d).max() if d.any() else 1.0
-        found = strong_wolfe(phi, (value, g @ d + bend / 2), longest=most, **search)
+        most = max_step * scale / np.abs(d).max() if d.any() else 1.0
+        found = strong_wolfe(phi, (value, g @ d + bend / 2), max_step=most, **search)
         xs.append(x if found is None else x + found[0] * d)
     return xs

@@ -9,7 +9,7 @@ from tests.twins.searches import strong_wolfe
 from tests.twins.trust_region import steihaug
 
 
-def run(value_and_grad, x0, steps, *, hvp, forcing, max_iterations, longest, check, max_search, **search):
+def run(value_and_grad, x0, steps, *, hvp, forcing, max_iterations, max_step, check, max_search, **search):
     """`hvp(x, v)` is the Hessian at x times v."""
     xs = [x0]
     for _ in range(steps):
@@ -18,7 +18,7 @@ def run(value_and_grad, x0, steps, *, hvp, forcing, max_iterations, longest, che
         if not g.any():
             xs.append(x)
             continue
-        radius = longest * max(1.0, np.abs(x).max())
+        radius = max_step * max(1.0, np.abs(x).max())
         d, _, _ = steihaug(g, lambda v, x=x: hvp(x, v), radius, forcing=forcing, max_iterations=max_iterations)
 
         def phi(t, x=x, d=d):

@@ -31,14 +31,14 @@ def backtracking(phi, phi0, *, slope, decrease, max_trials, interpolate=False, f
     return None
 
 
-def strong_wolfe(phi, phi0, *, slope, curvature, max_trials, longest=math.inf):
+def strong_wolfe(phi, phi0, *, slope, curvature, max_trials, max_step=math.inf):
     """`(step, phi(step))` with enough decrease and a flat slope, or the best step found; None if there is none.
 
-    No step is longer than `longest`.
+    No step is longer than `max_step`.
     """
     noise = 4 * EPS * abs(phi0[0])
     low, at_low, high, at_high = 0.0, phi0, math.inf, None
-    t = min(1.0, longest)
+    t = min(1.0, max_step)
     for _ in range(max_trials):
         here = phi(t)
         finite = math.isfinite(here[0]) and math.isfinite(here[1])
@@ -50,7 +50,7 @@ def strong_wolfe(phi, phi0, *, slope, curvature, max_trials, longest=math.inf):
             low, at_low = t, here
             if abs(here[1]) <= curvature * abs(phi0[1]):
                 break
-        t = min(following(low, at_low, high, at_high), longest)
+        t = min(following(low, at_low, high, at_high), max_step)
         if t == low:
             break
     return (low, at_low) if low > 0 else None

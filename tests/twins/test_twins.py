@@ -129,7 +129,7 @@ OTHERS = {
     "lbfgsb-numbers": ("lbfgsb", "hs38", tw.LBFGSB(2, tw.StrongWolfe(slope=1e-2, curvature=0.05))),
     "lbfgsb-no-bounds": ("lbfgsb", "rosenbrock", tw.LBFGSB()),
     "newton-numbers": ("newton", "rosenbrock", tw.Newton(tw.StrongWolfe(1e-2, 0.1), "absolute", 0.3, 0.2)),
-    "newton-shift": ("newton", "himmelblau", tw.Newton(damping=0.1, longest=0.5)),
+    "newton-shift": ("newton", "himmelblau", tw.Newton(damping=0.1, max_step=0.5)),
     "newton-cg-numbers": ("newton-cg", "rosenbrock", tw.NewtonCG(tw.StrongWolfe(1e-2, 0.1), 0.01, 5, 0.1)),
     "bfgs-zoom": ("bfgs", "beale", tw.BFGS(tw.StrongWolfe(slope=1e-2, curvature=0.05))),
     "bfgs-given-up": ("bfgs", "rosenbrock", tw.BFGS(tw.StrongWolfe(curvature=0.01, max_trials=2))),

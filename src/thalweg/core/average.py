@@ -31,19 +31,19 @@ class Average(eqx.Module):
         """
 
     def init(self, x: Params) -> Mean:
-        """Nothing yet; of the shapes of `x`."""
+        """A mean without points, of the shapes of `x`."""
         return Mean(jax.tree.map(lambda leaf: leaf.astype(wide(leaf.dtype)), x), real(0))
 
     def update(self, state: Mean, x: Params) -> Mean:
-        """The mean with one point more: it moves towards `x` by the newest point's weight."""
+        """The mean with one point more: it moves toward `x` by the newest point's weight."""
         count = state.count + 1
         weight = self.weight(count)
 
-        def towards(mean, leaf):
+        def toward(mean, leaf):
             w = weight.astype(mean.dtype)
             return (1 - w) * mean + w * leaf.astype(mean.dtype)
 
-        return Mean(jax.tree.map(towards, state.mean, x), count)
+        return Mean(jax.tree.map(toward, state.mean, x), count)
 
 
 class EMA(Average):
@@ -65,7 +65,7 @@ class EMA(Average):
         check_fraction(self, "decay")
 
     def weight(self, count: Scalar) -> Scalar:
-        """See the class. By `expm1`, because in float32 `1 - decay**count` would lose the first steps."""
+        """The weight `w_t`, by `expm1` because in float32 `1 - decay**count` would lose the first steps."""
         decay = real(self.decay)
         total = jnp.where(decay > 0, -jnp.expm1(count * jnp.log(jnp.where(decay > 0, decay, 0.5))), 1)
         return jnp.minimum((1 - decay) / total, 1)
@@ -91,7 +91,7 @@ class PolyakRuppert(Average):
         check_duration(self, "start", low=0, whole_run=False)
 
     def weight(self, count: Scalar) -> Scalar:
-        """See the class."""
+        """One over the number of points in the mean, itself included."""
         return 1 / jnp.maximum(count - jnp.maximum(in_steps(self, "start"), 1) + 1, 1)
 
 
@@ -101,7 +101,7 @@ class SWA(Average):
     \(\bar x = \frac{1}{k+1}\sum_{j=0}^{k} x_{s+jc}\) over all \(s + jc \ge 1\) that the run has reached; until step
     \(s\) it is the newest iterate. It is made for a rate that is constant or cyclic from step \(s\) on, so that the
     points are different. It equals `torch.optim.swa_utils.AveragedModel` whose `update_parameters` is called after
-    steps \(s, s+c, \ldots\); Optax has none. The statistics of batch normalisation at the average are not those of
+    steps \(s, s+c, \ldots\); Optax has none. The statistics of batch normalization at the average are not those of
     the run: have them measured anew.
 
     - `start`: \(s\), whole steps or `tw.Epochs(n)`, counted as in `tw.PolyakRuppert`.
@@ -118,7 +118,7 @@ class SWA(Average):
         check_duration(self, "every", whole_run=False)
 
     def weight(self, count: Scalar) -> Scalar:
-        """See the class."""
+        """One over the number of points at the end of a cycle, 0 between such ends."""
         start, every = in_steps(self, "start"), in_steps(self, "every")
         after = jnp.maximum(count - jnp.where(start > 0, start, every), 0)
         cycles, rest = jnp.divmod(after.astype(jnp.int32), every.astype(jnp.int32))
@@ -132,7 +132,7 @@ class Averaging(NamedTuple):
     state: Mean
 
     def after(self, x: Params) -> Self:
-        """With one point more."""
+        """The same average with one point more."""
         return self._replace(state=self.average.update(self.state, x))
 
     def read(self, like: Params) -> Params:

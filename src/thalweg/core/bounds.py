@@ -12,7 +12,7 @@ from jax.tree_util import tree_leaves_with_path
 from thalweg.core.fields import is_tracer
 from thalweg.core.tree import max_abs, ravel
 from thalweg.core.types import Params, Scalar
-from thalweg.core.variables import leaf_name
+from thalweg.core.variables import is_sharded, leaf_name
 
 
 def as_limits(limit: Any) -> Any:
@@ -23,7 +23,8 @@ def as_limits(limit: Any) -> Any:
 class Bounds(eqx.Module):
     """`lower <= x <= upper`, entry by entry.
 
-    Each side is a number for all entries, or a tree like `x` whose leaves broadcast against those of `x`.
+    - `lower`, `upper`: a number for all entries, or a tree like `x` whose leaves broadcast against those of `x`.
+
     Use `-inf` and `inf` where a side is open; equal limits fix an entry.
     """
 
@@ -60,7 +61,14 @@ class Bounds(eqx.Module):
                     )
 
     def start(self, x: Params) -> Params:
-        """`x` where it lies within, else the nearest point that does, by NumPy: nothing is compiled for it."""
+        """`x` where it lies within, else the nearest point that does.
+
+        By NumPy, so that nothing is compiled for it, but for arrays on several devices, which stay there.
+        """
+        if any(map(is_sharded, jax.tree.leaves(x))):
+            moved = self.project(x)
+            same = jax.tree.map(lambda p, q: bool(jnp.array_equal(p, q)), x, moved)
+            return x if all(jax.tree.leaves(same)) else moved
         lower, upper = (match(limit, x) for limit in (self.lower, self.upper))
         moved = jax.tree.map(lambda p, lo, hi: np.clip(np.asarray(p), lo, hi).astype(p.dtype), x, lower, upper)
         same = jax.tree.map(lambda p, q: bool(np.array_equal(np.asarray(p), q)), x, moved)

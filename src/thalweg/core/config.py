@@ -16,7 +16,7 @@ import numpy as np
 
 from thalweg.core.duration import Duration
 
-PLAIN = (str, bool, int, type(None))
+JSON_TYPES = (str, bool, int, type(None))
 NAMEABLE = ("thalweg.rules.masks",)
 """Modules whose functions a configuration may name: they map parameters to choices, and do nothing else."""
 
@@ -27,7 +27,7 @@ def to_config(value: Any) -> Any:
     Configured objects (rules, solvers, stops, schedules, ...) become `{"type": name, field: ...}`; arrays keep their
     dtype; functions are named, and only our own masks can be read back. Anything else is a `TypeError`.
     """
-    if isinstance(value, PLAIN):
+    if isinstance(value, JSON_TYPES):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else {"float": repr(float(value))}
@@ -47,7 +47,7 @@ def to_config(value: Any) -> Any:
 
 def from_config(config: Any) -> Any:
     """The object that `to_config` described; a list comes back as a tuple."""
-    if isinstance(config, (*PLAIN, float)):
+    if isinstance(config, (*JSON_TYPES, float)):
         return config
     if isinstance(config, list):
         return tuple(from_config(v) for v in config)

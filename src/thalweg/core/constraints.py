@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.tree_util import tree_leaves_with_path
 
-from thalweg.core.objective import describe, name_of
+from thalweg.core.objective import name_of, type_and_shape
 from thalweg.core.tree import ravel
 from thalweg.core.types import Params
 from thalweg.core.variables import entries, is_array, leaf_name
@@ -19,11 +19,11 @@ def stacked(part: str, fun: Callable | None, tree: Params) -> jax.Array:
         return jnp.zeros(0)
     out = fun(tree)
     for leaf in jax.tree.leaves(out, is_leaf=lambda leaf: leaf is None):
-        check_leaf(part, fun, leaf)
+        check_constraint_leaf(part, fun, leaf)
     return ravel(jax.tree.map(jnp.asarray, out))
 
 
-def check_leaf(part: str, fun: Callable, leaf: Any) -> None:
+def check_constraint_leaf(part: str, fun: Callable, leaf: Any) -> None:
     """A constraint is made of real floating-point arrays."""
     cures = {
         "b": "return the difference of its sides, not the comparison",
@@ -34,8 +34,8 @@ def check_leaf(part: str, fun: Callable, leaf: Any) -> None:
     if not is_array(leaf) or not jnp.issubdtype(leaf.dtype, jnp.floating):
         kind = "b" if isinstance(leaf, bool) else leaf.dtype.kind if is_array(leaf) else ""
         raise TypeError(
-            f"Problem({part}={name_of(fun)}) must return floating-point arrays, and it returned {describe(leaf)}: "
-            f"{cures.get(kind, 'return h(x) for h(x) = 0, or c(x) for c(x) <= 0')}."
+            f"Problem({part}={name_of(fun)}) must return floating-point arrays, and it returned "
+            f"{type_and_shape(leaf)}: {cures.get(kind, 'return h(x) for h(x) = 0, or c(x) for c(x) <= 0')}."
         )
 
 

@@ -56,7 +56,7 @@ def replace(module: Any, **changes: Any) -> Any:
 
 
 def fail(owner: Any, name: str, value: Any, demand: str) -> None:
-    """Raises the one sentence. The field of `LBFGSDirection` is the user's argument of `LBFGS`."""
+    """Raises the one sentence about a field. The field of `LBFGSDirection` is the user's argument of `LBFGS`."""
     method = type(owner).__name__.removesuffix("Direction")
     raise ValueError(f"{method}({name}={value!r}): {name} must be {demand}.")
 
@@ -76,25 +76,25 @@ def check_real(owner: Any, name: str, low: float, high: float, demand: str, *, o
 
 
 def check_positive(owner: Any, *names: str) -> None:
-    """Each named field in (0, inf)."""
+    """Refuses a named field that is not in (0, inf)."""
     for name in names:
         check_real(owner, name, 0.0, np.inf, "a finite number > 0", open_low=True, open_high=True)
 
 
 def check_nonnegative(owner: Any, *names: str) -> None:
-    """Each named field in [0, inf)."""
+    """Refuses a named field that is not in [0, inf)."""
     for name in names:
         check_real(owner, name, 0.0, np.inf, "a finite number >= 0", open_high=True)
 
 
 def check_fraction(owner: Any, *names: str) -> None:
-    """Each named field in [0, 1)."""
+    """Refuses a named field that is not in [0, 1)."""
     for name in names:
         check_real(owner, name, 0.0, 1.0, "in [0, 1)", open_high=True)
 
 
 def check_count(owner: Any, *names: str, low: int = 1) -> None:
-    """Each named field a whole number >= low."""
+    """Refuses a named field that is no whole number >= `low`."""
     for name in names:
         value = getattr(owner, name)
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
@@ -102,13 +102,13 @@ def check_count(owner: Any, *names: str, low: int = 1) -> None:
 
 
 def check_flag(owner: Any, *names: str) -> None:
-    """Each named field True or False."""
+    """Refuses a named field that is neither True nor False."""
     for name in names:
         if not isinstance(getattr(owner, name), bool):
             fail(owner, name, getattr(owner, name), "True or False")
 
 
 def check_choice(owner: Any, name: str, choices: Iterable[str]) -> None:
-    """The field is one of these words."""
+    """Refuses a field that is none of these words."""
     if getattr(owner, name) not in choices:
         fail(owner, name, getattr(owner, name), f"one of {', '.join(repr(choice) for choice in choices)}")

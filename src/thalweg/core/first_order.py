@@ -1,6 +1,6 @@
 """The solver around a rule: one gradient at `x_t`, one update."""
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -30,35 +30,27 @@ class FirstOrder(Solver):
     **Needs** a gradient. **Takes** batches, random keys and model state.
     """
 
+    needs: ClassVar[frozenset[Oracle]] = frozenset({Oracle.GRADIENT})
+    takes: ClassVar[frozenset[Oracle]] = CHANGING
+    proxy: ClassVar[bool] = False
     rule: Rule
     norms: bool = eqx.field(default=False, static=True)
 
-    @property
-    def needs(self) -> frozenset[Oracle]:
-        """A gradient."""
-        return frozenset({Oracle.GRADIENT})
-
-    @property
-    def takes(self) -> frozenset[Oracle]:
-        """What changes from step to step does not disturb a method that carries no value."""
-        return CHANGING
-
-    @property
-    def proxy(self) -> bool:
-        """The gradient is taken at `x_t`."""
-        return False
-
     def init(self, problem: Problem, x: Params) -> FirstOrderState:
-        """The rule's own initial state."""
+        """The start and the rule's own initial state."""
         return FirstOrderState(x, self.rule.init(x))
 
     def step(self, problem: Problem, state: FirstOrderState, key: Key) -> Step:
-        """One gradient, one update."""
+        """One step takes one gradient at `x_t` and makes one update."""
         x = state.x
         seen = problem.objective.evaluate(x)
         update, rule = ask(self.rule, state.rule, x, seen, problem, key)
-        info = report(problem, seen, self.rule.rate(state.rule), problem.whole or self.norms)
+        info = gradient_info(problem, seen, self.rule.rate(state.rule), problem.whole or self.norms)
         return Step(FirstOrderState(add(x, update), rule), info, seen)
+
+    def rebase(self, problem: Problem, state: FirstOrderState) -> FirstOrderState:
+        """The rule has learned from gradients of one function: it starts afresh."""
+        return self.init(problem, state.x)
 
 
 def ask(rule: Rule, state: Any, x: Params, seen: Evaluation, problem: Problem, key: Key) -> tuple[Params, Any]:
@@ -67,7 +59,7 @@ def ask(rule: Rule, state: Any, x: Params, seen: Evaluation, problem: Problem, k
     return rule.update(seen.grad, state, x, **extra)
 
 
-def report(problem: Problem, seen: Evaluation, rate: Scalar, measure: bool) -> Info:
+def gradient_info(problem: Problem, seen: Evaluation, rate: Scalar, measure: bool) -> Info:
     """What one gradient tells about the point where it was taken; its residual only where it is to be measured."""
     return make_info(
         seen.value,

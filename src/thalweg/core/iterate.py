@@ -22,6 +22,7 @@ from thalweg.core.jaxprs import live
 from thalweg.core.optimality import residual
 from thalweg.core.packed_loop import while_loop
 from thalweg.core.problem import Problem
+from thalweg.core.protocol import explain_state_change
 from thalweg.core.solver import Solver
 from thalweg.core.status import Status
 from thalweg.core.stop import GradNorm, Host, Stop, View, make_host, rules_of
@@ -215,15 +216,19 @@ def traced_step(
     layouts = []
 
     def flat(carry_leaves, batch):
-        carry, info = advance(problem, solver, stop, key, jax.tree.unflatten(structure, carry_leaves), batch)
+        given = jax.tree.unflatten(structure, carry_leaves)
+        carry, info = advance(problem, solver, stop, key, given, batch)
         check_scalars(info)
         row, layout = pack(info)
         layouts.append(layout)
-        if jax.tree.structure(carry) != structure:
+        if change := explain_state_change(given.state, carry.state):
             raise TypeError(
-                f"{type(solver).__name__}.step changed the structure of its state, or the carry was started without "
-                "the batches that this call has: pass the same batches= to tw.start."
+                f"{type(solver).__name__}.step changed its state: {change}. Either the step is wrong "
+                "(thalweg.core.protocol.check_protocol finds out), or the carry was started on other batches: pass the "
+                "same batches= to tw.start."
             )
+        if jax.tree.structure(carry) != structure:
+            raise TypeError("The carry was started without the batches that this call has: pass them to tw.start too.")
         return *jax.tree.leaves(carry), row
 
     jaxpr, shapes = jax.make_jaxpr(flat, return_shape=True)(jax.tree.leaves(carry), batch)

@@ -15,7 +15,7 @@ from thalweg.core.tree import max_abs, ravel, subtract, unravel
 from thalweg.core.types import Params, Scalar, real
 
 REFINEMENTS = 3
-"""Linearisations of the projection on a set: on a face it is linear, so one is exact once the face is found."""
+"""Linearizations of the projection on a set: on a face it is linear, so one is exact once the face is found."""
 
 
 class Multipliers(NamedTuple):
@@ -54,7 +54,7 @@ def kkt_residual(problem: Problem, system: System, multipliers: Multipliers) -> 
 
 
 def estimated_residual(problem: Problem, x: Params, grad: Params) -> Scalar:
-    """`kkt_residual` with the multipliers of `estimate`."""
+    """The residual of the KKT system with the multipliers of `estimate`."""
     multipliers, system = estimate(problem, x, grad)
     return kkt_residual(problem, system, multipliers)
 
@@ -73,9 +73,9 @@ def estimate(problem: Problem, x: Params, grad: Params) -> tuple[Multipliers, Sy
     system = jnp.concatenate([root[:, None] * jacobian, jnp.diag(slack)])
     target = jnp.concatenate([-root * g, jnp.zeros_like(slack)])
     signed = jnp.arange(slack.size) >= h.size
-    y = least_squares(system, target)
+    y = least_norm_solution(system, target)
     kept = ~signed | (y > 0)
-    y = least_squares(jnp.where(kept, system, 0), target)
+    y = least_norm_solution(jnp.where(kept, system, 0), target)
     y = jnp.where(signed, jnp.maximum(y, 0), y)
     if problem.nonsmooth.separable is False or problem.parts(x) & {Oracle.NONSMOOTH}:
         y = refined(problem, x, (g, jacobian, kept & ~(signed & (y == 0)), signed), y)
@@ -106,8 +106,8 @@ def free(problem: Problem, x: Params) -> jax.Array:
     return 1 / (1 + gaps[0] ** -2 + gaps[1] ** -2)
 
 
-def least_squares(a: jax.Array, b: jax.Array) -> jax.Array:
-    """The solution of least norm."""
+def least_norm_solution(a: jax.Array, b: jax.Array) -> jax.Array:
+    """The least-squares solution of least norm."""
     return jnp.linalg.lstsq(a, b)[0] if a.shape[1] else jnp.zeros(0, a.dtype)
 
 
@@ -125,7 +125,7 @@ def refined(problem: Problem, x: Params, parts: tuple, y: jax.Array) -> jax.Arra
         better = max_abs(gap) < size
         best, size = jnp.where(better, y, best), jnp.where(better, max_abs(gap), size)
         slope = -jax.vmap(push, in_axes=1, out_axes=1)(jnp.where(kept, jacobian, 0))
-        y = y + least_squares(slope, -gap)
+        y = y + least_norm_solution(slope, -gap)
         y = jnp.where(signed, jnp.maximum(y, 0), y)
     last = max_abs(ravel(x) - moved(g + jacobian @ y))
     return jnp.where(last < size, y, best)

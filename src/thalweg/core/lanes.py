@@ -101,6 +101,10 @@ class Closing(Solver):
         """The solver's."""
         return self.solver.init(problem, x)
 
+    def rebase(self, problem: Problem, state: State) -> State:
+        """The solver's own way to another function."""
+        return self.solver.rebase(problem, state)
+
     def step(self, problem: Problem, state: State, key: Key) -> Step:
         """The step in progress, closed."""
         assert isinstance(self.solver, Interruptible)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from thalweg.core.tree import max_abs, subtract
 from thalweg.core.types import Params, Scalar, ScalarLike
 
-ROUNDING = 10
+PROJECTION_ROUNDINGS = 10
 """A projected point that is this many roundings outside its set counts as inside: no arithmetic puts it nearer."""
 
 
@@ -44,28 +44,28 @@ class Nonsmooth(eqx.Module):
 
 
 class Zero(Nonsmooth):
-    """No nonsmooth part."""
+    """The nonsmooth part of a problem without one."""
 
     @property
     def separable(self) -> bool:
-        """Yes."""
+        """Zero is a sum over single entries."""
         return True
 
     @property
     def is_set(self) -> bool:
-        """No: there is nothing to project on."""
+        """Zero is no set: there is nothing to project on."""
         return False
 
     def value(self, x: Params) -> Scalar:
-        """0."""
+        """The value is 0 everywhere."""
         return jnp.zeros(())
 
     def violation(self, x: Params) -> ScalarLike:
-        """0."""
+        """No point violates anything."""
         return 0.0
 
     def prox(self, x: Params, step_size: Scalar) -> Params:
-        """`x`."""
+        """The point itself."""
         return x
 
 
@@ -76,4 +76,4 @@ def distance(x: Params, nearest: Params) -> Scalar:
     """The largest entry of `x - nearest`, 0 where it is the rounding of numbers of that size in that dtype."""
     gap, size = max_abs(subtract(x, nearest)), max_abs(nearest)
     eps = max((float(jnp.finfo(leaf.dtype).eps) for leaf in jax.tree.leaves(x)), default=0.0)
-    return jnp.where(gap <= ROUNDING * eps * size, jnp.zeros_like(gap), gap)
+    return jnp.where(gap <= PROJECTION_ROUNDINGS * eps * size, jnp.zeros_like(gap), gap)

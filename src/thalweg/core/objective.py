@@ -15,16 +15,23 @@ import jax.numpy as jnp
 
 from thalweg.core.fields import replace
 from thalweg.core.oracle import Oracle
-from thalweg.core.tree import dot, gather
+from thalweg.core.tree import displacement, dot, gather
 from thalweg.core.types import Evaluation, Key, Params, Scalar
 from thalweg.core.variables import is_array, is_inexact, rejoin, split
 
-SMOOTH = frozenset({Oracle.VALUE, Oracle.GRADIENT, Oracle.HVP})
+SMOOTH_ORACLES = frozenset({Oracle.VALUE, Oracle.GRADIENT, Oracle.HVP})
 """What every differentiable function offers."""
+Residual = Callable[[Params, Params], Scalar]
+"""The first-order residual at a point, from the gradient there; the parts around an objective have a share in it."""
 
 
 class Objective(eqx.Module):
-    """The smooth part of a problem."""
+    """The smooth part of a problem.
+
+    - `data`: the examples on which it is asked, a tree of arrays; None where there are none.
+    - `frozen`: the leaves of the user's tree that are held fixed; None where every leaf is a variable.
+    - `key`: the random key of one step. `model_state`: the running statistics of one step.
+    """
 
     data: eqx.AbstractVar[Any]
     frozen: eqx.AbstractVar[Any]
@@ -44,6 +51,21 @@ class Objective(eqx.Module):
     def evaluate(self, x: Params) -> Evaluation:
         """Value, gradient, new model state and auxiliary output at `x`."""
 
+    @abc.abstractmethod
+    def revisit(self, seen: Evaluation) -> tuple[Evaluation, int]:
+        """The evaluation at the point of an earlier one, perhaps of another function, and how many this takes."""
+
+    @abc.abstractmethod
+    def start(self, key: Key) -> Params:
+        """The variables of a random start; a TypeError in one sentence where the objective has none to draw.
+
+        Those that can draw one offer `Oracle.START`.
+        """
+
+    @abc.abstractmethod
+    def optimality(self, x: Params, residual: Residual) -> Scalar:
+        """How far `x` is from optimal: `residual` with the gradient at `x`, or what stands in its place."""
+
     def value_and_grad(self, x: Params) -> tuple[Scalar, Params]:
         """Value and gradient at `x`."""
         seen = self.evaluate(x)
@@ -54,7 +76,7 @@ class Objective(eqx.Module):
         return jax.jvp(jax.grad(self.value), (x,), (v,))[1]
 
     def hessian(self, x: Params) -> Callable[[Params], Params]:
-        """The Hessian at `x` as a function of `v`: the gradient is evaluated and linearised once, for many products."""
+        """The Hessian at `x` as a function of `v`: the gradient is evaluated and linearized once, for many products."""
         return jax.linearize(jax.grad(self.value), x)[1]
 
     def on(self, data: Any, key: Key | None = None, model_state: Any = None) -> Self:
@@ -78,6 +100,12 @@ def evaluate_call(call: Callable, x: Params) -> Evaluation:
     return Evaluation(x, value, grad, model_state, aux)
 
 
+def no_start(objective: Objective) -> Params:
+    """Refuses to draw a start."""
+    kind = type(objective).__name__
+    raise TypeError(f"x0 is missing; only a latent-variable model draws its own start, and a {kind} has none: pass x0.")
+
+
 def takes_key(fun: Callable) -> bool:
     """Whether `fun` names a parameter `key` (the loss is then random, dropout for instance)."""
     try:
@@ -89,12 +117,14 @@ def takes_key(fun: Callable) -> bool:
 class Function(Objective):
     r"""A user's loss: `fun(x)`, `fun(x, batch)`, either with `key`, either with `model_state`.
 
+    - `fun`: the loss itself.
     - `data`: tree of arrays with a common leading axis; the loss is the mean over it. None: `fun(x)`.
+    - `frozen`, `key`, `model_state`: as in `Objective`.
     - `stateful`: `fun(x, model_state, batch[, key]) -> (value, model_state)`, for running statistics.
     - `keyed`: `fun` takes the step's random key as `key=`.
     - `has_aux`: `fun` returns `(value, aux)` with `aux` a dict of scalars, which the trace records
       (with `stateful`: `(value, (model_state, aux))`).
-    - `maximize`: what is minimised is `-fun`.
+    - `maximize`: what is minimized is `-fun`.
     """
 
     fun: Callable
@@ -109,11 +139,11 @@ class Function(Objective):
 
     @property
     def offers(self) -> frozenset[Oracle]:
-        """See `Oracle`."""
+        """What this form of objective can answer, in terms of `Oracle`."""
         extra = {Oracle.FINITE_SUM} if self.data is not None else set()
         extra |= {Oracle.KEY} if self.keyed else set()
         extra |= {Oracle.MODEL_STATE} if self.stateful else set()
-        return SMOOTH | extra
+        return SMOOTH_ORACLES | extra
 
     def call(self, x: Params) -> tuple[Scalar, tuple[Any, Any]]:
         """`(value, (model_state, aux))` at the variables `x`, rejoined with what is held fixed."""
@@ -132,24 +162,38 @@ class Function(Objective):
             return out, None, None
         if not isinstance(out, tuple) or len(out) != 2:
             form = "(value, model_state)" if self.stateful else "(value, aux)"
-            raise TypeError(f"The loss {name_of(self.fun)} must return {form}, and it returned {describe(out)}.")
+            raise TypeError(f"The loss {name_of(self.fun)} must return {form}, and it returned {type_and_shape(out)}.")
         if self.stateful and self.has_aux:
             return out[0], *out[1]
         return (*out, None) if self.stateful else (out[0], None, out[1])
 
     def value(self, x: Params) -> Scalar:
-        """`fun` at `x`, or `-fun` where it is maximised."""
+        """The value of `fun` at `x`, or `-fun` where it is maximized."""
         return self.call(x)[0]
 
     def evaluate(self, x: Params) -> Evaluation:
         """The value and its gradient at `x`."""
         return evaluate_call(self.call, x)
 
+    def revisit(self, seen: Evaluation) -> tuple[Evaluation, int]:
+        """The evaluation is made again."""
+        return self.evaluate(seen.x), 1
+
+    def start(self, key: Key) -> Params:
+        """A function of given variables has no start of its own: a TypeError."""
+        return no_start(self)
+
+    def optimality(self, x: Params, residual: Residual) -> Scalar:
+        """The residual with the gradient at `x`."""
+        return residual(x, self.evaluate(x).grad)
+
 
 class LeastSquares(Objective):
     r"""Residuals `r(x)` or `r(x, data)`: the value is \(\tfrac12\|r(x)\|^2\).
 
-    `residuals` returns an array, or a tree of arrays, of any shape.
+    - `residuals`: a function that returns an array, or a tree of arrays, of any shape.
+    - `data`: passed to it as a second argument; None: `residuals(x)`.
+    - `frozen`, `key`, `model_state`: as in `Objective`; residuals take no key and no model state.
     """
 
     residuals: Callable
@@ -160,8 +204,8 @@ class LeastSquares(Objective):
 
     @property
     def offers(self) -> frozenset[Oracle]:
-        """See `Oracle`."""
-        return SMOOTH | {Oracle.RESIDUALS}
+        """What this form of objective can answer, in terms of `Oracle`."""
+        return SMOOTH_ORACLES | {Oracle.RESIDUALS}
 
     def residual(self, x: Params) -> Params:
         """The residuals at `x`."""
@@ -171,7 +215,7 @@ class LeastSquares(Objective):
         if not leaves or not all(is_inexact(leaf) for leaf in leaves):
             raise TypeError(
                 f"LeastSquares(residuals={name_of(self.residuals)}) must return floating-point arrays, and it "
-                f"returned {describe(out)}: return the residuals themselves, not their sum of squares."
+                f"returned {type_and_shape(out)}: return the residuals themselves, not their sum of squares."
             )
         return out
 
@@ -181,8 +225,20 @@ class LeastSquares(Objective):
         return 0.5 * dot(residual, residual)
 
     def evaluate(self, x: Params) -> Evaluation:
-        """Value and gradient `J'r` at `x`."""
+        """Value and gradient `J'r` at `x`, in one pass."""
         return evaluate_call(lambda x: (self.value(x), (None, None)), x)
+
+    def revisit(self, seen: Evaluation) -> tuple[Evaluation, int]:
+        """The evaluation is made again."""
+        return self.evaluate(seen.x), 1
+
+    def start(self, key: Key) -> Params:
+        """A function of given variables has no start of its own: a TypeError."""
+        return no_start(self)
+
+    def optimality(self, x: Params, residual: Residual) -> Scalar:
+        """The residual with the gradient at `x`."""
+        return residual(x, self.evaluate(x).grad)
 
 
 class LatentModel(eqx.Module):
@@ -205,7 +261,7 @@ class LatentModel(eqx.Module):
 
     @abc.abstractmethod
     def maximize(self, statistics: Any) -> Params:
-        """M step: the parameters that maximise the expected log-likelihood."""
+        """M step: the parameters that maximize the expected log-likelihood."""
 
 
 class Latent(Objective):
@@ -213,6 +269,9 @@ class Latent(Objective):
 
     It offers no gradient, because a gradient step would leave the set on which the parameters live. For a model with
     free parameters write the loss out: `tw.Problem(lambda p, X: -jnp.mean(model.log_likelihood(p, X)), X)`.
+
+    - `model`: a `LatentModel`. `data`: its examples.
+    - `frozen`, `key`, `model_state`: as in `Objective`.
     """
 
     model: LatentModel
@@ -223,20 +282,28 @@ class Latent(Objective):
 
     @property
     def offers(self) -> frozenset[Oracle]:
-        """See `Oracle`."""
-        return frozenset({Oracle.VALUE, Oracle.FINITE_SUM, Oracle.LATENT})
+        """What this form of objective can answer, in terms of `Oracle`."""
+        return frozenset({Oracle.VALUE, Oracle.FINITE_SUM, Oracle.LATENT, Oracle.START})
 
     def value(self, x: Params) -> Scalar:
-        """`-mean_i log p(data_i; x)`."""
+        """The mean negative log-likelihood `-mean_i log p(data_i; x)`."""
         return -jnp.mean(self.model.log_likelihood(rejoin(x, self.frozen), self.data))
 
     def evaluate(self, x: Params) -> Evaluation:
         """Value and gradient at `x`."""
         return evaluate_call(lambda x: (self.value(x), (None, None)), x)
 
-    def draw(self, key: Key) -> Params:
-        """The variables of a random start."""
+    def revisit(self, seen: Evaluation) -> tuple[Evaluation, int]:
+        """The evaluation is made again."""
+        return self.evaluate(seen.x), 1
+
+    def start(self, key: Key) -> Params:
+        """Parameters that the model draws, without what is no variable among them."""
         return split(self.model.init(key, self.data))[0]
+
+    def optimality(self, x: Params, residual: Residual) -> Scalar:
+        """How far one E and one M step move `x`: a gradient says nothing of parameters that live on a set."""
+        return displacement(x, self.improve(x)[1])
 
     def improve(self, x: Params) -> tuple[Scalar, Params]:
         """The value at `x`, and the point to which one E and one M step lead; one pass over the data."""
@@ -270,7 +337,7 @@ def name_of(fun: Callable) -> str:
     return getattr(fun, "__name__", type(fun).__name__)
 
 
-def describe(value: Any) -> str:
+def type_and_shape(value: Any) -> str:
     """Type, dtype and shape of an array; the type of anything else."""
     if is_array(value):
         return f"an array of shape {tuple(value.shape)} and dtype {value.dtype}"
@@ -288,16 +355,16 @@ def check_scalar(value: Any, fun: Callable) -> Scalar:
     if not isinstance(value, (float, int, complex)) and not is_array(value):
         hint = " (for auxiliary output pass has_aux=True)" if isinstance(value, tuple) else ""
         raise TypeError(
-            f"The loss {name_of(fun)} must return one real number, and it returned {describe(value)}{hint}."
+            f"The loss {name_of(fun)} must return one real number, and it returned {type_and_shape(value)}{hint}."
         )
     value = jnp.asarray(value)
     if value.shape != ():
         raise TypeError(
-            f"The loss {name_of(fun)} must return one number, and it returned {describe(value)}: take its mean."
+            f"The loss {name_of(fun)} must return one number, and it returned {type_and_shape(value)}: take its mean."
         )
     if not jnp.issubdtype(value.dtype, jnp.floating):
         cure = cures.get(value.dtype.kind, "return a float")
         raise TypeError(
-            f"The loss {name_of(fun)} must return a real number, and it returned {describe(value)}: {cure}."
+            f"The loss {name_of(fun)} must return a real number, and it returned {type_and_shape(value)}: {cure}."
         )
     return value

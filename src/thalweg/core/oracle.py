@@ -13,6 +13,7 @@ class Oracle(enum.Enum):
     RESIDUALS = "residuals (tw.LeastSquares)"
     FINITE_SUM = "a mean over data examples"
     LATENT = "a latent-variable model"
+    START = "a start of its own"
     LINEAR_MODEL = "a linear model"
     WHOLE = "the same function at every step"
     # What must not be ignored.

@@ -14,16 +14,16 @@ from thalweg.core.bounds import Bounds
 from thalweg.core.constraints import stacked
 from thalweg.core.fields import is_tracer, replace
 from thalweg.core.nonsmooth import ZERO, Nonsmooth, Zero
-from thalweg.core.objective import Function, Latent, LatentModel, LeastSquares, Objective, takes_key
+from thalweg.core.objective import Function, Latent, LatentModel, Objective, takes_key
 from thalweg.core.oracle import PARTS, Oracle
 from thalweg.core.stream import Stream, is_streamable
 from thalweg.core.tree import max_abs
 from thalweg.core.types import Evals, Key, Params, Scalar, ScalarLike, real
-from thalweg.core.variables import hold, is_array, is_inexact, is_numeric, leaf_name, rejoin
+from thalweg.core.variables import first_nonfinite, hold, is_array, is_inexact, is_numeric, leaf_name, rejoin
 
 
 class Problem(eqx.Module):
-    r"""Minimise \(f(x) + h(x)\) subject to bounds and constraints.
+    r"""Minimize \(f(x) + h(x)\) subject to bounds and constraints.
 
     - `objective`: a function `f(x)`; a loss `f(params, batch)` with `data`, the mean over the batch's leading
       axis; either may name a parameter `key` (dropout). Also `tw.LeastSquares(residuals)` and any
@@ -39,7 +39,7 @@ class Problem(eqx.Module):
       `h(x) = 0` and `c(x) <= 0`. SciPy's inequality constraints are `>= 0`: change the sign.
     - `stateful`: `loss(params, model_state, batch) -> (value, model_state)`. `has_aux`: the loss returns
       `(value, aux)` with a dict of scalars for the trace.
-    - `maximize`: maximise the function, that is minimise \(-f(x) + h(x)\). Results, histories, `tw.Target` and
+    - `maximize`: maximize the function, that is minimize \(-f(x) + h(x)\). Results, histories, `tw.Target` and
       validation speak of \(f - h\) then, in the user's sign; "lower" is better everywhere else.
     - `allow_unused`: accept parameters on which the loss does not depend. `allow_nan`: accept NaN and infinity in
       the data, for a loss that masks them.
@@ -95,7 +95,7 @@ class Problem(eqx.Module):
 
     @property
     def sign(self) -> int:
-        """-1 where the user's function is maximised, else 1: the user's value is `sign` times the one minimised."""
+        """-1 where the user's function is maximized, else 1: the user's value is `sign` times the one minimized."""
         return -1 if getattr(self.objective, "maximize", False) else 1
 
     def offers(self, x: Params) -> frozenset[Oracle]:
@@ -135,7 +135,7 @@ class Problem(eqx.Module):
         return stacked("equality", self.equality, rejoin(x, self.objective.frozen))
 
     def inequalities(self, x: Params) -> jax.Array:
-        """`c` in the same form."""
+        """`c` at the variables `x`, rejoined with what is held fixed, as one vector; empty where there is none."""
         return stacked("inequality", self.inequality, rejoin(x, self.objective.frozen))
 
     @property
@@ -190,10 +190,8 @@ def all_offers(smooth: frozenset[Oracle], floating: bool, parts: tuple[Oracle | 
 
 def as_objective(objective: Any, data: Any, stateful: bool, has_aux: bool) -> Objective:
     """The objective form that fits what the user gave."""
-    if isinstance(objective, (LeastSquares, Latent)):
-        return objective if data is None else replace(objective, data=data)
     if isinstance(objective, Objective):
-        return objective
+        return objective if data is None else replace(objective, data=data)
     if isinstance(objective, LatentModel):
         if data is None:
             raise ValueError(f"Problem({type(objective).__name__}(...)): a latent-variable model needs data=X.")
@@ -204,10 +202,10 @@ def as_objective(objective: Any, data: Any, stateful: bool, has_aux: bool) -> Ob
 
 
 def maximized(objective: Objective) -> Objective:
-    """The objective of which the negative is minimised."""
+    """The objective of which the negative is minimized."""
     if not isinstance(objective, Function):
         name = type(objective).__name__
-        raise TypeError(f"Problem({name}(...), maximize=True): only a function of x can be maximised; a {name} cannot.")
+        raise TypeError(f"Problem({name}(...), maximize=True): only a function of x can be maximized; a {name} cannot.")
     return replace(objective, maximize=True)
 
 
@@ -236,7 +234,7 @@ def as_stream(data: Any) -> Stream | None:
 def check_streams(stream: Stream | None, validation: Any, objective: Objective) -> None:
     """Refuses streams where they cannot be used."""
     if stream is not None and not isinstance(objective, Function):
-        raise TypeError(f"Problem(data={stream!r}): only a loss, a mean over each batch, is minimised on a stream.")
+        raise TypeError(f"Problem(data={stream!r}): only a loss, a mean over each batch, is minimized on a stream.")
     if isinstance(validation, Stream):
         if validation.once:
             raise TypeError(f"Problem(validation={validation!r}): a generator is read once; give a list or a loader.")
@@ -278,13 +276,12 @@ def check_finite(name: str, array: Any) -> None:
     """Refuses NaN and infinity, naming the first; arrays on an accelerator are left alone."""
     if not is_inexact(array) or is_tracer(array) or (isinstance(array, jax.Array) and on_accelerator(array)):
         return
-    entries = np.asarray(array)
-    finite = np.isfinite(entries)
-    if not finite.all():
-        at = tuple(int(i) for i in np.argwhere(~finite)[0])
-        where = "".join(f"[{i}]" for i in at)
+    found = first_nonfinite(array)
+    if found is not None:
+        place, entry = found
+        where = "".join(f"[{i}]" for i in place)
         raise ValueError(
-            f"{name}{where} is {entries[at]}: drop or fill such entries, or pass Problem(..., allow_nan=True) if the "
+            f"{name}{where} is {entry}: drop or fill such entries, or pass Problem(..., allow_nan=True) if the "
             "loss masks them."
         )
 

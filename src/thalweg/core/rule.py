@@ -26,7 +26,7 @@ class Rule(eqx.Module):
 
     @abc.abstractmethod
     def update(self, grads: Params, state: State, params: Params | None = None, **extra: Any) -> tuple[Params, State]:
-        """`(update, new state)`."""
+        """The update that is added to the parameters, and the new state."""
 
     @abc.abstractmethod
     def rate(self, state: State) -> Scalar:
@@ -57,7 +57,7 @@ class OptaxRule(Rule):
     transformation: Any
 
     def init(self, params: Params) -> State:
-        """Optax's `init`."""
+        """The state that Optax's `init` makes."""
         state = self.transformation.init(params)
         for node in jax.tree.leaves(state, is_leaf=lambda node: type(node).__name__ == SCHEDULE_FREE):
             if type(node).__name__ == SCHEDULE_FREE:
@@ -68,13 +68,13 @@ class OptaxRule(Rule):
         return state
 
     def update(self, grads: Params, state: State, params: Params | None = None, **extra: Any) -> tuple[Params, State]:
-        """Optax's `update`. Its line searches refuse arguments beyond those that Optax itself names."""
+        """Optax's own update. Its line searches refuse arguments beyond those that Optax itself names."""
         names = ("value", "grad", "value_fn") if is_extra_args(self.transformation) else ()
         extra = {name: extra[name] for name in names if name in extra}
         return self.transformation.update(grads, state, params, **extra)
 
     def rate(self, state: State) -> Scalar:
-        """NaN: Optax keeps its rate in a closure."""
+        """The rate is NaN: Optax keeps its rate in a closure."""
         return real(jnp.nan)
 
 
@@ -99,7 +99,7 @@ def as_rule(value: Any) -> Any:
 
 
 def check_rule(owner: Any, name: str = "rule") -> None:
-    """The field holds a rule."""
+    """Refuses a field that holds no rule."""
     value = getattr(owner, name)
     if not isinstance(value, Rule):
         fail(owner, name, value, "a rule such as tw.Adam(1e-3), or an Optax transformation")

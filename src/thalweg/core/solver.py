@@ -1,22 +1,13 @@
 """How `x_t` becomes `x_{t+1}`."""
 
 import abc
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import equinox as eqx
 
 from thalweg.core.oracle import Oracle
 from thalweg.core.problem import Problem
 from thalweg.core.types import Key, Params, State, Step
-
-
-@runtime_checkable
-class Samples(Protocol):
-    """A solver that draws examples of a finite sum itself, from its own key."""
-
-    def examples(self, n: int) -> int:
-        """How many examples one step reads, of `n`: an epoch is as many steps as read `n`."""
-        ...
 
 
 class Solver(eqx.Module):
@@ -27,7 +18,9 @@ class Solver(eqx.Module):
     - `proxy`: true where `Info.optimality` is not measured at `x_t` itself; the loop then confirms it with
       `core.optimality` before it says CONVERGED.
 
-    A state has an attribute `x`, always the point that the method reports.
+    A method writes each of the three as a class variable, `needs: ClassVar[frozenset[Oracle]] = frozenset({...})`, or
+    as a property where it depends on a method inside. A state has an attribute `x`, always the point that the method
+    reports. `check_protocol(solver)` says in one sentence where a solver breaks these rules.
     """
 
     @property
@@ -53,28 +46,44 @@ class Solver(eqx.Module):
     def step(self, problem: Problem, state: State, key: Key) -> Step:
         """One step. The problem is a deterministic function here; `key` is the solver's own randomness."""
 
+    @abc.abstractmethod
+    def rebase(self, problem: Problem, state: State) -> State:
+        """The state at the same point on another function: how a method around this one changes the problem.
 
-@runtime_checkable
-class Interruptible(Protocol):
+        Evaluations that this takes are reported with the next step, like those of `init`. A method that has nothing to
+        carry over starts afresh, `return self.init(problem, state.x)`; one that holds the evaluation at its point asks
+        `problem.objective.revisit` for the new one, which may know it already.
+        """
+
+
+class Samples(eqx.Module):
+    """A solver that draws examples of a finite sum itself, from its own key: a parent beside `Solver`."""
+
+    @abc.abstractmethod
+    def examples(self, n: int) -> int:
+        """How many examples one step reads, of `n`: an epoch is as many steps as read `n`."""
+
+
+class Interruptible(eqx.Module):
     """A solver whose step can rest between two evaluations, so that many runs share the turns of one loop.
 
-    `step` is `open`, then `turn` until the progress is `done`, then `close`. Plain numbers in the progress are
-    constants.
+    It is a parent beside `Solver`. `step` is `open`, then `turn` until the progress is `done`, then `close`. Plain
+    numbers in the progress are constants.
     """
 
     @property
+    @abc.abstractmethod
     def interruptible(self) -> bool:
-        """Whether this configuration can; else it is asked for whole steps."""
-        ...
+        """Whether this configuration can rest; if not, it is asked for whole steps."""
 
+    @abc.abstractmethod
     def open(self, problem: Problem, state: State, key: Key) -> Any:
         """The step before its first evaluation."""
-        ...
 
+    @abc.abstractmethod
     def turn(self, problem: Problem, state: State, progress: Any) -> Any:
         """The step after one more evaluation; one that is done holds still."""
-        ...
 
+    @abc.abstractmethod
     def close(self, problem: Problem, state: State, progress: Any) -> Step:
         """The step, once it is done."""
-        ...

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from thalweg.core.fields import is_tracer
-from thalweg.core.types import Params, Scalar, ScalarLike
+from thalweg.core.types import Params, Scalar, ScalarLike, real
 
 
 def wide(dtype) -> Any:
@@ -41,17 +41,26 @@ def norm(tree: Params) -> Scalar:
 
     One pass over memory; another only where the squares did overflow or underflow.
     """
-    squares = sum_of_squares(tree, 1.0)
+    squares = scaled_sum_of_squares(tree, 1.0)
     limits = jnp.finfo(squares.dtype)
     safe = (squares > limits.tiny / limits.eps) & jnp.isfinite(squares)
     # A power of two, so that scaling rounds nothing, far enough from 1 that no square of any entry leaves the range.
     far = 2.0 ** (limits.maxexp * 5 // 8)
     scale = jnp.where(squares < 1, far, 1 / far).astype(squares.dtype)
-    return jax.lax.cond(safe, lambda: jnp.sqrt(squares), lambda: jnp.sqrt(sum_of_squares(tree, scale)) / scale)
+    return jax.lax.cond(safe, lambda: jnp.sqrt(squares), lambda: jnp.sqrt(scaled_sum_of_squares(tree, scale)) / scale)
 
 
-def sum_of_squares(tree: Params, scale: ScalarLike) -> Scalar:
-    """Of `scale` times the entries.
+def displacement(x: Params, after: Params) -> Scalar:
+    r"""How far a fixed-point map moves `x`: the largest entry of a leaf's difference over `max(1, the leaf's largest)`.
+
+    Relative where a leaf is large, because rounding is: the covariances of data of the size 1e6 are of the size 1e12.
+    """
+    moved = jax.tree.map(lambda old, new: max_abs(subtract(new, old)) / jnp.maximum(max_abs(old), 1), x, after)
+    return functools.reduce(jnp.maximum, [real(one) for one in jax.tree.leaves(moved)], real(0.0))
+
+
+def scaled_sum_of_squares(tree: Params, scale: ScalarLike) -> Scalar:
+    """The sum of the squares of `scale` times the entries.
 
     Not `dot`: a sum of squares is fused with what comes before it, a product of vectors is a call of its own.
     """

@@ -1,4 +1,4 @@
-"""Which leaves of the user's tree are optimised, which are held fixed, and what may not start a run."""
+"""Which leaves of the user's tree are optimized, which are held fixed, and what may not start a run."""
 
 import functools
 from typing import Any
@@ -8,6 +8,7 @@ import jax
 import numpy as np
 from jax.tree_util import DictKey, SequenceKey, keystr
 
+from thalweg.core.fields import is_tracer
 from thalweg.core.types import Params
 
 
@@ -104,11 +105,11 @@ def check_start(x0: Any, integers: bool = False, called: str = "x0") -> Params:
         if isinstance(leaf, (float, complex)) and not is_array(leaf) and in_containers(path):
             name = called + keystr(path)
             raise TypeError(
-                f"{name}={leaf!r} is a Python number, which cannot be optimised: write jnp.asarray({leaf!r})."
+                f"{name}={leaf!r} is a Python number, which cannot be optimized: write jnp.asarray({leaf!r})."
             )
         if is_inexact(leaf):
             found = True
-            check_leaf(called, path, leaf)
+            check_variable_leaf(called, path, leaf)
         found |= integers and is_number_array(leaf)
     if not found:
         leaves = jax.tree.leaves(x0)
@@ -119,7 +120,7 @@ def check_start(x0: Any, integers: bool = False, called: str = "x0") -> Params:
         if any(map(is_number_array, leaves)):
             cure += ", or give integers and bits to a method without gradients, e.g. tw.SimulatedAnnealing"
         raise TypeError(
-            f"{called}={short(x0)} holds no {'array' if integers else 'floating-point array'} to optimise: {cure}."
+            f"{called}={short(x0)} holds no {'array' if integers else 'floating-point array'} to optimize: {cure}."
         )
     return x0
 
@@ -129,19 +130,38 @@ def in_containers(path: tuple) -> bool:
     return all(isinstance(key, (DictKey, SequenceKey)) for key in path)
 
 
-def check_leaf(called: str, path: tuple, leaf: Any) -> None:
+def check_variable_leaf(called: str, path: tuple, leaf: Any) -> None:
     """Refuses complex, NaN and infinite variables, naming the first bad entry."""
     if leaf.dtype.kind == "c":
-        cure = "optimise its real and imaginary parts as two real arrays"
+        cure = "optimize its real and imaginary parts as two real arrays"
         raise TypeError(f"{called}{keystr(path)} is complex ({leaf.dtype}): {cure}.")
     if leaf.dtype == np.longdouble or not leaf.dtype.isnative:
         name = called + keystr(path)
         raise TypeError(f"{name} has dtype {leaf.dtype.str}, which JAX does not know: write {name}.astype(float).")
-    finite = np.isfinite(np.asarray(leaf))
-    if not finite.all():
-        at = [int(i) for i in np.argwhere(~finite)[0]]
-        entry = np.asarray(leaf)[tuple(at)]
-        raise ValueError(f"{called}{keystr(path)}{at if at else ''} is {entry}: start from finite numbers.")
+    found = first_nonfinite(leaf)
+    if found is not None:
+        place, entry = found
+        raise ValueError(f"{called}{keystr(path)}{list(place) or ''} is {entry}: start from finite numbers.")
+
+
+def first_nonfinite(array: Any) -> tuple[tuple[int, ...], Any] | None:
+    """Place and value of the first entry that is not finite, None where all are.
+
+    An array on several devices is gathered only where it holds such an entry.
+    """
+    if is_sharded(array) and bool(jax.numpy.isfinite(array).all()):
+        return None
+    entries = np.asarray(array)
+    finite = np.isfinite(entries)
+    if finite.all():
+        return None
+    place = tuple(int(i) for i in np.argwhere(~finite)[0])
+    return place, entries[place]
+
+
+def is_sharded(leaf: Any) -> bool:
+    """Whether an array lies on several devices, from which it is not to be gathered."""
+    return isinstance(leaf, jax.Array) and not is_tracer(leaf) and len(leaf.sharding.device_set) > 1
 
 
 def short(value: Any) -> str:

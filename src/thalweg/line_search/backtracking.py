@@ -6,11 +6,15 @@ import jax.numpy as jnp
 
 from thalweg.core.fields import check_count, check_real, real_field, static_field
 from thalweg.core.types import Evaluation, Scalar, State
-from thalweg.line_search.protocol import Found, LineSearch, Phi, Ray, decreased, searched
+from thalweg.line_search.protocol import Found, LineSearch, Phi, Ray, Resumable, decreased, searched
 
 
-class Progress(NamedTuple):
-    """The next trial step, the last one with the evaluation there, trials so far, and whether the search is over."""
+class BacktrackingProgress(NamedTuple):
+    """A search between two trials.
+
+    - `trial`: the step to evaluate next. `step`, `phi`: the last one, and the objective there.
+    - `count`: trials so far. `done`: whether the search is over.
+    """
 
     trial: Scalar
     step: Scalar
@@ -19,11 +23,11 @@ class Progress(NamedTuple):
     done: Scalar
 
 
-SHORTEST = 0.1
+MIN_SHRINK = 0.1
 """A parabola may shorten the step to this fraction, not further: it knows little of what is near."""
 
 
-class Backtracking(LineSearch):
+class Backtracking(LineSearch, Resumable):
     r"""The first of ever shorter steps that lowers the value enough (Armijo).
 
     The steps are \(t = t_0, \beta t_0, \beta^2 t_0, \dots\), the demand is
@@ -50,26 +54,27 @@ class Backtracking(LineSearch):
         check_count(self, "max_trials")
 
     def init(self, seen: Evaluation) -> State:
-        """No memory."""
+        """The search keeps no memory."""
         return ()
 
     def __call__(self, ray: Ray, memory: State) -> Found:
-        """See the class."""
+        """The whole search, trial after trial."""
         return searched(self, ray, memory)
 
-    def begin(self, ray: Ray, memory: State) -> Progress:
-        """Nothing tried."""
+    def open(self, ray: Ray, memory: State) -> BacktrackingProgress:
+        """Nothing has been tried; the first trial is the ray's initial step."""
         lost = ~jnp.isfinite(ray.start.value)
-        none = jnp.asarray(0, jnp.int32)
-        return Progress(jnp.minimum(ray.first, ray.longest), jnp.zeros_like(ray.first), ray.start, none, lost)
+        none, zero = jnp.asarray(0, jnp.int32), jnp.zeros_like(ray.initial_step)
+        return BacktrackingProgress(jnp.minimum(ray.initial_step, ray.max_step), zero, ray.start, none, lost)
 
-    def turn(self, ray: Ray, progress: Progress, phi: Phi) -> Progress:
-        """Shorter, unless the value has fallen enough."""
+    def turn(self, ray: Ray, memory: State, progress: BacktrackingProgress) -> BacktrackingProgress:
+        """One trial; the next one is shorter, unless the value has fallen enough."""
         step, count = progress.trial, progress.count + 1
+        phi = ray.at(step)
         over = decreased(ray.start, phi, step, self.slope) | (count >= self.max_trials)
-        return Progress(self.shortened(ray, step, phi) * step, step, phi, count, over)
+        return BacktrackingProgress(self.shortened(ray, step, phi) * step, step, phi, count, over)
 
-    def end(self, ray: Ray, progress: Progress) -> Found:
+    def close(self, ray: Ray, memory: State, progress: BacktrackingProgress) -> Found:
         """The last trial, if the value has fallen enough there."""
         _, step, phi, count, _ = progress
         ok = (count > 0) & decreased(ray.start, phi, step, self.slope)
@@ -82,4 +87,4 @@ class Backtracking(LineSearch):
             return beta
         promise = step * ray.start.slope
         best = -0.5 * promise / (phi.value - ray.start.value - promise)
-        return jnp.where(jnp.isfinite(best), jnp.clip(best, jnp.minimum(SHORTEST, beta), beta), beta)
+        return jnp.where(jnp.isfinite(best), jnp.clip(best, jnp.minimum(MIN_SHRINK, beta), beta), beta)

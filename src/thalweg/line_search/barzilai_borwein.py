@@ -8,10 +8,10 @@ import jax.numpy as jnp
 from thalweg.core.fields import check_count, check_positive, check_real, fail, real_field, replace, static_field
 from thalweg.core.tree import dot, max_abs, subtract
 from thalweg.core.types import Evaluation, Params, Scalar, State, real
-from thalweg.line_search.backtracking import Backtracking
-from thalweg.line_search.protocol import Found, LineSearch, Phi, Ray
+from thalweg.line_search.backtracking import Backtracking, BacktrackingProgress
+from thalweg.line_search.protocol import Found, LineSearch, Ray, Resumable, searched
 
-FORMULAS = ("long", "short", "alternate")
+STEP_FORMULAS = ("long", "short", "alternate")
 
 
 class Spectral(NamedTuple):
@@ -22,7 +22,7 @@ class Spectral(NamedTuple):
     count: Scalar
 
 
-class BarzilaiBorwein(LineSearch):
+class BarzilaiBorwein(LineSearch, Resumable):
     r"""\(t = \langle\Delta x,\Delta x\rangle/\langle\Delta x,\Delta g\rangle\), the inverse curvature of the last step.
 
     With it \(\tfrac1t I\) satisfies the secant equation of the last step as well as a multiple of \(I\) can. Such steps
@@ -55,7 +55,7 @@ class BarzilaiBorwein(LineSearch):
     max_trials: int = static_field(60)
 
     def __check_init__(self):
-        if self.formula not in FORMULAS:
+        if self.formula not in STEP_FORMULAS:
             fail(self, "formula", self.formula, "one of 'long', 'short', 'alternate'")
         check_count(self, "memory", "max_trials")
         check_positive(self, "step_size")
@@ -63,7 +63,7 @@ class BarzilaiBorwein(LineSearch):
         check_real(self, "decrease", 0.0, 1.0, "in (0, 1)", open_low=True, open_high=True)
 
     def init(self, seen: Evaluation) -> Spectral:
-        """One value, and a step of a known length."""
+        """The memory holds one value, and a step of a known length."""
         values = jnp.full(self.memory, -jnp.inf, seen.value.dtype).at[-1].set(seen.value)
         return Spectral(self.cautious(seen.grad), values, jnp.asarray(0, jnp.int32))
 
@@ -73,17 +73,26 @@ class BarzilaiBorwein(LineSearch):
         return self.step_size / jnp.where(peak > 0, peak, 1)
 
     def __call__(self, ray: Ray, memory: State) -> Found:
-        """See the class."""
-        here, dtype = ray.start.seen, ray.start.value.dtype
-        peak = max_abs(here.grad)
-        unit = jax.tree.map(lambda leaf: leaf / as_divisor(peak, leaf), here.grad)  # g'g may overflow where g does not
-        ratio = real(dot(unit, unit)) * real(peak) * (real(peak) / -real(ray.start.slope))
-        first = memory.step * jnp.where(ray.start.slope < 0, ratio, 1)
-        # Armijo's search against the largest of the last values is the search that lets the value rise.
-        reference = Phi(jnp.max(memory.values), ray.start.slope, here)
-        search = replace(Backtracking(), slope=self.slope, decrease=self.decrease, max_trials=self.max_trials)
-        found = search(ray._replace(start=reference, first=first.astype(dtype)), ())
-        there = found.phi.seen
+        """The whole search, trial after trial."""
+        return searched(self, ray, memory)
+
+    def open(self, ray: Ray, memory: State) -> BacktrackingProgress:
+        """The first trial promises the fall of the spectral step along the negative gradient."""
+        peak, slope = max_abs(ray.start.seen.grad), ray.start.slope
+        unit = jax.tree.map(lambda leaf: leaf / as_divisor(peak, leaf), ray.start.seen.grad)  # g'g may overflow
+        ratio = real(dot(unit, unit)) * real(peak) * (real(peak) / -real(slope))
+        first = memory.step * jnp.where(slope < 0, ratio, 1)
+        ray = self.relaxed(ray, memory)._replace(initial_step=first.astype(ray.start.value.dtype))
+        return self.backtracking().open(ray, ())
+
+    def turn(self, ray: Ray, memory: State, progress: BacktrackingProgress) -> BacktrackingProgress:
+        """One trial of Armijo's search against the largest of the last values."""
+        return self.backtracking().turn(self.relaxed(ray, memory), (), progress)
+
+    def close(self, ray: Ray, memory: State, progress: BacktrackingProgress) -> Found:
+        """The accepted step, and the spectral step that follows from it."""
+        found = self.backtracking().close(self.relaxed(ray, memory), (), progress)
+        here, there = ray.start.seen, found.phi.seen
         dx, dgrad = subtract(there.x, here.x), jax.tree.map(jnp.subtract, there.grad, here.grad)
         long, short = inverse_curvatures(dx, dgrad, self.cautious(there.grad))
         odd = memory.count % 2 == 1
@@ -91,19 +100,27 @@ class BarzilaiBorwein(LineSearch):
         values = jnp.append(memory.values[1:], there.value)
         return found._replace(memory=Spectral(step, values, memory.count + 1))
 
+    def relaxed(self, ray: Ray, memory: State) -> Ray:
+        """The ray as if it began at the largest of the last values: Armijo's search then lets the value rise."""
+        return ray._replace(start=ray.start._replace(value=jnp.max(memory.values)))
+
+    def backtracking(self) -> Backtracking:
+        """Armijo's search with this search's numbers."""
+        return replace(Backtracking(), slope=self.slope, decrease=self.decrease, max_trials=self.max_trials)
+
 
 def inverse_curvatures(dx: Params, dgrad: Params, otherwise: Any) -> tuple[Scalar, Scalar]:
     """The two quotients of Barzilai and Borwein, the longer first; `otherwise` where the curvature is not positive.
 
-    Of unit vectors, against overflow.
+    Products are those of vectors whose largest entry is 1, so that none overflows.
     """
-    size, bend = max_abs(dx), max_abs(dgrad)
-    unit = jax.tree.map(lambda leaf: leaf / as_divisor(size, leaf), dx)
-    turn = jax.tree.map(lambda leaf: leaf / as_divisor(bend, leaf), dgrad)
-    both = real(dot(unit, turn))
-    positive = both > 0
-    ratio, both = real(size) / jnp.where(bend > 0, real(bend), 1), jnp.where(positive, both, 1)
-    long, short = ratio * (real(dot(unit, unit)) / both), ratio * (both / real(dot(turn, turn)))
+    length, change = max_abs(dx), max_abs(dgrad)
+    s = jax.tree.map(lambda leaf: leaf / as_divisor(length, leaf), dx)
+    y = jax.tree.map(lambda leaf: leaf / as_divisor(change, leaf), dgrad)
+    product = real(dot(s, y))
+    positive = product > 0
+    ratio, product = real(length) / jnp.where(change > 0, real(change), 1), jnp.where(positive, product, 1)
+    long, short = ratio * (real(dot(s, s)) / product), ratio * (product / real(dot(y, y)))
     return jnp.where(positive, long, otherwise), jnp.where(positive, short, otherwise)
 
 

@@ -1,14 +1,33 @@
 """The minimum along the ray."""
 
+from typing import NamedTuple
+
 import jax.numpy as jnp
 
 from thalweg.core.fields import check_count, check_real, real_field, replace, static_field
-from thalweg.core.types import Evaluation, State
-from thalweg.line_search.protocol import Found, LineSearch, Ray
-from thalweg.line_search.strong_wolfe import StrongWolfe
+from thalweg.core.types import Evaluation, Scalar, State
+from thalweg.line_search.protocol import Found, LineSearch, Ray, Resumable, searched
+from thalweg.line_search.strong_wolfe import StrongWolfe, WolfeProgress
 
 
-class ExactSearch(LineSearch):
+class ExactProgress(NamedTuple):
+    """The search by cubics, and the trial with which it began."""
+
+    cubics: WolfeProgress
+    initial_step: Scalar
+
+    @property
+    def trial(self) -> Scalar:
+        """The step to evaluate next."""
+        return self.cubics.trial
+
+    @property
+    def done(self) -> Scalar:
+        """Whether the search is over."""
+        return self.cubics.done
+
+
+class ExactSearch(LineSearch, Resumable):
     r"""\(\varphi'(t) = 0\): in closed form where \(\varphi\) is a quadratic, by safeguarded cubics elsewhere.
 
     The first trial is \(t = -\varphi'(0)/\varphi''(0)\), with one Hessian-vector product. It is the minimum of a
@@ -32,14 +51,30 @@ class ExactSearch(LineSearch):
         check_count(self, "max_trials")
 
     def init(self, seen: Evaluation) -> State:
-        """No memory."""
+        """The search keeps no memory."""
         return ()
 
     def __call__(self, ray: Ray, memory: State) -> Found:
-        """See the class."""
-        bend = ray.bend()
-        first = jnp.where(bend > 0, -ray.start.slope / jnp.where(bend > 0, bend, 1), ray.first)
-        usable = (first > 0) & jnp.isfinite(first)
-        search = replace(StrongWolfe(), curvature=self.tolerance, max_trials=self.max_trials)
-        found = search(ray._replace(first=jnp.where(usable, first, ray.first)), ())
+        """The whole search, trial after trial."""
+        return searched(self, ray, memory)
+
+    def open(self, ray: Ray, memory: State) -> ExactProgress:
+        """The first trial is the minimum of the quadratic that the curvature at the start shows."""
+        curvature = ray.curvature()
+        positive = curvature > 0
+        first = jnp.where(positive, -ray.start.slope / jnp.where(positive, curvature, 1), ray.initial_step)
+        first = jnp.where((first > 0) & jnp.isfinite(first), first, ray.initial_step)
+        return ExactProgress(self.cubics().open(ray._replace(initial_step=first), ()), first)
+
+    def turn(self, ray: Ray, memory: State, progress: ExactProgress) -> ExactProgress:
+        """One trial of the search by cubics."""
+        return progress._replace(cubics=self.cubics().turn(ray, (), progress.cubics))
+
+    def close(self, ray: Ray, memory: State, progress: ExactProgress) -> Found:
+        """The step that the search by cubics found; one Hessian-vector product was taken."""
+        found = self.cubics().close(ray._replace(initial_step=progress.initial_step), (), progress.cubics)
         return found._replace(hvps=1)
+
+    def cubics(self) -> StrongWolfe:
+        """The search by cubic interpolation with slopes, to the tolerance."""
+        return replace(StrongWolfe(), curvature=self.tolerance, max_trials=self.max_trials)

@@ -10,22 +10,23 @@ from typing import NamedTuple
 import jax.numpy as jnp
 
 from thalweg.core.fields import check_count, check_real, real_field, static_field
-from thalweg.core.packed_loop import while_loop
 from thalweg.core.tree import select
 from thalweg.core.types import Evaluation, Scalar, ScalarLike, State
-from thalweg.line_search.protocol import Found, LineSearch, Phi, Ray, noise
+from thalweg.line_search.protocol import Found, LineSearch, Phi, Ray, Resumable, searched, value_rounding
 from thalweg.line_search.strong_wolfe import RETREAT, End
 
-FIRST, SECOND, HALVE = 0, 1, 2
+FIRST_SECANT, SECOND_SECANT, BISECTION = 0, 1, 2
 """What the last trial was: the secant of the interval, the secant of two points on one side, its middle."""
 
 
 class Bracket(NamedTuple):
-    r"""The interval, the evaluation at `low`, and what decides where to look next.
+    r"""The interval, and what decides where to look next.
 
     - `low`: \(\varphi' < 0\) and a value that did not rise. `high`: \(\varphi' \ge 0\), or a value that rose (not
       `proper`: the minimum is then between), or infinity as long as nothing was found.
-    - `a`, `b`: the interval when its secant was taken. `kind`: what the trial is.
+    - `seen`: the evaluation at `low`. `a`, `b`: the interval when its secant was taken.
+    - `kind`: what the trial is. `trial`: the step to evaluate next. `count`: trials so far.
+    - `done`: whether the search is over. `accepted`: whether `low` satisfies the conditions.
     """
 
     low: End
@@ -40,7 +41,7 @@ class Bracket(NamedTuple):
     accepted: Scalar
 
 
-class HagerZhang(LineSearch):
+class HagerZhang(LineSearch, Resumable):
     r"""The Wolfe conditions or, where values are rounding, their approximation by slopes.
 
     \[ \varphi(t) \le \varphi(0) + \delta t\varphi'(0) \quad\text{and}\quad \varphi'(t) \ge \sigma\varphi'(0), \]
@@ -79,59 +80,66 @@ class HagerZhang(LineSearch):
         check_count(self, "max_trials")
 
     def init(self, seen: Evaluation) -> State:
-        """No memory."""
+        """The search keeps no memory."""
         return ()
 
     def __call__(self, ray: Ray, memory: State) -> Found:
-        """See the class."""
+        """The whole search, trial after trial."""
+        return searched(self, ray, memory)
+
+    def open(self, ray: Ray, memory: State) -> Bracket:
+        """Nothing is bracketed yet; the first trial is the ray's initial step."""
         phi0, dtype = ray.start, ray.start.value.dtype
         low = End(jnp.zeros((), dtype), phi0.value, phi0.slope)
         high = End(jnp.full((), jnp.inf, dtype), jnp.full((), jnp.inf, dtype), jnp.zeros((), dtype))
-        begun = Bracket(
+        return Bracket(
             low,
             high,
             phi0.seen,
             low,
             high,
-            kind=jnp.asarray(HALVE, jnp.int32),
-            trial=jnp.minimum(ray.first, ray.longest),
+            kind=jnp.asarray(BISECTION, jnp.int32),
+            trial=jnp.minimum(ray.initial_step, ray.max_step),
             count=jnp.asarray(0, jnp.int32),
             done=~jnp.isfinite(phi0.value),  # nothing can be said of a fall from there
             accepted=jnp.asarray(False),
         )
 
-        def again(bracket):
-            return ~bracket.done & (bracket.count < self.max_trials)
-
-        end = while_loop(again, lambda bracket: self.turn(bracket, ray.at(bracket.trial), ray), begun)
-        far = jnp.isinf(end.high.step) & (end.low.step * jnp.finfo(dtype).eps >= ray.first)
-        unbounded = (end.low.value == -jnp.inf) | (far & (end.count >= self.max_trials))
-        ok = (end.low.step > 0) & (end.accepted | (end.low.value < phi0.value - noise(phi0)))
-        return Found(end.low.step, Phi(end.low.value, end.low.slope, end.seen), ok, unbounded & ok, end.count)
+    def close(self, ray: Ray, memory: State, progress: Bracket) -> Found:
+        """The accepted step, or else the lowest one that was tried."""
+        phi0, (step, value, slope) = ray.start, progress.low
+        far = jnp.isinf(progress.high.step) & (step * jnp.finfo(step.dtype).eps >= ray.initial_step)
+        unbounded = (value == -jnp.inf) | (far & (progress.count >= self.max_trials))
+        ok = (step > 0) & (progress.accepted | (value < phi0.value - value_rounding(phi0)))
+        return Found(step, Phi(value, slope, progress.seen), ok, unbounded & ok, progress.count)
 
     def accepts(self, phi0: Phi, phi: Phi, step: Scalar) -> Scalar:
-        """Wolfe's conditions, or the approximate ones."""
+        """Whether a step satisfies Wolfe's conditions, or the approximate ones."""
         flat = phi.slope >= self.curvature * phi0.slope
         fell = phi.value - phi0.value <= self.slope * step * phi0.slope
-        by_slope = (phi.slope <= (2 * self.slope - 1) * phi0.slope) & (phi.value - phi0.value <= noise(phi0))
+        by_slope = (phi.slope <= (2 * self.slope - 1) * phi0.slope) & (phi.value - phi0.value <= value_rounding(phi0))
         return (flat & (fell | by_slope) & jnp.isfinite(phi.value)) | (phi.value == -jnp.inf)
 
-    def turn(self, bracket: Bracket, phi: Phi, ray: Ray) -> Bracket:
-        """The interval after the evaluation at `bracket.trial`, and where to look next."""
-        phi0, here = ray.start, End(bracket.trial, phi.value, phi.slope)
+    def turn(self, ray: Ray, memory: State, progress: Bracket) -> Bracket:
+        """The interval after the evaluation at `progress.trial`, and where to look next."""
+        bracket, phi0, phi = progress, ray.start, ray.at(progress.trial)
+        here = End(bracket.trial, phi.value, phi.slope)
         accepted = self.accepts(phi0, phi, here.step)
         finite = jnp.isfinite(phi.value) & jnp.isfinite(phi.slope)
-        is_low = finite & (phi.slope < 0) & (phi.value - phi0.value <= noise(phi0))
+        is_low = finite & (phi.slope < 0) & (phi.value - phi0.value <= value_rounding(phi0))
         low, high = select(is_low, here, bracket.low), select(is_low, bracket.high, here)
         proper = jnp.isinf(high.step) | (jnp.isfinite(high.value) & (high.slope >= 0))
         trial, kind = self.next_trial(bracket, low, high, is_low)
         # Between two ends the rule U3 bisects until the upper one is proper; a second secant is not taken then.
         cut = jnp.where(jnp.isfinite(high.value) & jnp.isfinite(high.slope), self.bisection, RETREAT)
         trial = jnp.where(proper, trial, low.step + cut * (high.step - low.step))
-        trial = jnp.minimum(jnp.where(jnp.isinf(high.step), self.expansion * low.step, trial), ray.longest)
-        kind = jnp.where(jnp.isinf(high.step), HALVE, jnp.where(proper, kind, jnp.maximum(bracket.kind, SECOND)))
-        fresh = proper & (kind == FIRST)
+        trial = jnp.minimum(jnp.where(jnp.isinf(high.step), self.expansion * low.step, trial), ray.max_step)
+        kind = jnp.where(
+            jnp.isinf(high.step), BISECTION, jnp.where(proper, kind, jnp.maximum(bracket.kind, SECOND_SECANT))
+        )
+        fresh = proper & (kind == FIRST_SECANT)
         taken = is_low | accepted
+        stuck = (trial == low.step) | (trial == high.step)  # by rounding, or at the end of the ray
         return Bracket(
             select(accepted, here, low),
             high,
@@ -141,23 +149,23 @@ class HagerZhang(LineSearch):
             kind.astype(jnp.int32),
             trial,
             bracket.count + 1,
-            accepted | (trial == low.step) | (trial == high.step),  # by rounding, or at the end of the ray
+            accepted | stuck | (bracket.count + 1 >= self.max_trials),
             accepted,
         )
 
     def next_trial(self, bracket: Bracket, low: End, high: End, is_low: Scalar) -> tuple[Scalar, ScalarLike]:
         """Secant of the interval, secant on the side that moved, middle if the interval shrank too little."""
         a, b, last = bracket.a, bracket.b, bracket.kind
-        again = jnp.where(is_low, secant(a, low), secant(b, high))
-        second = (last == FIRST) & (again > low.step) & (again < high.step)
-        slow = (last != HALVE) & (high.step - low.step > self.shrink * (b.step - a.step))
-        first = secant(low, high)
+        again = jnp.where(is_low, secant_step(a, low), secant_step(b, high))
+        second = (last == FIRST_SECANT) & (again > low.step) & (again < high.step)
+        slow = (last != BISECTION) & (high.step - low.step > self.shrink * (b.step - a.step))
+        first = secant_step(low, high)
         inside = (first > low.step) & (first < high.step)
         middle = 0.5 * (low.step + high.step)
         trial = jnp.where(second, again, jnp.where(slow | ~inside, middle, first))
-        return trial, jnp.where(second, SECOND, jnp.where(slow | ~inside, HALVE, FIRST))
+        return trial, jnp.where(second, SECOND_SECANT, jnp.where(slow | ~inside, BISECTION, FIRST_SECANT))
 
 
-def secant(a: End, b: End) -> Scalar:
+def secant_step(a: End, b: End) -> Scalar:
     """Where the straight line through two slopes is 0; NaN, which is inside no interval, where it is parallel to 0."""
     return (a.step * b.slope - b.step * a.slope) / (b.slope - a.slope)

@@ -4,14 +4,14 @@ import jax.numpy as jnp
 
 from thalweg.core.fields import check_count, check_real, real_field, replace, static_field
 from thalweg.core.types import Evaluation, State
-from thalweg.line_search.backtracking import Backtracking
-from thalweg.line_search.protocol import Found, LineSearch, Ray
+from thalweg.line_search.backtracking import Backtracking, BacktrackingProgress
+from thalweg.line_search.protocol import Found, LineSearch, Ray, Resumable, searched
 
-BOUND = 0.5
+QUADRATIC_BOUND = 0.5
 """The fall by which a step of 1/L lowers the quadratic upper bound, as a fraction of what the slope promises."""
 
 
-class InverseLipschitz(LineSearch):
+class InverseLipschitz(LineSearch, Resumable):
     r"""\(t = 1/L\), where \(L\) is the smallest of its sequence that keeps the quadratic upper bound at the step's end.
 
     Along \(d = -\nabla f(x)\) the bound
@@ -39,12 +39,27 @@ class InverseLipschitz(LineSearch):
         check_count(self, "max_trials")
 
     def init(self, seen: Evaluation) -> State:
-        """The last step; 0 where there was none."""
+        """The memory is the last step; 0 where there was none."""
         return jnp.zeros_like(seen.value)
 
     def __call__(self, ray: Ray, memory: State) -> Found:
-        """See the class."""
-        search = replace(Backtracking(), slope=BOUND, decrease=1 / self.growth, max_trials=self.max_trials)
-        first = jnp.where(memory > 0, memory / self.shrink, ray.first).astype(ray.first.dtype)
-        found = search(ray._replace(first=first), ())
+        """The whole search, trial after trial."""
+        return searched(self, ray, memory)
+
+    def open(self, ray: Ray, memory: State) -> BacktrackingProgress:
+        """The first trial is a little longer than the last step."""
+        first = jnp.where(memory > 0, memory / self.shrink, ray.initial_step).astype(ray.initial_step.dtype)
+        return self.backtracking().open(ray._replace(initial_step=first), ())
+
+    def turn(self, ray: Ray, memory: State, progress: BacktrackingProgress) -> BacktrackingProgress:
+        """One trial of Armijo's search with the constant 1/2."""
+        return self.backtracking().turn(ray, (), progress)
+
+    def close(self, ray: Ray, memory: State, progress: BacktrackingProgress) -> Found:
+        """The accepted step, which the next search remembers."""
+        found = self.backtracking().close(ray, (), progress)
         return found._replace(memory=found.step.astype(memory.dtype))
+
+    def backtracking(self) -> Backtracking:
+        """Armijo's search with the constant 1/2."""
+        return replace(Backtracking(), slope=QUADRATIC_BOUND, decrease=1 / self.growth, max_trials=self.max_trials)

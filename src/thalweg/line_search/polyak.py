@@ -12,7 +12,7 @@ from thalweg.line_search.barzilai_borwein import as_divisor
 from thalweg.line_search.fixed import taken
 from thalweg.line_search.protocol import Found, LineSearch, Ray
 
-ENOUGH = 0.5
+LEVEL_FRACTION = 0.5
 """The part of the way to the level by which a value must fall below the lowest for the level to be lowered further."""
 
 
@@ -36,7 +36,7 @@ class PolyakStep(LineSearch):
     - `shrink`: in (0, 1). `growth`: >= 1. Without effect where `minimum` is given.
 
     **Guarantee** With the true \(p^*\), along the negative gradient of a convex function, every step comes nearer to
-    every minimiser: \(\|x_{t+1}-x^*\|^2 \le \|x_t-x^*\|^2 - \gamma(2-\gamma)(f(x_t)-p^*)^2/\|g_t\|^2\). On \(L\)-smooth
+    every minimizer: \(\|x_{t+1}-x^*\|^2 \le \|x_t-x^*\|^2 - \gamma(2-\gamma)(f(x_t)-p^*)^2/\|g_t\|^2\). On \(L\)-smooth
     \(\mu\)-strongly convex functions the distance therefore falls by
     \(\sqrt{1-\gamma(2-\gamma)\mu/(4L)}\) a step or better. With a level nothing is proven.
     **References** Polyak 1969, doi:10.1016/0041-5553(69)90061-5; Hazan & Kakade 2019, arXiv:1905.00313. The level:
@@ -65,13 +65,13 @@ class PolyakStep(LineSearch):
         return Level(seen.value, (peak * dot(unit, unit)).astype(seen.value.dtype))
 
     def __call__(self, ray: Ray, memory: State) -> Found:
-        """One evaluation."""
+        """One evaluation, at the end of the step."""
         value, fall = ray.start.value, -ray.start.slope
         down = jnp.where(fall > 0, fall, 1)
         if self.minimum is not None:
             return taken(ray, self.scale * (value - self.minimum) / down)
         found = taken(ray, self.scale * (value - memory.lowest + memory.gap) / down)
         there = found.phi.value
-        fell = memory.lowest - there >= ENOUGH * memory.gap
+        fell = memory.lowest - there >= LEVEL_FRACTION * memory.gap
         gap = jnp.where(fell, self.growth, self.shrink) * memory.gap
         return found._replace(memory=Level(jnp.minimum(memory.lowest, there), gap.astype(value.dtype)))

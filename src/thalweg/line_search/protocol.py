@@ -2,20 +2,19 @@
 
 import abc
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
 
 from thalweg.core.packed_loop import while_loop
-from thalweg.core.tree import select
 from thalweg.core.types import Evaluation, Scalar, ScalarLike, State
 
 
 class Phi(NamedTuple):
     r"""The objective along a ray, \(\varphi(t) = f(x + t d)\).
 
-    Its value, its slope \(\varphi'(t)\), and the evaluation itself.
+    - `value`: \(\varphi(t)\). `slope`: \(\varphi'(t)\). `seen`: the evaluation itself.
     """
 
     value: Scalar
@@ -27,21 +26,22 @@ class Ray(NamedTuple):
     r"""A ray from `x` along a descent direction `d`, as a search sees it.
 
     - `at`: \(t \mapsto \varphi(t)\), one evaluation of value and gradient a call. `start`: \(\varphi(0)\).
-    - `first`: the trial step to begin with. `longest`: no step goes beyond; infinity where the ray is open.
-    - `bend`: a call gives \(\varphi''(0) = d'\nabla^2 f(x)\,d\), at the price of one Hessian-vector product.
+    - `initial_step`: the trial step to begin with. `max_step`: no step goes beyond; infinity where the ray is open.
+    - `curvature`: a call gives \(\varphi''(0) = d'\nabla^2 f(x)\,d\), at the price of one Hessian-vector product.
     """
 
     at: Callable[[Scalar], Phi]
     start: Phi
-    first: Scalar
-    longest: Scalar
-    bend: Callable[[], Scalar]
+    initial_step: Scalar
+    max_step: Scalar
+    curvature: Callable[[], Scalar]
 
 
 class Found(NamedTuple):
     """The accepted step and the evaluation made there, so that nothing is evaluated twice.
 
-    - `ok` is false where no step lowered the value; `unbounded` is true where the value fell without end.
+    - `step`: how far to go. `phi`: the objective there.
+    - `ok`: false where no step lowered the value. `unbounded`: true where the value fell without end.
     - `count`: evaluations of value and gradient; `hvps`: Hessian-vector products.
     - `memory`: what the search knows at its next call; `()` for one without memory.
     """
@@ -67,44 +67,34 @@ class LineSearch(eqx.Module):
         """A step along `ray`. Non-finite trials are too far."""
 
 
-@runtime_checkable
-class Resumable(Protocol):
+class Resumable(eqx.Module):
     """A search that can rest between two evaluations, so that many runs share the turns of one loop.
 
-    Its progress has attributes `trial`, the step to evaluate next, and `done`.
+    It is a parent beside `LineSearch`: `search(ray, memory)` is `open`, then `turn` until the progress is `done`, then
+    `close`, which is what `searched` does. The progress has attributes `trial`, the step to evaluate next, and `done`.
     """
 
-    def begin(self, ray: Ray, memory: State) -> Any:
+    @abc.abstractmethod
+    def open(self, ray: Ray, memory: State) -> Any:
         """The search before its first evaluation."""
-        ...
 
-    def turn(self, ray: Ray, progress: Any, phi: Phi) -> Any:
-        """The search after the evaluation `phi` at `progress.trial`."""
-        ...
+    @abc.abstractmethod
+    def turn(self, ray: Ray, memory: State, progress: Any) -> Any:
+        """The search after one more evaluation, at `progress.trial`."""
 
-    def end(self, ray: Ray, progress: Any) -> Found:
-        """What was found, once it is done."""
-        ...
+    @abc.abstractmethod
+    def close(self, ray: Ray, memory: State, progress: Any) -> Found:
+        """What was found, once the search is done."""
 
 
 def searched(search: Resumable, ray: Ray, memory: State) -> Found:
     """The whole search, in a loop of its own."""
-    begun = search.begin(ray, memory)
-    end = while_loop(lambda progress: ~progress.done, lambda progress: turned(search, ray, progress), begun)
-    return search.end(ray, end)
+    opened = search.open(ray, memory)
+    end = while_loop(lambda progress: ~progress.done, lambda progress: search.turn(ray, memory, progress), opened)
+    return search.close(ray, memory, end)
 
 
-def turned(search: Resumable, ray: Ray, progress: Any) -> Any:
-    """One turn of a search that is not done: one evaluation."""
-    return search.turn(ray, progress, ray.at(progress.trial))
-
-
-def held(search: Resumable, ray: Ray, progress: Any) -> Any:
-    """One turn in step with others: a search that is done holds still."""
-    return select(progress.done, progress, turned(search, ray, progress))
-
-
-def noise(phi0: Phi) -> Scalar:
+def value_rounding(phi0: Phi) -> Scalar:
     """Differences of values below this are rounding."""
     return 4 * jnp.finfo(phi0.value.dtype).eps * jnp.abs(phi0.value)
 
@@ -117,6 +107,6 @@ def decreased(phi0: Phi, phi: Phi, step: Scalar, fraction: ScalarLike) -> Scalar
     (Hager & Zhang 2005, doi:10.1137/030601880). Without it no search could end near a minimum.
     """
     armijo = phi.value - phi0.value <= fraction * step * phi0.slope  # a difference: it keeps what a sum rounds away
-    rounded = jnp.abs(phi.value - phi0.value) <= noise(phi0)
+    rounded = jnp.abs(phi.value - phi0.value) <= value_rounding(phi0)
     by_slope = rounded & (phi.slope <= (2 * fraction - 1) * phi0.slope)
     return armijo | by_slope | (phi.value == -jnp.inf)  # beyond the largest number: no slope is finite there

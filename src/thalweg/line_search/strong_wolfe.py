@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from thalweg.core.fields import check_count, check_real, real_field, static_field
 from thalweg.core.tree import select
 from thalweg.core.types import Evaluation, Scalar, State
-from thalweg.line_search.protocol import Found, LineSearch, Phi, Ray, decreased, noise, searched
+from thalweg.line_search.protocol import Found, LineSearch, Phi, Ray, Resumable, decreased, searched, value_rounding
 
 EXPANSION = 10.0
 """The most by which one trial without a bracket exceeds the last."""
@@ -30,10 +30,12 @@ class End(NamedTuple):
     slope: Scalar
 
 
-class Search(NamedTuple):
-    """The interval, the evaluation at `low`, the next trial step, trials so far, and whether the search is over.
+class WolfeProgress(NamedTuple):
+    """The interval, and what decides where to look next.
 
-    `accepted`: `low` satisfies both conditions.
+    - `low`: the best acceptable end so far. `high`: the other end, at infinity as long as nothing turned.
+    - `seen`: the evaluation at `low`. `trial`: the step to evaluate next. `count`: trials so far.
+    - `done`: whether the search is over. `accepted`: whether `low` satisfies both conditions.
     """
 
     low: End
@@ -45,7 +47,7 @@ class Search(NamedTuple):
     accepted: Scalar
 
 
-class StrongWolfe(LineSearch):
+class StrongWolfe(LineSearch, Resumable):
     r"""\(\varphi(t) \le \varphi(0) + \alpha t\varphi'(0)\) and \(|\varphi'(t)| \le \sigma|\varphi'(0)|\).
 
     Brackets by expansion, then zooms by safeguarded cubic interpolation.
@@ -71,50 +73,50 @@ class StrongWolfe(LineSearch):
         check_count(self, "max_trials")
 
     def init(self, seen: Evaluation) -> State:
-        """No memory."""
+        """The search keeps no memory."""
         return ()
 
     def __call__(self, ray: Ray, memory: State) -> Found:
-        """See the class."""
+        """The whole search, trial after trial."""
         return searched(self, ray, memory)
 
-    def begin(self, ray: Ray, memory: State) -> Search:
-        """No bracket."""
+    def open(self, ray: Ray, memory: State) -> WolfeProgress:
+        """There is no bracket yet; the first trial is the ray's initial step."""
         phi0 = ray.start
         zero, infinite = jnp.zeros((), phi0.value.dtype), jnp.full((), jnp.inf, phi0.value.dtype)
-        return Search(
+        return WolfeProgress(
             low=End(zero, phi0.value, phi0.slope),
             high=End(infinite, infinite, zero),
             seen=phi0.seen,
-            trial=jnp.minimum(ray.first, ray.longest),
+            trial=jnp.minimum(ray.initial_step, ray.max_step),
             count=jnp.asarray(0, jnp.int32),
             done=~jnp.isfinite(phi0.value),  # nothing can be said of a fall from there
             accepted=jnp.asarray(False),
         )
 
-    def end(self, ray: Ray, progress: Search) -> Found:
-        """The best acceptable step."""
+    def close(self, ray: Ray, memory: State, progress: WolfeProgress) -> Found:
+        """The best acceptable step that was tried."""
         phi0, (step, value, slope) = ray.start, progress.low
         # Trials that ran out early only mean a timid search; a ray without a turn is one that was followed far.
-        far = jnp.isinf(progress.high.step) & (step * jnp.finfo(step.dtype).eps >= ray.first)
+        far = jnp.isinf(progress.high.step) & (step * jnp.finfo(step.dtype).eps >= ray.initial_step)
         unbounded = (value == -jnp.inf) | (far & (progress.count >= self.max_trials))
-        ok = (step > 0) & (progress.accepted | (value < phi0.value - noise(phi0)))
+        ok = (step > 0) & (progress.accepted | (value < phi0.value - value_rounding(phi0)))
         return Found(step, Phi(value, slope, progress.seen), ok, unbounded & ok, progress.count)
 
-    def turn(self, ray: Ray, progress: Search, phi: Phi) -> Search:
+    def turn(self, ray: Ray, memory: State, progress: WolfeProgress) -> WolfeProgress:
         """The interval after the evaluation at `progress.trial`, and where to look next."""
-        phi0, (low, high) = ray.start, progress[:2]
+        phi0, (low, high), phi = ray.start, progress[:2], ray.at(progress.trial)
         here = End(progress.trial, phi.value, phi.slope)
         finite = jnp.isfinite(phi.value) & jnp.isfinite(phi.slope)
-        good = finite & decreased(phi0, phi, here.step, self.slope) & (here.value <= low.value + noise(phi0))
+        good = finite & decreased(phi0, phi, here.step, self.slope) & (here.value <= low.value + value_rounding(phi0))
         good = good | (phi.value == -jnp.inf)
         flat = jnp.abs(here.slope) <= self.curvature * jnp.abs(phi0.slope)
         turned = here.slope * (high.step - low.step) >= 0
         new_high = select(good, select(turned, low, high), here)
         new_low = select(good, here, low)
-        trial = jnp.minimum(next_trial(new_low, new_high), ray.longest)
+        trial = jnp.minimum(next_trial(new_low, new_high), ray.max_step)
         stuck = trial == new_low.step  # by rounding, or at the end of the ray
-        return Search(
+        return WolfeProgress(
             new_low,
             new_high,
             select(good, phi.seen, progress.seen),
@@ -126,7 +128,7 @@ class StrongWolfe(LineSearch):
 
 
 def next_trial(low: End, high: End) -> Scalar:
-    """Expansion without a bracket; else the cubic's minimiser, kept inside the interval."""
+    """Expansion without a bracket; else the cubic's minimizer, kept inside the interval."""
     width = high.step - low.step
     inside = jnp.clip(cubic_minimizer(low, high), MARGIN, 1 - MARGIN)
     fraction = jnp.where(jnp.isfinite(high.value) & jnp.isfinite(high.slope), inside, RETREAT)
@@ -134,7 +136,7 @@ def next_trial(low: End, high: End) -> Scalar:
 
 
 def cubic_minimizer(low: End, high: End) -> Scalar:
-    """Minimiser of the cubic through both ends' values and slopes, as a fraction of the way from `low` to `high`."""
+    """Minimizer of the cubic through both ends' values and slopes, as a fraction of the way from `low` to `high`."""
     width = high.step - low.step
     a, b = width * low.slope, width * high.slope
     d1 = a + b - 3 * (high.value - low.value)

@@ -22,7 +22,7 @@ from thalweg.run.warn import warn
 from thalweg.scipy.methods import Choice, check_options, chosen
 from thalweg.scipy.translate import Called, as_args, as_bounds, as_constraints, as_start, sensible, sides
 from thalweg.solvers.descent.bfgs import InverseHessian
-from thalweg.solvers.descent.lbfgs import Pairs, inverse_times
+from thalweg.solvers.descent.lbfgs import SecantPairs, inverse_times
 from thalweg.solvers.descent.lbfgsb import Memory
 
 CODES = {Status.CONVERGED: 0, Status.STEP_LIMIT: 1, Status.SEARCH_FAILED: 2, Status.NONFINITE: 3}
@@ -201,7 +201,7 @@ def inverse_hessian(state: Any) -> np.ndarray | None:
     return None
 
 
-def as_matrix(pairs: Pairs) -> Any:
+def as_matrix(pairs: SecantPairs) -> Any:
     """The matrix of L-BFGS, column by column; the identity before the first pair."""
     n = pairs.t.shape[1]
     known = pairs._replace(gamma=jnp.where(pairs.gamma > 0, pairs.gamma, 1))

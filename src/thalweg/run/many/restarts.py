@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from thalweg.core.compiled import program
-from thalweg.core.objective import Latent
+from thalweg.core.oracle import Oracle
 from thalweg.core.status import Status
 from thalweg.core.types import Params
 from thalweg.run.driver import Run
@@ -54,7 +54,7 @@ def starts_around(task: Task, seed: Any, x0: Params, number: int, spread: float)
 
     Normal numbers come from the host: the program that would draw them takes longer to compile than the runs take.
     """
-    if isinstance(task.problem.objective, Latent):
+    if Oracle.START in task.problem.objective.offers:
         found, dynamic = program(drawn_starts, task, seed, x0, np.arange(number, dtype=np.int32))
         return jax.tree.map(np.asarray, found.call(dynamic))
     random = np.random.default_rng(int(seed))
@@ -74,11 +74,10 @@ def starts_around(task: Task, seed: Any, x0: Params, number: int, spread: float)
 def drawn_starts(task: Task, seed: Any, x0: Params, numbers: Any) -> Params:
     """Starts that a latent-variable model draws, after the first."""
     objective = task.problem.objective
-    assert isinstance(objective, Latent)
 
     def one(number):
         key = jax.random.fold_in(jax.random.key(seed), number)
-        new = objective.draw(jax.random.fold_in(key, 2**31))
+        new = objective.start(jax.random.fold_in(key, 2**31))
         return jax.tree.map(lambda new, old: jnp.where(number == 0, old, new.astype(old.dtype)), new, x0)
 
     return jax.vmap(one)(numbers)

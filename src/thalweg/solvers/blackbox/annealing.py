@@ -1,6 +1,6 @@
 """Simulated annealing."""
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -27,9 +27,10 @@ class Walk(NamedTuple):
 
 
 class AnnealingState(NamedTuple):
-    """`x` and `value` the best point, `walker` and `walker_value` where the walk stands.
+    """Where annealing stands.
 
-    `step`: levels so far. `unreported`: evaluations that no `Info` has counted yet.
+    - `x`, `value`: the best point. `walker`, `walker_value`: where the walk stands.
+    - `step`: levels so far. `unreported`: evaluations that no `Info` has counted yet.
     """
 
     x: Params
@@ -53,7 +54,7 @@ class SimulatedAnnealing(Solver):
     temperature, the fraction of accepted proposals and the walker's own value. There is no residual, so a run ends by
     `tw.Steps`, `tw.Target` or the like; by default after 1000 steps.
 
-    - `move`: proposes a neighbour: `tw.GaussianMove(scale)`, `tw.TwoOpt()`, `tw.BitFlip()`, any `tw.Move` that is
+    - `move`: proposes a neighbor: `tw.GaussianMove(scale)`, `tw.TwoOpt()`, `tw.BitFlip()`, any `tw.Move` that is
       as likely to propose the way back.
     - `temperature`: in the unit of the objective, >= 0, or a schedule of the step;
       `tw.Exponential(start, end / start, every=None)` cools by a constant factor over the length of the run. At 0 only
@@ -69,6 +70,9 @@ class SimulatedAnnealing(Solver):
     doi:10.1126/science.220.4598.671; Hajek 1988, doi:10.1287/moor.13.2.311 (guarantee).
     """
 
+    needs: ClassVar[frozenset[Oracle]] = frozenset({Oracle.VALUE, Oracle.WHOLE})
+    takes: ClassVar[frozenset[Oracle]] = frozenset({Oracle.BOUNDS, Oracle.INTEGERS})
+    proxy: ClassVar[bool] = False
     move: Move
     temperature: Any = real_field()
     proposals: int = static_field(100)
@@ -79,28 +83,13 @@ class SimulatedAnnealing(Solver):
         check_nonnegative(self, "temperature")
         check_count(self, "proposals")
 
-    @property
-    def needs(self) -> frozenset[Oracle]:
-        """Values that can be compared with those of earlier steps."""
-        return frozenset({Oracle.VALUE, Oracle.WHOLE})
-
-    @property
-    def takes(self) -> frozenset[Oracle]:
-        """What a move can respect."""
-        return frozenset({Oracle.BOUNDS, Oracle.INTEGERS})
-
-    @property
-    def proxy(self) -> bool:
-        """No residual is reported."""
-        return False
-
     def init(self, problem: Problem, x: Params) -> AnnealingState:
         """The walk begins at `x`."""
         value, zero = real(problem.objective.value(x)), jnp.asarray(0, jnp.int32)
         return AnnealingState(x, value, x, value, zero, zero + 1)
 
     def step(self, problem: Problem, state: AnnealingState, key: Key) -> Step:
-        """One level: a chain of proposals at one temperature."""
+        """One step is a chain of proposals at one temperature."""
         temperature = real(at(self.temperature, state.step))
         drawn, thresholds = self.draw(key, state.walker)
 
@@ -130,6 +119,10 @@ class SimulatedAnnealing(Solver):
         )
         none = jnp.asarray(0, jnp.int32)
         return Step(AnnealingState(walk.best, walk.best_value, walk.here, walk.here_value, state.step + 1, none), info)
+
+    def rebase(self, problem: Problem, state: AnnealingState) -> AnnealingState:
+        """The walk begins again at the best point, as cold as it was."""
+        return self.init(problem, state.x)._replace(step=state.step)
 
     def draw(self, key: Key, x: Params) -> tuple[Any, jax.Array]:
         """The random numbers of a whole step: of every move, and how far it may climb at temperature 1.

@@ -13,7 +13,7 @@ from thalweg.core.types import Key, Params
 
 
 class Move(eqx.Module):
-    """A random neighbour of a point, as likely to propose the way back.
+    """A random neighbor of a point, as likely to propose the way back.
 
     Two functions, because random numbers are cheap in bulk: a method draws for all its proposals at once.
     """
@@ -24,7 +24,7 @@ class Move(eqx.Module):
 
     @abc.abstractmethod
     def __call__(self, x: Params, drawn: Any) -> Params:
-        """The neighbour of `x` that the numbers of one proposal choose; same shapes and dtypes."""
+        """The neighbor of `x` that the numbers of one proposal choose; same shapes and dtypes."""
 
 
 class GaussianMove(Move):
@@ -86,7 +86,7 @@ class TwoOpt(Move):
     """
 
     def draw(self, key: Key, x: Params, count: int) -> jax.Array:
-        """Two different places each, uniform."""
+        """Two different places for each proposal, uniformly drawn."""
         n = only_array(self, x, "one array with one axis", lambda leaf: leaf.ndim == 1 and leaf.size > 1).size
         numbers = places(key, (count, 2), jnp.asarray([n, n - 1], jnp.uint32))
         i, j = numbers[:, 0], numbers[:, 1]
@@ -94,7 +94,7 @@ class TwoOpt(Move):
         return jnp.stack([jnp.minimum(i, j), jnp.maximum(i, j)], 1)
 
     def __call__(self, x: Params, drawn: jax.Array) -> Params:
-        """Places i to j in reverse order."""
+        """The tour with the places from the first to the second number in reverse order."""
         i, j = drawn[0], drawn[1]
 
         def turn(leaf):
@@ -119,14 +119,14 @@ class BitFlip(Move):
         check_count(self, "count")
 
     def draw(self, key: Key, x: Params, count: int) -> jax.Array:
-        """The places, uniform; where there are several, those with the largest random numbers."""
+        """The places of each proposal, uniformly drawn; several are those with the largest random numbers."""
         leaf = only_array(self, x, f"one array of at least {self.count} entries", lambda leaf: leaf.size >= self.count)
         if self.count == 1:
             return places(key, (count, 1), jnp.asarray(leaf.size, jnp.uint32))
         return jax.lax.top_k(jax.random.uniform(key, (count, leaf.size), jnp.float32), self.count)[1]
 
     def __call__(self, x: Params, drawn: jax.Array) -> Params:
-        """The bits at these places changed."""
+        """The array with the bits at these places changed."""
 
         def flip(leaf):
             place = jnp.arange(leaf.size, dtype=jnp.int32).reshape(leaf.shape)

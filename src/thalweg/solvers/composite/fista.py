@@ -1,6 +1,6 @@
 """Accelerated proximal gradient descent."""
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,9 +15,10 @@ from thalweg.core.types import Evaluation, Key, Params, Scalar, Step, make_info,
 
 
 class FISTAState(NamedTuple):
-    """`x` the iterate and its smooth value, `z` the extrapolated point, `t` the momentum, the last step size.
+    """Where FISTA stands.
 
-    `unreported`: evaluations that no `Info` has counted yet.
+    - `x`: the iterate. `value`: the smooth value there. `z`: the extrapolated point. `t`: the momentum.
+    - `step_size`: the last one. `unreported`: evaluations that no `Info` has counted yet.
     """
 
     x: Params
@@ -28,7 +29,7 @@ class FISTAState(NamedTuple):
     unreported: Scalar
 
 
-class Trial(NamedTuple):
+class ProximalTrial(NamedTuple):
     """One attempt at a step: its size, where it leads, the smooth value there, the attempts so far."""
 
     step_size: Scalar
@@ -38,7 +39,7 @@ class Trial(NamedTuple):
 
 
 class FISTA(Solver):
-    r"""Minimises \(f + h\) for smooth \(f\) and convex \(h\) with a prox; with momentum, restart and backtracking.
+    r"""Minimizes \(f + h\) for smooth \(f\) and convex \(h\) with a prox; with momentum, restart and backtracking.
 
     \[ x_{k+1} = \operatorname{prox}_{sh}\bigl(z_k - s\nabla f(z_k)\bigr), \qquad
        t_{k+1} = \tfrac12\Bigl(1 + \sqrt{1 + 4t_k^2}\Bigr), \qquad
@@ -59,6 +60,9 @@ class FISTA(Solver):
     doi:10.1007/s10208-013-9150-3 (restart).
     """
 
+    needs: ClassVar[frozenset[Oracle]] = frozenset({Oracle.GRADIENT, Oracle.WHOLE})
+    takes: ClassVar[frozenset[Oracle]] = frozenset({Oracle.NONSMOOTH, Oracle.SET, Oracle.BOUNDS})
+    proxy: ClassVar[bool] = True
     step_size: float = real_field(1.0)
     decrease: float = real_field(0.5)
     growth: float = real_field(2.0)
@@ -70,28 +74,13 @@ class FISTA(Solver):
         check_real(self, "growth", 1.0, jnp.inf, "a finite number >= 1", open_high=True)
         check_count(self, "max_trials")
 
-    @property
-    def needs(self) -> frozenset[Oracle]:
-        """A gradient; the value at `x` is carried from step to step."""
-        return frozenset({Oracle.GRADIENT, Oracle.WHOLE})
-
-    @property
-    def takes(self) -> frozenset[Oracle]:
-        """They enter by their prox."""
-        return frozenset({Oracle.NONSMOOTH, Oracle.SET, Oracle.BOUNDS})
-
-    @property
-    def proxy(self) -> bool:
-        """The residual is measured at `z`, not at `x`."""
-        return True
-
     def init(self, problem: Problem, x: Params) -> FISTAState:
-        """At rest at `x`, or at the nearest point of a set."""
+        """The method is at rest at `x`, or at the nearest point of a set."""
         x, one = problem.project(x) if problem.nonsmooth.is_set else x, jnp.asarray(1, jnp.int32)
         return FISTAState(x, real(problem.objective.value(x)), x, real(1.0), real(self.step_size), one)
 
     def step(self, problem: Problem, state: FISTAState, key: Key) -> Step:
-        """One accelerated step."""
+        """One step takes the gradient at the extrapolated point and searches for a step size."""
         ahead = problem.objective.evaluate(state.z)
         found = self.search(problem, ahead, state.step_size)
         accepted = self.accepts(ahead, found)
@@ -112,13 +101,17 @@ class FISTA(Solver):
         new = FISTAState(found.x, found.value, z, t, step_size, none)
         return Step(select(accepted, new, state._replace(unreported=none)), info)
 
-    def search(self, problem: Problem, ahead: Evaluation, step_size: Scalar) -> Trial:
+    def rebase(self, problem: Problem, state: FISTAState) -> FISTAState:
+        """Momentum and step size are those of one function: both start afresh."""
+        return self.init(problem, state.x)
+
+    def search(self, problem: Problem, ahead: Evaluation, step_size: Scalar) -> ProximalTrial:
         """The first step size, shrinking from `step_size`, whose quadratic model lies above the function."""
 
         def attempt(trial):
             s = trial.step_size
             x = problem.prox(axpy(-s, ahead.grad, ahead.x), s)
-            return Trial(s, x, real(problem.objective.value(x)), trial.count + 1)
+            return ProximalTrial(s, x, real(problem.objective.value(x)), trial.count + 1)
 
         def again(trial):
             return (trial.count == 0) | (~self.accepts(ahead, trial) & (trial.count < self.max_trials))
@@ -127,10 +120,10 @@ class FISTA(Solver):
             shrunk = jnp.where(trial.count == 0, 1.0, self.decrease) * trial.step_size
             return attempt(trial._replace(step_size=shrunk))
 
-        first = Trial(step_size, ahead.x, real(jnp.inf), jnp.asarray(0, jnp.int32))
+        first = ProximalTrial(step_size, ahead.x, real(jnp.inf), jnp.asarray(0, jnp.int32))
         return jax.lax.while_loop(again, body, first)
 
-    def accepts(self, ahead: Evaluation, trial: Trial) -> Scalar:
+    def accepts(self, ahead: Evaluation, trial: ProximalTrial) -> Scalar:
         """The quadratic upper bound, with the rounding of the value allowed for."""
         d = subtract(trial.x, ahead.x)
         value = real(ahead.value)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from thalweg.core.fields import check_count, check_positive, check_real, fail, real_field, static_field
 from thalweg.core.first_order import solver_field
 from thalweg.core.kkt import Multipliers, System, kkt_residual
-from thalweg.core.objective import SMOOTH
+from thalweg.core.objective import SMOOTH_ORACLES
 from thalweg.core.oracle import CHANGING, Oracle
 from thalweg.core.problem import Problem
 from thalweg.core.solver import Solver
@@ -16,19 +16,18 @@ from thalweg.core.status import Status
 from thalweg.core.tree import axpy, common_dtype, dot, max_abs, ravel, select, subtract, unravel
 from thalweg.core.types import Evals, Evaluation, Info, Key, Params, Scalar, Step, make_info, real
 from thalweg.solvers.constrained.augmented import Terms, augmented, constraints, estimates, violation
-from thalweg.solvers.descent.descent import DescentState
 from thalweg.solvers.descent.lbfgs import LBFGS
 
 RUNNING = Status.RUNNING.value
-MOST_MULTIPLIER = 1e12
+MAX_MULTIPLIER = 1e12
 """Multipliers are kept below this: where they run away, no finite ones exist and the penalty must do the work."""
-HARD = 1e4
+LARGE_GROWTH = 1e4
 """A violation that withstands a penalty grown by this factor may be one that cannot be removed."""
-HARDLY = 0.5
+SLOW_DECREASE = 0.5
 """A violation that is still this fraction of what it was is not tending to zero."""
-FLAT = 1e-3
+STATIONARY_FRACTION = 1e-3
 """The fraction of the squared violation that the steepest move of the size of `x` must promise to be worth trying."""
-ASIDE = 1e-6
+NEARLY_FEASIBLE = 1e-6
 """A ray whose points are this far from feasible, relative to their size, is one along which the problem falls."""
 PATIENCE = 2
 """Subproblems in a row whose first step fails before the run ends."""
@@ -53,7 +52,11 @@ class Outer(NamedTuple):
 
 
 class AugmentedState(NamedTuple):
-    """The inner method's state, the outer iteration's, and the estimates at the point that was last reported."""
+    """Where the method of multipliers stands.
+
+    - `inner`: the inner method's state. `outer`: that of the outer iteration.
+    - `multipliers`: the estimates at the point that was last reported.
+    """
 
     inner: Any
     outer: Outer
@@ -66,9 +69,9 @@ class AugmentedState(NamedTuple):
 
 
 class AugmentedLagrangian(Solver):
-    r"""Equality and inequality constraints for any method that minimises a smooth function.
+    r"""Equality and inequality constraints for any method that minimizes a smooth function.
 
-    The inner method minimises
+    The inner method minimizes
     \[ L_\rho(x) = f + \lambda'h + \tfrac\rho2\|h\|^2
        + \tfrac1{2\rho}\textstyle\sum_i\bigl(\max(0, \mu_i + \rho c_i)^2 - \mu_i^2\bigr) \]
     until its residual is at most \(\omega_k\). If \(\max(|h|, |\max(c, -\mu/\rho)|) \le \eta_k\) then
@@ -102,7 +105,7 @@ class AugmentedLagrangian(Solver):
     def __check_init__(self):
         if not isinstance(self.inner, Solver):
             fail(self, "inner", self.inner, "a solver or a rule, e.g. tw.LBFGS() or tw.Adam(0.01)")
-        if lacking := self.inner.needs - SMOOTH - {Oracle.WHOLE}:
+        if lacking := self.inner.needs - SMOOTH_ORACLES - {Oracle.WHOLE}:
             names = ", ".join(sorted(oracle.value for oracle in lacking))
             fail(self, "inner", self.inner, f"a method for any smooth function; this one needs {names}")
         check_positive(self, "penalty")
@@ -123,33 +126,33 @@ class AugmentedLagrangian(Solver):
 
     @property
     def proxy(self) -> bool:
-        """As the inner method's, which is on its own where there are no constraints."""
+        """Whether the inner method, on its own where there are no constraints, measures elsewhere than at `x_t`."""
         return self.inner.proxy
 
-    def walls(self, problem: Problem) -> bool:
+    def bounds_as_inequalities(self, problem: Problem) -> bool:
         """Whether bounds become inequalities."""
         return problem.bounds is not None and Oracle.BOUNDS not in self.inner.takes | self.inner.needs
 
-    def sub(self, problem: Problem, outer: Outer, known: Evaluation | None = None) -> Problem:
-        """The problem that the inner method sees: the user's own where there is nothing to penalise."""
+    def subproblem(self, problem: Problem, outer: Outer) -> Problem:
+        """The problem that the inner method sees: the user's own where there is nothing to penalize."""
         if not free_of_terms(outer.shift):
-            return augmented(problem, outer.shift, outer.penalty, self.walls(problem), known)
+            return augmented(problem, outer.shift, outer.penalty, self.bounds_as_inequalities(problem))
         return problem
 
     def init(self, problem: Problem, x: Params) -> AugmentedState:
-        """Multipliers of 0."""
-        h, c = jax.eval_shape(lambda x: constraints(problem, x, self.walls(problem)), x)
+        """The inner method at the start of the first subproblem, whose multipliers are 0."""
+        h, c = jax.eval_shape(lambda x: constraints(problem, x, self.bounds_as_inequalities(problem)), x)
         shift = Multipliers(jnp.zeros(h.shape, h.dtype), jnp.zeros(c.shape, c.dtype))
         none = jnp.asarray(0, jnp.int32)
         penalty = real(self.penalty)
         outer = Outer(shift, penalty, 1 / penalty, penalty**-0.1, real(jnp.inf), none, none)
-        own = c.shape[0] - self.walls(problem) * 2 * ravel(x).size
+        own = c.shape[0] - self.bounds_as_inequalities(problem) * 2 * ravel(x).size
         first = Multipliers(shift.equality, shift.inequality[:own])
-        return AugmentedState(self.inner.init(self.sub(problem, outer), x), outer, first)
+        return AugmentedState(self.inner.init(self.subproblem(problem, outer), x), outer, first)
 
     def step(self, problem: Problem, state: AugmentedState, key: Key) -> Step:
         """One step of the inner method, and an outer update if it ends the subproblem."""
-        outer, sub = state.outer, self.sub(problem, state.outer)
+        outer, sub = state.outer, self.subproblem(problem, state.outer)
         inner, info, seen = self.inner.step(sub, state.inner, key)
         if free_of_terms(outer.shift):
             return Step(state._replace(inner=inner), info, seen)
@@ -165,12 +168,15 @@ class AugmentedLagrangian(Solver):
         base = select(runaway, state.inner, inner)
         new = jax.lax.cond(ended, lambda: self.restart(problem, after, base), lambda: inner)
         passed = violation(outer.shift, outer.penalty, *seen.aux[1:]) <= outer.target
-        withstands = ended & ~passed & (outer.penalty >= HARD * self.penalty)
-        withstands = withstands & (after.violation >= HARDLY * outer.violation)
-        infeasible = jax.lax.cond(withstands, lambda: self.immovable(problem, seen), lambda: jnp.asarray(False))
-        there = inner.seen.aux if remembers(inner) else seen.aux
-        off = violation(outer.shift, outer.penalty, *there[1:])
-        along = off <= jnp.maximum(outer.target, ASIDE * real(max_abs(inner.x)))  # the ray hardly leaves the feasible
+        withstands = ended & ~passed & (outer.penalty >= LARGE_GROWTH * self.penalty)
+        withstands = withstands & (after.violation >= SLOW_DECREASE * outer.violation)
+        infeasible = jax.lax.cond(
+            withstands, lambda: self.is_stationary_infeasible(problem, seen), lambda: jnp.asarray(False)
+        )
+        off = jax.lax.cond(runaway, lambda: self.violation_at(problem, outer, inner.x), lambda: real(jnp.inf))
+        along = off <= jnp.maximum(
+            outer.target, NEARLY_FEASIBLE * real(max_abs(inner.x))
+        )  # the ray hardly leaves the feasible
         fallen = runaway & (along | (after.penalty == outer.penalty))
         status = jnp.where(after.failures >= PATIENCE, Status.SEARCH_FAILED.value, RUNNING)
         status = jnp.where(fallen, Status.DIVERGED.value, status)
@@ -188,7 +194,7 @@ class AugmentedLagrangian(Solver):
         grown = jnp.minimum(self.growth * outer.penalty, jnp.maximum(most, outer.penalty))
         least = real(1 / most)
         better = jax.tree.map(
-            lambda y: jnp.clip(y, -MOST_MULTIPLIER, MOST_MULTIPLIER),
+            lambda y: jnp.clip(y, -MAX_MULTIPLIER, MAX_MULTIPLIER),
             estimates(outer.shift, outer.penalty, *terms[1:]),
         )
         failed = (info.status != RUNNING) & (outer.steps == 0)
@@ -203,35 +209,37 @@ class AugmentedLagrangian(Solver):
         )
 
     def restart(self, problem: Problem, outer: Outer, inner: Any) -> Any:
-        """The inner method at the start of a subproblem; what it knows of the smooth part is not asked again.
-
-        A line-search method keeps its memory: multipliers bend the curvature little, and a search that fails forgets.
-        """
-        sub = self.sub(problem, outer, inner.seen.aux.smooth if remembers(inner) else None)
-        if isinstance(inner, DescentState):
-            return inner._replace(seen=sub.objective.evaluate(inner.x), unreported=jnp.zeros_like(inner.unreported))
-        new = self.inner.init(sub, inner.x)
-        new = new._replace(unreported=jnp.zeros_like(inner.unreported)) if remembers(inner) else new
+        """The inner method at the start of a subproblem; what it knows of the smooth part is not asked again."""
+        new = self.inner.rebase(self.subproblem(problem, outer), inner)
         return jax.tree.map(lambda a, b: a.astype(b.dtype), new, inner)
 
-    def immovable(self, problem: Problem, seen: Evaluation) -> Scalar:
+    def rebase(self, problem: Problem, state: AugmentedState) -> AugmentedState:
+        """Multipliers and penalty are those of one function: both start afresh."""
+        return self.init(problem, state.x)
+
+    def violation_at(self, problem: Problem, outer: Outer, x: Params) -> Scalar:
+        """The violation of a subproblem's constraints at `x`."""
+        h, c = constraints(problem, x, self.bounds_as_inequalities(problem))
+        return violation(outer.shift, outer.penalty, h, c)
+
+    def is_stationary_infeasible(self, problem: Problem, seen: Evaluation) -> Scalar:
         r"""Whether no move of the size of `x` promises to lower \(\tfrac12\|v\|^2\), \(v\) the violation."""
-        (h, c), back = jax.vjp(lambda x: constraints(problem, x, self.walls(problem)), seen.x)
+        (h, c), back = jax.vjp(lambda x: constraints(problem, x, self.bounds_as_inequalities(problem)), seen.x)
         over = jnp.maximum(c, 0)
         slope = back((h, over))[0]
         moved = axpy(-1.0, slope, seen.x)
-        moved = moved if self.walls(problem) else problem.project(moved)
+        moved = moved if self.bounds_as_inequalities(problem) else problem.project(moved)
         reach = jnp.maximum(real(max_abs(seen.x)), 1.0)
         promised = reach * real(jnp.sum(jnp.abs(ravel(subtract(moved, seen.x)))))
-        return promised <= FLAT * (real(dot(h, h)) + real(dot(over, over)))
+        return promised <= STATIONARY_FRACTION * (real(dot(h, h)) + real(dot(over, over)))
 
     def report(self, problem: Problem, state: AugmentedState, seen: Evaluation, facts: tuple) -> Step:
-        """What is true at `x_t`, in terms of the user's problem."""
+        """The step with a report of what is true at `x_t`, in terms of the user's problem."""
         outer, info, status = facts
         smooth, h, c = seen.aux
         y, own = estimates(outer.shift, outer.penalty, h, c), state.multipliers.inequality.size
         lagrangian = seen.grad
-        if self.walls(problem):  # bounds are judged by the projected gradient, whoever keeps them
+        if self.bounds_as_inequalities(problem):  # bounds are judged by the projected gradient, whoever keeps them
             lower, upper = jnp.split(y.inequality[own:], 2)
             push = unravel((upper - lower).astype(common_dtype(seen.x)), seen.grad)
             lagrangian = subtract(seen.grad, push)
@@ -253,11 +261,6 @@ class AugmentedLagrangian(Solver):
         return Step(state._replace(multipliers=mine), reported, smooth)
 
 
-def remembers(inner: Any) -> bool:
-    """Whether an inner state holds the evaluation at its `x`, and counts those that it has not reported."""
-    return {"seen", "unreported"} <= set(getattr(inner, "_fields", ()))
-
-
 def free_of_terms(shift: Multipliers) -> bool:
-    """Whether there is no constraint to penalise."""
+    """Whether there is no constraint to penalize."""
     return shift.equality.size + shift.inequality.size == 0

@@ -1,6 +1,6 @@
 """Spectral projected gradient descent on a box or a set."""
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,9 +19,11 @@ from thalweg.solvers.descent.descent import verdict
 
 
 class ProjectedState(NamedTuple):
-    """The evaluation at `x`, the last values, the next step size (0: not known yet), evaluations not yet reported.
+    """Where projected gradient descent stands.
 
-    `fresh`: nothing was learned since the last start.
+    - `seen`: the evaluation at `x`. `values`: the last values. `step_size`: the next one, 0 where it is not known yet.
+    - `fresh`: whether nothing was learned since the last start.
+    - `unreported`: evaluations that no `Info` has counted yet.
     """
 
     seen: Evaluation
@@ -61,6 +63,9 @@ class ProjectedGradient(Solver):
     1988, doi:10.1093/imanum/8.1.141.
     """
 
+    needs: ClassVar[frozenset[Oracle]] = frozenset({Oracle.GRADIENT, Oracle.WHOLE})
+    takes: ClassVar[frozenset[Oracle]] = frozenset({Oracle.BOUNDS, Oracle.SET})
+    proxy: ClassVar[bool] = False
     memory: int = static_field(10)
     step_size: float = real_field(1.0)
     min_step: float = real_field(1e-10)
@@ -75,33 +80,25 @@ class ProjectedGradient(Solver):
         if not isinstance(self.search, Backtracking):
             fail(self, "search", self.search, "a tw.Backtracking(...): longer steps than 1 would leave the set")
 
-    @property
-    def needs(self) -> frozenset[Oracle]:
-        """Values and gradients are carried from step to step."""
-        return frozenset({Oracle.GRADIENT, Oracle.WHOLE})
-
-    @property
-    def takes(self) -> frozenset[Oracle]:
-        """What it can project on."""
-        return frozenset({Oracle.BOUNDS, Oracle.SET})
-
-    @property
-    def proxy(self) -> bool:
-        """The residual is measured at `x_t`."""
-        return False
-
     def init(self, problem: Problem, x: Params) -> ProjectedState:
-        """One evaluation, at the nearest point of the set."""
+        """The start takes one evaluation, at the nearest point of the set."""
         seen = problem.objective.evaluate(problem.project(x))
         one = jnp.asarray(1, jnp.int32)
         return ProjectedState(seen, self.started(seen.value), real(0.0), jnp.asarray(True), one)
 
+    def rebase(self, problem: Problem, state: ProjectedState) -> ProjectedState:
+        """Values and step size are those of one function: both start afresh."""
+        seen, count = problem.objective.revisit(state.seen)
+        return ProjectedState(
+            seen, self.started(seen.value), real(0.0), jnp.asarray(True), jnp.asarray(count, jnp.int32)
+        )
+
     def started(self, value: Scalar) -> jax.Array:
-        """A memory that holds one value."""
+        """A memory of values that holds one."""
         return jnp.full(self.memory, -jnp.inf, value.dtype).at[-1].set(value)
 
     def step(self, problem: Problem, state: ProjectedState, key: Key) -> Step:
-        """One projected step, one search."""
+        """One step projects a gradient step and searches along the way to it."""
         here, optimality = state.seen, residual(problem, state.seen.x, state.seen.grad)
         first = self.step_size / jnp.where(optimality > 0, optimality, 1)
         s = jnp.clip(jnp.where(state.step_size > 0, state.step_size, first), self.min_step, self.max_step)

@@ -13,7 +13,7 @@ from thalweg.line_search.protocol import LineSearch
 from thalweg.line_search.strong_wolfe import StrongWolfe
 from thalweg.solvers.descent.descent import Descent
 from thalweg.solvers.descent.direction import Direction, Heading, Taken
-from thalweg.solvers.descent.secant import secant
+from thalweg.solvers.descent.secant import secant_pair
 
 
 class InverseHessian(NamedTuple):
@@ -33,20 +33,20 @@ class BFGSDirection(Direction):
     takes: ClassVar[frozenset[Oracle]] = frozenset()
 
     def init(self, x: Params) -> InverseHessian:
-        """The identity."""
+        """The matrix starts as the identity."""
         n = sum(leaf.size for leaf in jax.tree.leaves(x))
         return InverseHessian(jnp.eye(n, dtype=common_dtype(x)), jnp.asarray(True))
 
     def __call__(self, problem: Problem, here: Evaluation, state: InverseHessian, key: Key) -> Heading:
-        """One product."""
+        """The direction takes one product with the matrix."""
         g = ravel(here.grad)
         peak = max_abs(g)
         scale = jnp.where(state.fresh & (peak > 0), peak, 1)
         return Heading(unravel(state.h @ (-g / scale), here.grad), state, plain=state.fresh)
 
     def update(self, state: InverseHessian, taken: Taken) -> InverseHessian:
-        """(I - s y' / s'y) H (I - y s' / s'y) + s s' / s'y, if s'y is positive beyond rounding."""
-        pair = secant(taken)
+        """The matrix is `(I - s y' / s'y) H (I - y s' / s'y) + s s' / s'y` if `s'y` is positive beyond rounding."""
+        pair = secant_pair(taken)
         s, y, rho = pair.s, pair.y, 1 / pair.curvature
         h = jnp.where(state.fresh, pair.gamma, 1) * state.h
         hy = h @ y

@@ -14,7 +14,7 @@ from thalweg.line_search.protocol import LineSearch
 from thalweg.solvers.descent.descent import Descent, scale, unit_descent
 from thalweg.solvers.descent.direction import Direction, Heading, Taken
 
-FORMULAS = ("hager-zhang", "polak-ribiere")
+BETA_FORMULAS = ("hager-zhang", "polak-ribiere")
 
 
 class Conjugate(NamedTuple):
@@ -38,12 +38,12 @@ class ConjugateGradientDirection(Direction):
     truncation: float = real_field(0.4)
 
     def __check_init__(self):
-        if self.formula not in FORMULAS:
+        if self.formula not in BETA_FORMULAS:
             fail(self, "formula", self.formula, "'hager-zhang' or 'polak-ribiere'")
         check_real(self, "truncation", 0.0, 1.0, "in [0, 1)", open_high=True)
 
     def init(self, x: Params) -> Conjugate:
-        """No direction yet."""
+        """There is no direction before the first step."""
         return Conjugate(zeros_like(x), max_abs(x) * 0)
 
     def __call__(self, problem: Problem, here: Evaluation, state: Conjugate, key: Key) -> Heading:
@@ -52,8 +52,8 @@ class ConjugateGradientDirection(Direction):
         d = select(fresh, unit_descent(here.grad), state.d)
         slope = dot(here.grad, d)
         known = ~fresh & (slope < 0)
-        first = jnp.where(known, state.promise / jnp.where(known, slope, 1), 1.0)
-        return Heading(d, state, plain=fresh, first=first)
+        initial_step = jnp.where(known, state.promise / jnp.where(known, slope, 1), 1.0)
+        return Heading(d, state, plain=fresh, initial_step=initial_step)
 
     def update(self, state: Conjugate, taken: Taken) -> Conjugate:
         """The next direction, from the last one and both gradients."""

@@ -1,6 +1,6 @@
 """A direction, a step along it: the standard iterative form."""
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -8,18 +8,20 @@ import jax.numpy as jnp
 from thalweg.core.optimality import residual
 from thalweg.core.oracle import Oracle
 from thalweg.core.problem import Problem
-from thalweg.core.solver import Solver
+from thalweg.core.solver import Interruptible, Solver
 from thalweg.core.status import Status
 from thalweg.core.tree import add, axpy, dot, max_abs, scaled, select, subtract
 from thalweg.core.types import Evaluation, Key, Params, Scalar, ScalarLike, Step, is_number, make_info, real, together
-from thalweg.line_search.protocol import Found, LineSearch, Phi, Ray, Resumable, held
+from thalweg.line_search.protocol import Found, LineSearch, Phi, Ray, Resumable
 from thalweg.solvers.descent.direction import Direction, Heading, Taken
 
 
 class DescentState(NamedTuple):
-    """The evaluation at `x`, the memories of direction and search, and evaluations not yet reported.
+    """Where a method with a line search stands.
 
-    `failed`: the last search found nothing, so this step goes along the negative gradient.
+    - `seen`: the evaluation at `x`. `direction`, `search`: the memories of direction and search.
+    - `failed`: whether the last search found nothing, so that this step goes along the negative gradient.
+    - `unreported`: evaluations that no `Info` has counted yet.
     """
 
     seen: Evaluation
@@ -30,19 +32,22 @@ class DescentState(NamedTuple):
 
     @property
     def x(self) -> Params:
-        """The iterate."""
+        """The iterate, at which `seen` was evaluated."""
         return self.seen.x
 
 
-class Progress(NamedTuple):
-    """A step in progress: where it goes, how far the search is, and whether it is over."""
+class DescentProgress(NamedTuple):
+    """A step between two evaluations.
+
+    - `heading`: where it goes. `search`: how far the search is. `done`: whether it is over.
+    """
 
     heading: Heading
     search: Any
     done: Scalar
 
 
-class Descent(Solver):
+class Descent(Solver, Interruptible):
     r"""\(x_{t+1} = x_t + s_t d_t\): a direction \(d_t\) and a line search for \(s_t\).
 
     After a failed search direction and search forget what they learned, and the next step tries the negative gradient;
@@ -57,6 +62,7 @@ class Descent(Solver):
     **Needs** a gradient and the same function at every step, and what the direction needs.
     """
 
+    proxy: ClassVar[bool] = False
     direction: Direction
     search: LineSearch
 
@@ -73,53 +79,54 @@ class Descent(Solver):
 
     @property
     def takes(self) -> frozenset[Oracle]:
-        """What the direction takes."""
+        """The parts of a problem that the direction does not ignore."""
         return self.direction.takes
 
-    @property
-    def proxy(self) -> bool:
-        """The gradient is taken at `x_t`."""
-        return False
-
     def init(self, problem: Problem, x: Params) -> DescentState:
-        """One evaluation, at the nearest point within the bounds."""
+        """The start takes one evaluation, at the nearest point within the bounds."""
         seen = problem.objective.evaluate(problem.project(x))
         memories = self.direction.init(seen.x), self.search.init(seen)
         return DescentState(seen, *memories, jnp.asarray(False), jnp.asarray(1, jnp.int32))
 
     def step(self, problem: Problem, state: DescentState, key: Key) -> Step:
-        """One direction, one search."""
+        """One step takes a direction and searches along it."""
         heading = self.head(problem, state, key)
         ray = ray_along(problem, state.seen, heading)
         return self.arrive(problem, state, heading, self.search(ray, state.search))
 
+    def rebase(self, problem: Problem, state: DescentState) -> DescentState:
+        """Direction and search keep what they learned; a search that fails there forgets it."""
+        seen, count = problem.objective.revisit(state.seen)
+        return state._replace(seen=seen, unreported=jnp.asarray(count, jnp.int32))
+
     @property
     def interruptible(self) -> bool:
-        """Whether the search is."""
+        """Whether the search can rest between two evaluations."""
         return isinstance(self.search, Resumable)
 
-    def open(self, problem: Problem, state: DescentState, key: Key) -> Progress:
+    def open(self, problem: Problem, state: DescentState, key: Key) -> DescentProgress:
         """The direction, and the search before its first trial."""
         heading, search = self.head(problem, state, key), resumable(self.search)
-        progress = search.begin(ray_along(problem, state.seen, heading), state.search)
+        progress = search.open(ray_along(problem, state.seen, heading), state.search)
         known = heading.state is state.direction  # then it need not be kept twice
-        return Progress(heading._replace(state=None) if known else heading, progress, progress.done)
+        return DescentProgress(heading._replace(state=None) if known else heading, progress, progress.done)
 
-    def turn(self, problem: Problem, state: DescentState, progress: Progress) -> Progress:
-        """One trial of the search."""
+    def turn(self, problem: Problem, state: DescentState, progress: DescentProgress) -> DescentProgress:
+        """One trial of the search; a search that is done holds still."""
         ray = ray_along(problem, state.seen, progress.heading)
-        after = held(resumable(self.search), ray, progress.search)
-        return Progress(progress.heading, after, after.done)
+        after = resumable(self.search).turn(ray, state.search, progress.search)
+        after = select(progress.done, progress.search, after)
+        return DescentProgress(progress.heading, after, after.done)
 
-    def close(self, problem: Problem, state: DescentState, progress: Progress) -> Step:
+    def close(self, problem: Problem, state: DescentState, progress: DescentProgress) -> Step:
         """The step that the search found."""
         heading = progress.heading
         heading = heading if heading.state is not None else heading._replace(state=state.direction)
-        found = resumable(self.search).end(ray_along(problem, state.seen, heading), progress.search)
+        found = resumable(self.search).close(ray_along(problem, state.seen, heading), state.search, progress.search)
         return self.arrive(problem, state, heading, found)
 
     def head(self, problem: Problem, state: DescentState, key: Key) -> Heading:
-        """Where to go: downhill after a failed search, from a unit step on."""
+        """The direction to go: downhill after a failed search, from a unit step on."""
         heading = self.direction(problem, state.seen, state.direction, key)
 
         def retried(number: ScalarLike, instead: float) -> ScalarLike:
@@ -127,16 +134,16 @@ class Descent(Solver):
 
         return heading._replace(
             d=select(state.failed, downhill(problem, state.seen), heading.d),
-            first=retried(heading.first, 1.0),
-            longest=retried(heading.longest, jnp.inf),
-            bend=retried(heading.bend, 0.0),
+            initial_step=retried(heading.initial_step, 1.0),
+            max_step=retried(heading.max_step, jnp.inf),
+            directional_curvature=retried(heading.directional_curvature, 0.0),
         )
 
     def arrive(self, problem: Problem, state: DescentState, heading: Heading, found: Found) -> Step:
-        """The step to what a search found."""
+        """The step to the point that a search found, and the report of where it started."""
         here, ray = state.seen, ray_along(problem, state.seen, heading)
         there = found.phi.seen
-        taken = Taken(here, there, heading.d, found.step, subtract(there.x, here.x), difference(there, here))
+        taken = Taken(here, there, heading.d, found.step, subtract(there.x, here.x), gradient_change(there, here))
         ok = found.ok & (ray.start.slope < 0) & (max_abs(taken.dx) > 0)
         new = DescentState(
             select(ok, there, here),
@@ -161,7 +168,7 @@ class Descent(Solver):
         return Step(new, info, here)
 
     def optimality(self, problem: Problem, here: Evaluation, heading: Heading) -> Scalar:
-        """The residual, or the negative curvature that was met."""
+        """The first-order residual, or the negative curvature that was met where that is larger."""
         optimality = real(residual(problem, here.x, here.grad))
         if is_number(heading.curvature):
             return optimality
@@ -183,12 +190,12 @@ def ray_along(problem: Problem, here: Evaluation, heading: Heading) -> Ray:
         there = problem.objective.evaluate(problem.project(axpy(t, d, here.x)))
         return Phi(there.value, dot(there.grad, d).astype(dtype), there)
 
-    def bend() -> Scalar:
+    def curvature() -> Scalar:
         return dot(problem.objective.hvp(here.x, d), d).astype(dtype)
 
-    slope = dot(here.grad, d).astype(dtype) + 0.5 * jnp.asarray(heading.bend, dtype)
-    first, longest = (jnp.asarray(step, dtype) for step in (heading.first, heading.longest))
-    return Ray(at, Phi(here.value, slope, here), first, longest, bend)
+    slope = dot(here.grad, d).astype(dtype) + 0.5 * jnp.asarray(heading.directional_curvature, dtype)
+    initial_step, max_step = (jnp.asarray(step, dtype) for step in (heading.initial_step, heading.max_step))
+    return Ray(at, Phi(here.value, slope, here), initial_step, max_step, curvature)
 
 
 def downhill(problem: Problem, here: Evaluation) -> Params:
@@ -215,8 +222,8 @@ def scale(tree: Params) -> Scalar:
     return jnp.where(peak > 0, peak, 1)
 
 
-def difference(there: Evaluation, here: Evaluation) -> Params:
-    """The change of the gradient."""
+def gradient_change(there: Evaluation, here: Evaluation) -> Params:
+    """The change of the gradient from one point to another."""
     return jax.tree.map(jnp.subtract, there.grad, here.grad)
 
 

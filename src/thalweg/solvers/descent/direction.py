@@ -15,21 +15,21 @@ class Heading(NamedTuple):
 
     - `d`: the direction. `state`: what is passed on to `update`, or to the next call if the search fails.
     - `plain`: whether `d` points along the negative gradient, so that nothing is left to try if its search fails.
-    - `first`: the trial step to begin with. `longest`: no step goes beyond.
-    - `bend`: \(\min(d'\nabla^2 f(x)\,d,\ 0)\) where negative curvature is followed: it adds to the promised fall, for
-      there the slope alone may promise nothing.
+    - `initial_step`: the trial step to begin with. `max_step`: no step goes beyond.
+    - `directional_curvature`: \(\min(d'\nabla^2 f(x)\,d,\ 0)\) where negative curvature is followed: it adds to the
+      promised fall, for there the slope alone may promise nothing.
     - `curvature`: the smallest Rayleigh quotient of the Hessian met at `x`, NaN where none was looked for at this
       step; the plain number NaN where none ever is. `negative`: whether it is below 0 beyond rounding.
-    - `evals`: evaluations of value and gradient, a linearisation included; `hvps`: Hessian-vector products; `sampled`:
+    - `evals`: evaluations of value and gradient, a linearization included; `hvps`: Hessian-vector products; `sampled`:
       what was evaluated on some of the examples only.
     """
 
     d: Params
     state: Any = ()
     plain: ScalarLike = False
-    first: ScalarLike = 1.0
-    longest: ScalarLike = float("inf")
-    bend: ScalarLike = 0.0
+    initial_step: ScalarLike = 1.0
+    max_step: ScalarLike = float("inf")
+    directional_curvature: ScalarLike = 0.0
     curvature: ScalarLike = float("nan")
     negative: ScalarLike = False
     evals: ScalarLike = 0
@@ -38,7 +38,11 @@ class Heading(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """A step that was taken: from `here` to `there`, `dx = step * d`, and the change `dgrad` of the gradient."""
+    """A step that was taken.
+
+    - `here`, `there`: the evaluations at its two ends. `d`: the direction. `step`: how far along it.
+    - `dx`: the change of the variables, `step * d`. `dgrad`: the change of the gradient.
+    """
 
     here: Evaluation
     there: Evaluation
@@ -53,10 +57,19 @@ class Direction(eqx.Module):
 
     - `needs`: oracles beyond a gradient and the same function at every step.
     - `takes`: parts of a problem that the direction does not ignore.
+
+    Both are class variables, or properties where they depend on a field, as in a `Solver`.
     """
 
-    needs: eqx.AbstractClassVar[frozenset[Oracle]]
-    takes: eqx.AbstractClassVar[frozenset[Oracle]]
+    @property
+    @abc.abstractmethod
+    def needs(self) -> frozenset[Oracle]:
+        """What the problem must offer beyond a gradient and the same function at every step."""
+
+    @property
+    @abc.abstractmethod
+    def takes(self) -> frozenset[Oracle]:
+        """The parts of a problem that the direction does not ignore."""
 
     @abc.abstractmethod
     def init(self, x: Params) -> State:

@@ -15,10 +15,10 @@ from thalweg.line_search.protocol import LineSearch
 from thalweg.line_search.strong_wolfe import StrongWolfe
 from thalweg.solvers.descent.descent import Descent
 from thalweg.solvers.descent.direction import Direction, Heading, Taken
-from thalweg.solvers.descent.secant import Secant, secant
+from thalweg.solvers.descent.secant import Secant, secant_pair
 
 
-class Pairs(NamedTuple):
+class SecantPairs(NamedTuple):
     r"""The last steps and gradient changes as rows, each pair scaled so that \(s'y = 1\).
 
     - `y`: the changes. `t`: the steps, each made orthogonal to the changes that came after it: then
@@ -49,36 +49,36 @@ class LBFGSDirection(Direction):
     def __check_init__(self):
         check_count(self, "memory")
 
-    def init(self, x: Params) -> Pairs:
-        """No pairs."""
+    def init(self, x: Params) -> SecantPairs:
+        """There are no pairs before the first step."""
         return no_pairs(self.memory, x)
 
-    def __call__(self, problem: Problem, here: Evaluation, state: Pairs, key: Key) -> Heading:
-        """The matrix is never formed."""
+    def __call__(self, problem: Problem, here: Evaluation, state: SecantPairs, key: Key) -> Heading:
+        """The product of the matrix with the gradient; the matrix itself is never formed."""
         d = unravel(-inverse_times(state, ravel(here.grad)), here.grad)
         return Heading(d, state, plain=state.gamma == 0)
 
-    def update(self, state: Pairs, taken: Taken) -> Pairs:
+    def update(self, state: SecantPairs, taken: Taken) -> SecantPairs:
         """A pair teaches something if its curvature is positive beyond rounding."""
-        pair = secant(taken)
+        pair = secant_pair(taken)
         return select(pair.good, remembered(state, pair), state)
 
 
-def no_pairs(memory: int, x: Params) -> Pairs:
-    """An empty memory."""
+def no_pairs(memory: int, x: Params) -> SecantPairs:
+    """A memory without pairs."""
     n, dtype = sum(leaf.size for leaf in jax.tree.leaves(x)), common_dtype(x)
     rows = jnp.zeros((memory, n), dtype)
-    return Pairs(rows, rows, jnp.zeros((), dtype), jnp.asarray(0, jnp.int32))
+    return SecantPairs(rows, rows, jnp.zeros((), dtype), jnp.asarray(0, jnp.int32))
 
 
-def inverse_times(pairs: Pairs, g: jax.Array) -> jax.Array:
+def inverse_times(pairs: SecantPairs, g: jax.Array) -> jax.Array:
     """`H g`; before the first pair `g` with its largest entry scaled to 1."""
     peak = max_abs(g)
     first = 1 / jnp.where(peak > 0, peak, 1)
     return two_loops(pairs, g, lambda q: jnp.where(pairs.gamma > 0, pairs.gamma, first) * q)
 
 
-def two_loops(pairs: Pairs, g: jax.Array, first: Callable[[jax.Array], jax.Array]) -> jax.Array:
+def two_loops(pairs: SecantPairs, g: jax.Array, first: Callable[[jax.Array], jax.Array]) -> jax.Array:
     """`H g` for the matrix built on `first`: the two loops over the pairs, all pairs of a loop at once."""
     t, y, _, _ = pairs
     alpha = t @ g
@@ -86,16 +86,16 @@ def two_loops(pairs: Pairs, g: jax.Array, first: Callable[[jax.Array], jax.Array
     return r + (alpha - y @ r) @ t
 
 
-def remembered(pairs: Pairs, pair: Secant) -> Pairs:
-    """The newest pair in place of the oldest; the initial matrix is (s'y / y'y) I."""
+def remembered(pairs: SecantPairs, pair: Secant) -> SecantPairs:
+    """The newest_row pair in place of the oldest; the initial matrix is (s'y / y'y) I."""
     size = jax.lax.rsqrt(pair.curvature)
     s, y = size * pair.s, size * pair.y
-    here = newest(pairs)
+    here = newest_row(pairs)
     older = pairs.t - jnp.outer(pairs.t @ y, s)
-    return Pairs(jnp.where(here, s, older), jnp.where(here, y, pairs.y), pair.gamma, pairs.count + 1)
+    return SecantPairs(jnp.where(here, s, older), jnp.where(here, y, pairs.y), pair.gamma, pairs.count + 1)
 
 
-def newest(pairs: Pairs) -> jax.Array:
+def newest_row(pairs: SecantPairs) -> jax.Array:
     """A column that marks the row of the next pair: rows are written where they are, none is moved."""
     memory = len(pairs.t)
     return (jnp.arange(memory, dtype=jnp.int32) == pairs.count % memory)[:, None]

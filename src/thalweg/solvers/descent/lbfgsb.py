@@ -14,14 +14,14 @@ from thalweg.line_search.protocol import LineSearch
 from thalweg.line_search.strong_wolfe import StrongWolfe
 from thalweg.solvers.descent.descent import Descent, downhill
 from thalweg.solvers.descent.direction import Direction, Heading, Taken
-from thalweg.solvers.descent.lbfgs import Pairs, inverse_times, newest, no_pairs, remembered
-from thalweg.solvers.descent.secant import secant
+from thalweg.solvers.descent.lbfgs import SecantPairs, inverse_times, newest_row, no_pairs, remembered
+from thalweg.solvers.descent.secant import secant_pair
 
 
 class Memory(NamedTuple):
     """The pairs of L-BFGS, and beside them the steps as they were made."""
 
-    pairs: Pairs
+    pairs: SecantPairs
     s: jax.Array
 
 
@@ -54,7 +54,7 @@ class Path(NamedTuple):
 
 
 class LBFGSBDirection(Direction):
-    r"""From \(x\) to the minimiser of the model on the face of the box that holds the generalised Cauchy point.
+    r"""From \(x\) to the minimizer of the model on the face of the box that holds the generalized Cauchy point.
 
     The model has the BFGS matrix of the last `memory` pairs. Before the first pair the direction is the projected
     gradient step whose largest free entry would be 1. Without bounds it is the direction of L-BFGS.
@@ -68,12 +68,12 @@ class LBFGSBDirection(Direction):
         check_count(self, "memory")
 
     def init(self, x: Params) -> Memory:
-        """No pairs."""
+        """There are no pairs before the first step."""
         pairs = no_pairs(self.memory, x)
         return Memory(pairs, pairs.t)
 
     def __call__(self, problem: Problem, here: Evaluation, state: Memory, key: Key) -> Heading:
-        """The Cauchy point, the step on its face, and how far the ray stays in the box."""
+        """The direction to the minimizer on the face of the Cauchy point, and how far the ray stays in the box."""
         gamma = state.pairs.gamma
         if problem.bounds is None or not sum(leaf.size for leaf in jax.tree.leaves(here.x)):
             d = unravel(-inverse_times(state.pairs, ravel(here.grad)), here.grad)
@@ -89,16 +89,16 @@ class LBFGSBDirection(Direction):
         good = known & (g @ d < 0) & jnp.all(jnp.isfinite(d))
         d = jnp.where(good, d, plain)
         room = jnp.where(d > 0, high, low) / jnp.where(d == 0, 1, d)
-        longest = jnp.maximum(jnp.min(jnp.where(d == 0, jnp.inf, room), initial=jnp.inf), 1)
+        max_step = jnp.maximum(jnp.min(jnp.where(d == 0, jnp.inf, room), initial=jnp.inf), 1)
         # A step that rounding swallows is no ray to search: at the minimum a search would end only by its last trial.
-        longest = jnp.where(good & jnp.all(x + d == x), 0, longest)
-        return Heading(unravel(d, here.grad), state, plain=~good, longest=longest)
+        max_step = jnp.where(good & jnp.all(x + d == x), 0, max_step)
+        return Heading(unravel(d, here.grad), state, plain=~good, max_step=max_step)
 
     def update(self, state: Memory, taken: Taken) -> Memory:
-        """As L-BFGS: a ray that ends at a bound may show no curvature, and then teaches nothing."""
-        pair = secant(taken)
+        """As in L-BFGS: a ray that ends at a bound may show no curvature, and then teaches nothing."""
+        pair = secant_pair(taken)
         s = jax.lax.rsqrt(pair.curvature) * pair.s
-        steps = jnp.where(newest(state.pairs), s, state.s)
+        steps = jnp.where(newest_row(state.pairs), s, state.s)
         return select(pair.good, Memory(remembered(state.pairs, pair), steps), state)
 
 
@@ -119,7 +119,7 @@ def quadratic_model(memory: Memory, g: jax.Array, low: jax.Array, high: jax.Arra
 
 
 def cauchy_point(model: Model) -> tuple[jax.Array, jax.Array, jax.Array]:
-    r"""The first local minimiser \(z\) of the model along the projected path, where it is free, and \(W'z\).
+    r"""The first local minimizer \(z\) of the model along the projected path, where it is free, and \(W'z\).
 
     Between two breakpoints the model is a parabola with slope \((\tau - 1)\,d'd - p'Mc\) and curvature
     \(d'd - p'Mp\).
@@ -137,8 +137,8 @@ def cauchy_point(model: Model) -> tuple[jax.Array, jax.Array, jax.Array]:
 
     def minimizer(path: Path) -> Scalar:
         slope = (path.time - 1) * path.left - path.p @ (m @ path.c)
-        bend = path.left - path.p @ (m @ path.p)
-        return path.time + jnp.maximum(-slope, 0) / jnp.maximum(bend, least)
+        curvature = path.left - path.p @ (m @ path.p)
+        return path.time + jnp.maximum(-slope, 0) / jnp.maximum(curvature, least)
 
     def beyond(path: Path) -> Scalar:
         return minimizer(path) >= ends[path.passed]
@@ -155,10 +155,10 @@ def cauchy_point(model: Model) -> tuple[jax.Array, jax.Array, jax.Array]:
 
 
 def subspace_step(model: Model, z: jax.Array, free: jax.Array, c: jax.Array) -> jax.Array:
-    r"""From \(z\) to the minimiser over the free entries, others held; then back into the box.
+    r"""From \(z\) to the minimizer over the free entries, others held; then back into the box.
 
-    \(v = -(I + W_F(M^{-1} - W_F'W_F)^{-1}W_F')\,r_F\) with \(r = g + Bz\). The minimiser is projected, which may lead
-    uphill; then the step from \(z\) towards it stops at the first limit.
+    \(v = -(I + W_F(M^{-1} - W_F'W_F)^{-1}W_F')\,r_F\) with \(r = g + Bz\). The minimizer is projected, which may lead
+    uphill; then the step from \(z\) toward it stops at the first limit.
     """
     g, w, inner, m, low, high = model
     on_face = jnp.where(free, w, 0)
@@ -174,8 +174,8 @@ def LBFGSB(memory: int = 10, search: LineSearch = StrongWolfe()) -> Descent:
     r"""L-BFGS within bounds: the method to try first on smooth problems in a box.
 
     With \(m_t(x) = f(x_t) + \nabla f(x_t)'(x - x_t) + \tfrac12(x - x_t)'B_t(x - x_t)\) and \(B_t\) the BFGS matrix of
-    the last `memory` pairs, \(x_t^c\) is the first local minimiser of \(m_t\) along the projected path
-    \(P(x_t - \tau\nabla f(x_t))\), \(\bar x_t\) the projection of its minimiser over the entries that are free at
+    the last `memory` pairs, \(x_t^c\) is the first local minimizer of \(m_t\) along the projected path
+    \(P(x_t - \tau\nabla f(x_t))\), \(\bar x_t\) the projection of its minimizer over the entries that are free at
     \(x_t^c\), and
     \[ x_{t+1} = x_t + s_t(\bar x_t - x_t) \]
     with \(s_t\) by a search that does not leave the box. Every point at which the objective is asked lies within the
@@ -188,6 +188,6 @@ def LBFGSB(memory: int = 10, search: LineSearch = StrongWolfe()) -> Descent:
     **Guarantee** None is known for nonconvex problems. On a strongly convex one where no multiplier of an active bound
     is 0 the bounds active at the minimum are found after finitely many steps, and the rest is L-BFGS on their face.
     **References** Byrd, Lu, Nocedal & Zhu 1995, doi:10.1137/0916069; Morales & Nocedal 2011,
-    doi:10.1145/2049662.2049669 (the projection of the subspace minimiser).
+    doi:10.1145/2049662.2049669 (the projection of the subspace minimizer).
     """
     return Descent(LBFGSBDirection(memory), search)

@@ -16,19 +16,23 @@ from thalweg.line_search.protocol import LineSearch
 from thalweg.line_search.strong_wolfe import StrongWolfe
 from thalweg.solvers.descent.descent import Descent
 from thalweg.solvers.descent.direction import Direction, Heading, Taken
-from thalweg.solvers.descent.truncated_cg import CLEAR
+from thalweg.solvers.descent.truncated_cg import CURVATURE_ROUNDINGS
 
-ENTRIES = 2**23
+BLOCK_ENTRIES = 2**23
 """Numbers that one block of columns of the Hessian may need for each number that an example needs."""
-NEAR = 1e-2
+SMALL_GRADIENT = 1e-2
 """A gradient that is smaller in units of the negative curvature leads nowhere: the curvature is followed instead."""
 
 
-class Plan(NamedTuple):
-    """A direction, `min(d'Hd, 0)` where it follows negative curvature, and the smallest quotient that was met."""
+class ModifiedStep(NamedTuple):
+    """A direction and what is known of the curvature there.
+
+    - `d`: the direction. `directional_curvature`: `min(d'Hd, 0)` where it follows negative curvature.
+    - `lowest`: the smallest Rayleigh quotient that was met. `negative`: whether it is below 0 beyond rounding.
+    """
 
     d: jax.Array
-    bend: Scalar
+    directional_curvature: Scalar
     lowest: Scalar
     negative: Scalar
 
@@ -43,20 +47,20 @@ class NewtonDirection(Direction):
     takes: ClassVar[frozenset[Oracle]] = frozenset()
     modification: str = static_field("shift")
     damping: float = real_field(0.0)
-    longest: float = real_field(10.0)
+    max_step: float = real_field(10.0)
 
     def __check_init__(self):
         if self.modification not in MODIFICATIONS:
             fail(self, "modification", self.modification, " or ".join(f'"{name}"' for name in MODIFICATIONS))
         check_nonnegative(self, "damping")
-        check_positive(self, "longest")
+        check_positive(self, "max_step")
 
     def init(self, x: Params) -> State:
-        """No memory."""
+        """The direction keeps no memory."""
         return ()
 
     def __call__(self, problem: Problem, here: Evaluation, state: State, key: Key) -> Heading:
-        """By Cholesky's factors; where there are none, by eigenvalues."""
+        """Newton's step by Cholesky's factors; where there are none, a modified one by eigenvalues."""
         g, h = ravel(here.grad), dense_hessian(problem.objective, here.x)
         known = jnp.isfinite(h).all()
         h = jnp.where(known, h, 0)  # then the function passes for a linear one
@@ -68,12 +72,12 @@ class NewtonDirection(Direction):
             positive, lambda: definite(h, g, damping), lambda: indefinite(h, g, damping, scale, self.modification)
         )
         length = max_abs(plan.d)
-        most = self.longest * scale / jnp.where(length > 0, length, 1)
+        most = self.max_step * scale / jnp.where(length > 0, length, 1)
         return Heading(
             unravel(plan.d, here.grad),
-            first=jnp.minimum(most, 1),
-            longest=most,
-            bend=plan.bend,
+            initial_step=jnp.minimum(most, 1),
+            max_step=most,
+            directional_curvature=plan.directional_curvature,
             curvature=jnp.where(known, plan.lowest, jnp.nan),
             negative=plan.negative,
             evals=1,
@@ -81,15 +85,15 @@ class NewtonDirection(Direction):
         )
 
     def update(self, state: State, taken: Taken) -> State:
-        """Nothing to learn."""
+        """A step teaches the direction nothing."""
         return state
 
 
 def dense_hessian(objective: Objective, x: Params) -> jax.Array:
-    """All products with the unit vectors, so many at a time as fit into memory beside the examples."""
+    """The Hessian as its products with the unit vectors, so many at a time as fit into memory beside the examples."""
     product = objective.hessian(x)
     n = ravel(x).size
-    blocks = -(-n * max(objective.examples, 1) // ENTRIES)
+    blocks = -(-n * max(objective.examples, 1) // BLOCK_ENTRIES)
     columns = -(-n // blocks)
     units = jnp.eye(blocks * columns, n, dtype=common_dtype(x)).reshape(blocks, columns, n)
 
@@ -100,40 +104,40 @@ def dense_hessian(objective: Objective, x: Params) -> jax.Array:
     return rows.reshape(-1, n)[:n]
 
 
-def definite(h: jax.Array, g: jax.Array, damping: Scalar) -> Plan:
+def definite(h: jax.Array, g: jax.Array, damping: Scalar) -> ModifiedStep:
     """Newton's step. The smallest entry of the diagonal is the smallest quotient that one sees for nothing."""
     root = jnp.linalg.cholesky(h + damping * jnp.eye(g.size, dtype=g.dtype))
     d = -jax.scipy.linalg.cho_solve((root, True), g)
-    return Plan(d, jnp.zeros((), g.dtype), jnp.min(jnp.diagonal(h)), jnp.asarray(False))
+    return ModifiedStep(d, jnp.zeros((), g.dtype), jnp.min(jnp.diagonal(h)), jnp.asarray(False))
 
 
-def indefinite(h: jax.Array, g: jax.Array, damping: Scalar, scale: Scalar, modification: str) -> Plan:
+def indefinite(h: jax.Array, g: jax.Array, damping: Scalar, scale: Scalar, modification: str) -> ModifiedStep:
     """With modified eigenvalues; along the lowest eigenvector where the gradient leads nowhere."""
     values, vectors = jnp.linalg.eigh(h)
     lowest, largest = values[0], max_abs(values)
-    negative = lowest < -max(CLEAR, g.size) * float(jnp.finfo(g.dtype).eps) * largest
+    negative = lowest < -max(CURVATURE_ROUNDINGS, g.size) * float(jnp.finfo(g.dtype).eps) * largest
     size, along = max_abs(g), g @ vectors
     curvatures = MODIFICATIONS[modification](values, largest) + damping
     # A linear function has no curvature: its step is as long as x.
     curvatures = jnp.where(curvatures > 0, curvatures, jnp.where(size > 0, size / scale, 1))
     modified = -(vectors @ (along / curvatures))
     escape = jnp.where(along[0] > 0, -scale, scale) * vectors[:, 0]
-    follow = negative & (size <= -NEAR * lowest * scale)
-    bend = jnp.where(follow, lowest * scale * scale, 0)
-    return Plan(jnp.where(follow, escape, modified), bend, lowest, negative)
+    follow = negative & (size <= -SMALL_GRADIENT * lowest * scale)
+    followed = jnp.where(follow, lowest * scale * scale, 0)
+    return ModifiedStep(jnp.where(follow, escape, modified), followed, lowest, negative)
 
 
 def shifted(values: jax.Array, largest: Scalar) -> jax.Array:
     """All larger by the same, so that the smallest is as far above zero as it was below: the matrix `H + tau I`."""
-    return values + 2 * jnp.maximum(-values[0], rounding(values, largest))
+    return values + 2 * jnp.maximum(-values[0], eigenvalue_rounding(values, largest))
 
 
 def absolute(values: jax.Array, largest: Scalar) -> jax.Array:
     """The matrix `|H|`, no eigenvalue below its rounding."""
-    return jnp.maximum(jnp.abs(values), rounding(values, largest))
+    return jnp.maximum(jnp.abs(values), eigenvalue_rounding(values, largest))
 
 
-def rounding(values: jax.Array, largest: Scalar) -> Scalar:
+def eigenvalue_rounding(values: jax.Array, largest: Scalar) -> Scalar:
     """How far computed eigenvalues may be off."""
     return values.size * float(jnp.finfo(values.dtype).eps) * largest
 
@@ -143,7 +147,7 @@ MODIFICATIONS: dict[str, Callable[[jax.Array, Scalar], jax.Array]] = {"shift": s
 
 
 def Newton(
-    search: LineSearch = StrongWolfe(), modification: str = "shift", damping: float = 0.0, longest: float = 10.0
+    search: LineSearch = StrongWolfe(), modification: str = "shift", damping: float = 0.0, max_step: float = 10.0
 ) -> Descent:
     r"""Newton's method with a dense Hessian and a line search, safe where the Hessian is indefinite.
 
@@ -159,9 +163,10 @@ def Newton(
     `extra["curvature"]` is 0. It is the smallest eigenvalue where the Hessian is not positive definite, the smallest
     entry of the diagonal where it is.
 
-    - `search`: a `LineSearch`; it starts at \(s = 1\). `damping`: \(\delta \ge 0\) (Levenberg).
-    - `longest`: > 0; no entry of a step exceeds `longest` times \(\max(1, \|x_t\|_\infty)\), so that a nearly singular
-      Hessian does not throw the iterate onto a plateau.
+    - `search`: a `LineSearch`; it starts at \(s = 1\). `modification`: `"shift"` or `"absolute"`, as above.
+    - `damping`: \(\delta \ge 0\) (Levenberg).
+    - `max_step`: > 0; no entry of a step exceeds `max_step` times \(\max(1, \|x_t\|_\infty)\), so that a nearly
+      singular Hessian does not throw the iterate onto a plateau.
 
     **Needs** a gradient, Hessian-vector products and the same function at every step. A step takes n products, in
     blocks where there are many examples, \(n^3/3\) multiplications, and about \(9n^3\) where the Hessian is indefinite.
@@ -170,10 +175,10 @@ def Newton(
     **References** Nocedal & Wright 2006, doi:10.1007/978-0-387-40065-5, sections 3.3 and 3.4; Boyd & Vandenberghe
     2004, section 9.5; Moré & Sorensen 1979, doi:10.1007/BF01582091 (negative curvature).
     """
-    return Descent(NewtonDirection(modification, damping, longest), search)
+    return Descent(NewtonDirection(modification, damping, max_step), search)
 
 
-def SaddleFreeNewton(search: LineSearch = StrongWolfe(), damping: float = 0.0, longest: float = 10.0) -> Descent:
+def SaddleFreeNewton(search: LineSearch = StrongWolfe(), damping: float = 0.0, max_step: float = 10.0) -> Descent:
     r"""Newton's method with the absolute values of the Hessian's eigenvalues: saddles repel.
 
     \(x_{t+1} = x_t - s_t (V|\Lambda|V' + \delta I)^{-1}\nabla f(x_t)\) with \(\nabla^2 f(x_t) = V\Lambda V'\): the
@@ -185,4 +190,4 @@ def SaddleFreeNewton(search: LineSearch = StrongWolfe(), damping: float = 0.0, l
     **Guarantee** That of `Newton`: where the Hessian is positive definite the two are one.
     **References** Dauphin et al. 2014, arXiv:1406.2572.
     """
-    return Newton(search, "absolute", damping, longest)
+    return Newton(search, "absolute", damping, max_step)

@@ -15,15 +15,15 @@ from thalweg.line_search.protocol import LineSearch
 from thalweg.line_search.strong_wolfe import StrongWolfe
 from thalweg.solvers.descent.descent import Descent, scale
 from thalweg.solvers.descent.direction import Direction, Heading, Taken
-from thalweg.solvers.descent.lbfgs import Pairs, no_pairs, remembered, two_loops
+from thalweg.solvers.descent.lbfgs import SecantPairs, no_pairs, remembered, two_loops
 from thalweg.solvers.descent.newton import dense_hessian
-from thalweg.solvers.descent.secant import Secant, secant
+from thalweg.solvers.descent.secant import Secant, secant_pair
 
 
 class Preconditioned(NamedTuple):
     r"""The pairs, and a square root of the preconditioner: \(P^{-1} = RR'\)."""
 
-    pairs: Pairs
+    pairs: SecantPairs
     root: jax.Array
 
 
@@ -44,7 +44,7 @@ class PreconditionedLBFGSDirection(Direction):
         check_real(self, "floor", 0.0, 1.0, "in (0, 1)", open_low=True, open_high=True)
 
     def init(self, x: Params) -> Preconditioned:
-        """No pairs, so that the preconditioner is learned at the next point."""
+        """There are no pairs yet, so that the preconditioner is learned at the next point."""
         n = sum(leaf.size for leaf in jax.tree.leaves(x))
         return Preconditioned(no_pairs(self.memory, x), jnp.zeros((n, n), common_dtype(x)))
 
@@ -60,7 +60,7 @@ class PreconditionedLBFGSDirection(Direction):
         return Heading(unravel(d, here.grad), Preconditioned(pairs, root), sampled=sampled)
 
     def root(self, objective: Objective, here: Evaluation, key: Key) -> jax.Array:
-        """From the Hessian of a sample, in units in which its diagonal is 1.
+        """A square root of the preconditioner, from the Hessian of a sample in units in which its diagonal is 1.
 
         A linear function has the curvature of a step whose largest entry is 1.
         """
@@ -68,24 +68,24 @@ class PreconditionedLBFGSDirection(Direction):
         few = objective if whole else objective.at(self.draw(key, objective.examples))
         h = dense_hessian(few, here.x)
         h, floor = jnp.where(jnp.isfinite(h).all(), h, 0), jnp.asarray(self.floor, h.dtype)
-        bent = jnp.abs(jnp.diagonal(h))
-        unit = jnp.sqrt(jnp.where(max_abs(h) > 0, jnp.maximum(bent, floor * max_abs(h)), scale(here.grad)))
+        diagonal = jnp.abs(jnp.diagonal(h))
+        unit = jnp.sqrt(jnp.where(max_abs(h) > 0, jnp.maximum(diagonal, floor * max_abs(h)), scale(here.grad)))
         values, vectors = jnp.linalg.eigh(h / unit / unit[:, None])
         known = jnp.where(max_abs(h) > 0, jnp.maximum(jnp.abs(values), floor), 1)
         return vectors / jnp.sqrt(known) / unit[:, None]
 
     def draw(self, key: Key, n: int) -> jax.Array:
-        """The numbers of the examples, of `n`."""
+        """The numbers of the sampled examples, out of `n`."""
         return jax.random.randint(key, (self.examples,), 0, n, jnp.int32)
 
     def update(self, state: Preconditioned, taken: Taken) -> Preconditioned:
-        """As L-BFGS, with the size of the first matrix measured against the preconditioner."""
-        pair = secant(taken)
-        pairs = remembered(state.pairs, pair)._replace(gamma=size(pair, state.root))
+        """As in L-BFGS, with the size of the first matrix measured against the preconditioner."""
+        pair = secant_pair(taken)
+        pairs = remembered(state.pairs, pair)._replace(gamma=inverse_scale(pair, state.root))
         return select(pair.good, Preconditioned(pairs, state.root), state)
 
 
-def size(pair: Secant, root: jax.Array) -> Scalar:
+def inverse_scale(pair: Secant, root: jax.Array) -> Scalar:
     r"""\(s'y / y'P^{-1}y\), with which \(\gamma P^{-1}\) satisfies the secant equation as well as it can."""
     peak = jnp.where(max_abs(pair.y) > 0, max_abs(pair.y), 1)
     unit = pair.y / peak  # against overflow

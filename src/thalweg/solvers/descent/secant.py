@@ -23,8 +23,8 @@ class Secant(NamedTuple):
     good: Scalar
 
 
-def secant(taken: Taken) -> Secant:
-    """The pair of a step."""
+def secant_pair(taken: Taken) -> Secant:
+    """What a step that was taken says of the curvature."""
     s, y = ravel(taken.dx), ravel(taken.dgrad)
     curvature = s @ y
     peak = jnp.where(max_abs(y) > 0, max_abs(y), 1)

@@ -21,7 +21,7 @@ class Steepest(Direction):
     takes: ClassVar[frozenset[Oracle]] = frozenset()
 
     def init(self, x: Params) -> State:
-        """No memory."""
+        """The direction keeps no memory."""
         return ()
 
     def __call__(self, problem: Problem, here: Evaluation, state: State, key: Key) -> Heading:
@@ -29,7 +29,7 @@ class Steepest(Direction):
         return Heading(scaled(-1.0, here.grad), plain=True)
 
     def update(self, state: State, taken: Taken) -> State:
-        """Nothing to learn."""
+        """A step teaches the direction nothing."""
         return state
 
 
@@ -70,7 +70,7 @@ def PolyakDescent(minimum: float | None = None, scale: float = 1.0) -> Descent:
     - `minimum`: \(p^*\), the minimum; None: estimated (see `tw.PolyakStep`). `scale`: \(\gamma\) in (0, 2).
 
     **Needs** a gradient and the same function at every step; one evaluation a step.
-    **Guarantee** With the true \(p^*\) the distance from every minimiser of a convex function falls at every step,
+    **Guarantee** With the true \(p^*\) the distance from every minimizer of a convex function falls at every step,
     on \(L\)-smooth \(\mu\)-strongly convex functions by \(\sqrt{1-\gamma(2-\gamma)\mu/(4L)}\) or better.
     **References** Polyak 1969, doi:10.1016/0041-5553(69)90061-5; Hazan & Kakade 2019, arXiv:1905.00313.
     """

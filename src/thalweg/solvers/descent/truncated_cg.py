@@ -12,17 +12,17 @@ import jax.numpy as jnp
 from thalweg.core.tree import norm
 from thalweg.core.types import Key, Scalar, ScalarLike
 
-MISSED = 1e-4
+SEARCH_TOLERANCE = 1e-4
 """Relative residual at which a random search ends.
 
 Along an eigenvector of negative curvature the residual never shrinks, so one below this has missed it only if the
 random start had a smaller component there: a chance of about `1e-4 * sqrt(n)`.
 """
-REFINED = 8
+MAX_REFINEMENTS = 8
 """Steps down the quotient once it is negative, at most."""
-SETTLED = 0.01
+EIGENVECTOR_TOLERANCE = 0.01
 """Residual of an eigenvector, relative to its value, at which the value is known to about the square of this."""
-CLEAR = 100
+CURVATURE_ROUNDINGS = 100
 """Roundings of the largest curvature below which a negative one may be rounding itself."""
 
 
@@ -44,10 +44,10 @@ class CG(NamedTuple):
     largest: Scalar
 
 
-def conjugate_gradients(
+def truncated_cg(
     b: jax.Array, hvp: Callable[[jax.Array], jax.Array], radius: float, tolerance: ScalarLike, max_iterations: int
 ) -> CG:
-    """From 0 until the residual is at most `tolerance`, or `left`. `b` has norm 1 (or 0)."""
+    """Conjugate gradients from 0 until the residual is at most `tolerance`, or `left`. `b` has norm 1 (or 0)."""
     eps = float(jnp.finfo(b.dtype).eps)
 
     def going(cg: CG) -> Scalar:
@@ -68,17 +68,19 @@ def conjugate_gradients(
         lowest = jnp.minimum(cg.lowest, quotient)
         return CG(jnp.where(left, cg.s, s), r, rr, d, hd, left, cg.hvps + 1, lowest, largest)
 
-    return jax.lax.while_loop(going, body, beginning(b))
+    return jax.lax.while_loop(going, body, cg_start(b))
 
 
-def beginning(b: jax.Array) -> CG:
-    """Nothing done yet."""
+def cg_start(b: jax.Array) -> CG:
+    """Conjugate gradients before their first step."""
     zeros, infinity = jnp.zeros_like(b), jnp.asarray(jnp.inf, b.dtype)
     none = jnp.asarray(0, jnp.int32)
     return CG(zeros, b, b @ b, -b, zeros, jnp.asarray(False), none, infinity, jnp.zeros_like(infinity))
 
 
-def search(key: Key, hvp: Callable[[jax.Array], jax.Array], like: jax.Array, max_iterations: int) -> CG:
+def negative_curvature_search(
+    key: Key, hvp: Callable[[jax.Array], jax.Array], like: jax.Array, max_iterations: int
+) -> CG:
     """Looks for negative curvature from a random start; `d` has the quotient `lowest` where it `left`.
 
     Royer, O'Neill & Wright 2020, doi:10.1007/s10107-019-01362-7: conjugate gradients end only where the Hessian is
@@ -86,7 +88,7 @@ def search(key: Key, hvp: Callable[[jax.Array], jax.Array], like: jax.Array, max
     down the quotient itself show how negative the curvature is.
     """
     b = jax.random.normal(key, like.shape, like.dtype)
-    cg = conjugate_gradients(b / norm(b), hvp, jnp.inf, MISSED, max_iterations)
+    cg = truncated_cg(b / norm(b), hvp, jnp.inf, SEARCH_TOLERANCE, max_iterations)
     unit = cg.d / norm(cg.d)
     start = Quotient(unit, cg.hd / norm(cg.d), cg.lowest, jnp.asarray(0, jnp.int32))
 
@@ -103,8 +105,8 @@ def search(key: Key, hvp: Callable[[jax.Array], jax.Array], like: jax.Array, max
 
     def going(at: Quotient) -> Scalar:
         # Beyond this the gradient is rounding, and the plane no longer one of two directions at right angles.
-        steep = norm(at.hd - at.value * at.d) > SETTLED * jnp.abs(at.value)
-        return cg.left & (at.value < 0) & steep & (at.count < REFINED)
+        steep = norm(at.hd - at.value * at.d) > EIGENVECTOR_TOLERANCE * jnp.abs(at.value)
+        return cg.left & (at.value < 0) & steep & (at.count < MAX_REFINEMENTS)
 
     end = jax.lax.while_loop(going, lower, start)
     return cg._replace(d=end.d, lowest=end.value, hvps=cg.hvps + end.count)
@@ -121,7 +123,7 @@ class Quotient(NamedTuple):
 
 def is_negative(met: CG) -> Scalar:
     """Whether negative curvature was met beyond rounding."""
-    return met.lowest < -CLEAR * float(jnp.finfo(met.lowest.dtype).eps) * met.largest
+    return met.lowest < -CURVATURE_ROUNDINGS * float(jnp.finfo(met.lowest.dtype).eps) * met.largest
 
 
 def to_boundary(s: jax.Array, d: jax.Array) -> Scalar:
@@ -148,15 +150,16 @@ def truncated_newton(
     forcing: ScalarLike,
     max_iterations: int,
 ) -> Truncated:
-    """Until the residual is at most `min(forcing, sqrt|g|) |g|`; to the boundary if conjugate gradients leave.
+    """Newton's step by conjugate gradients, until the residual is at most `min(forcing, sqrt|g|) |g|`.
 
-    In units in which gradient and radius are 1, so that no square overflows.
+    Where they leave the ball the step goes on to its boundary. It is found in units in which gradient and radius are 1,
+    so that no square overflows.
     """
     size = norm(grad)
     unit = jnp.where(size > 0, size, 1)
     tolerance = jnp.minimum(jnp.asarray(forcing, grad.dtype), jnp.sqrt(size))
     scale = radius / unit
-    cg = conjugate_gradients(grad / unit, lambda v: scale * hvp(v), 1.0, tolerance, max_iterations)
+    cg = truncated_cg(grad / unit, lambda v: scale * hvp(v), 1.0, tolerance, max_iterations)
     tau = jnp.where(cg.left, to_boundary(cg.s, cg.d), 0)
     s = cg.s + tau * cg.d
     decrease = -0.5 * s @ (grad / unit + cg.r + tau * cg.hd)

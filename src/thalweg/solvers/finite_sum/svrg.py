@@ -1,6 +1,6 @@
 """Stochastic gradients whose variance a full gradient takes away."""
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,18 +9,18 @@ from thalweg.core.fields import check_count, check_positive, fail, real_field, s
 from thalweg.core.optimality import residual
 from thalweg.core.oracle import Oracle
 from thalweg.core.problem import Problem
-from thalweg.core.solver import Solver
+from thalweg.core.solver import Samples, Solver
 from thalweg.core.tree import axpy, combine
 from thalweg.core.types import Evals, Key, Params, Step, make_info, real
 
 
 class SVRGState(NamedTuple):
-    """The snapshot."""
+    """The snapshot `x`, where the full gradient is taken."""
 
     x: Params
 
 
-class SVRG(Solver):
+class SVRG(Solver, Samples):
     r"""Stochastic variance-reduced gradient: one step is a full gradient and `inner_steps` corrected stochastic ones.
 
     From the snapshot \(x_t = z_0\), with batches \(B_k\) of `batch_size` examples drawn with replacement,
@@ -47,6 +47,9 @@ class SVRG(Solver):
     doi:10.1137/140961791 (prox); Tan, Ma, Dai & Qian 2016, arXiv:1605.04131 (the last point).
     """
 
+    needs: ClassVar[frozenset[Oracle]] = frozenset({Oracle.GRADIENT, Oracle.FINITE_SUM, Oracle.WHOLE})
+    takes: ClassVar[frozenset[Oracle]] = frozenset({Oracle.NONSMOOTH, Oracle.BOUNDS})
+    proxy: ClassVar[bool] = False
     step_size: float = real_field()
     batch_size: int = static_field(1)
     inner_steps: int | None = static_field(None)
@@ -59,38 +62,23 @@ class SVRG(Solver):
         if self.inner_steps is not None:
             check_count(self, "inner_steps")
 
-    @property
-    def needs(self) -> frozenset[Oracle]:
-        """Single terms and the mean of all, of one function."""
-        return frozenset({Oracle.GRADIENT, Oracle.FINITE_SUM, Oracle.WHOLE})
-
-    @property
-    def takes(self) -> frozenset[Oracle]:
-        """Both enter by their prox."""
-        return frozenset({Oracle.NONSMOOTH, Oracle.BOUNDS})
-
-    @property
-    def proxy(self) -> bool:
-        """The full gradient is taken at `x_t`."""
-        return False
-
     def examples(self, n: int) -> int:
-        """All of them at the snapshot, a batch at two points in every inner step."""
+        """A step reads all examples at the snapshot, and a batch at two points in every inner step."""
         return n + 2 * self.batch_size * self.length(n)
 
     def length(self, n: int) -> int:
-        """Inner steps."""
+        """How many inner steps there are with `n` examples."""
         return -(-n // self.batch_size) if self.inner_steps is None else self.inner_steps
 
     def init(self, problem: Problem, x: Params) -> SVRGState:
-        """At the first snapshot."""
+        """The first snapshot is the start."""
         n = problem.objective.examples
         if self.batch_size > n:
             fail(self, "batch_size", self.batch_size, f"at most the {n} examples")
         return SVRGState(x)
 
     def step(self, problem: Problem, state: SVRGState, key: Key) -> Step:
-        """One full gradient, then a scan over batches."""
+        """One step takes a full gradient, then goes through batches that it draws."""
         snapshot, step_size = problem.objective.evaluate(state.x), real(self.step_size)
 
         def inner(z: Params, rows: jax.Array) -> tuple[Params, None]:
@@ -113,6 +101,10 @@ class SVRG(Solver):
         )
         return Step(SVRGState(x), info, snapshot)
 
+    def rebase(self, problem: Problem, state: SVRGState) -> SVRGState:
+        """Nothing but the point passes from step to step."""
+        return self.init(problem, state.x)
+
     def draw(self, key: Key, n: int) -> jax.Array:
-        """The numbers of the examples, one row an inner step."""
+        """The numbers of the examples that are drawn, one row for each inner step."""
         return jax.random.randint(key, (self.length(n), self.batch_size), 0, n, jnp.int32)

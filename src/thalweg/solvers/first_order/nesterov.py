@@ -1,8 +1,10 @@
 """Nesterov's method with the gradient at the point that looks ahead."""
 
+from typing import ClassVar
+
 import jax.numpy as jnp
 
-from thalweg.core.first_order import FirstOrderState, ask, report
+from thalweg.core.first_order import FirstOrderState, ask, gradient_info
 from thalweg.core.oracle import CHANGING, Oracle
 from thalweg.core.problem import Problem
 from thalweg.core.rule import Rule, check_rule, rule_field
@@ -32,36 +34,28 @@ class Nesterov(Solver):
     proceedings.mlr.press/v28/sutskever13.html; Nesterov 2018, doi:10.1007/978-3-319-91578-4, section 2.2.
     """
 
+    needs: ClassVar[frozenset[Oracle]] = frozenset({Oracle.GRADIENT})
+    takes: ClassVar[frozenset[Oracle]] = CHANGING
+    proxy: ClassVar[bool] = True
     rule: Rule = rule_field()
 
     def __check_init__(self):
         check_rule(self)
 
-    @property
-    def needs(self) -> frozenset[Oracle]:
-        """A gradient."""
-        return frozenset({Oracle.GRADIENT})
-
-    @property
-    def takes(self) -> frozenset[Oracle]:
-        """It carries no value from step to step."""
-        return CHANGING
-
-    @property
-    def proxy(self) -> bool:
-        """The gradient is taken ahead of `x_t`."""
-        return True
-
     def init(self, problem: Problem, x: Params) -> FirstOrderState:
-        """The rule's own initial state."""
+        """The start and the rule's own initial state."""
         return FirstOrderState(x, self.rule.init(x))
 
     def step(self, problem: Problem, state: FirstOrderState, key: Key) -> Step:
-        """Look ahead, take the gradient there, go."""
+        """One step looks ahead, takes the gradient there, and goes from `x_t`."""
         x = state.x
         nothing = Evaluation(x, jnp.zeros(()), zeros_like(x))
         drift, _ = ask(self.rule, state.rule, x, nothing, problem, key)
         seen = problem.objective.evaluate(add(x, drift))
         update, rule = ask(self.rule, state.rule, x, seen, problem, key)
-        info = report(problem, seen, self.rule.rate(state.rule), problem.whole)
+        info = gradient_info(problem, seen, self.rule.rate(state.rule), problem.whole)
         return Step(FirstOrderState(add(x, update), rule), info, seen)
+
+    def rebase(self, problem: Problem, state: FirstOrderState) -> FirstOrderState:
+        """The rule has learned from gradients of one function: it starts afresh."""
+        return self.init(problem, state.x)

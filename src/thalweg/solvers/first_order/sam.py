@@ -1,4 +1,4 @@
-"""Sharpness-aware minimisation, in a ball and in units of the parameters."""
+"""Sharpness-aware minimization, in a ball and in units of the parameters."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from thalweg.core.fields import check_nonnegative, fail, real_field, replace
 from thalweg.core.first_order import solver_field
-from thalweg.core.objective import Objective
+from thalweg.core.objective import Objective, Residual
 from thalweg.core.optimality import residual
 from thalweg.core.oracle import Oracle
 from thalweg.core.problem import Problem
@@ -36,6 +36,18 @@ class Sharp(Objective):
         """What the smooth part offers."""
         return self.smooth.offers
 
+    def revisit(self, seen: Evaluation) -> tuple[Evaluation, int]:
+        """The evaluation is made again: two gradients."""
+        return self.evaluate(seen.x), 1
+
+    def start(self, key: Key) -> Params:
+        """The smooth part's own start, where it has one."""
+        return self.smooth.start(key)
+
+    def optimality(self, x: Params, residual: Residual) -> Scalar:
+        """How far `x` is from optimal for the smooth part itself."""
+        return self.smooth.optimality(x, residual)
+
     def value(self, x: Params) -> Scalar:
         """The value at `x`."""
         return self.smooth.value(x)
@@ -50,7 +62,7 @@ class Sharp(Objective):
         return here._replace(grad=worst.grad, aux=(here.aux, here.grad))
 
     def in_units(self, tree: Params, x: Params) -> Params:
-        """`T` times a tree."""
+        """A tree of the shape of `x`, multiplied by `T`."""
         if self.offset is None:
             return tree
         return combine(lambda leaf, p, offset: (jnp.abs(p) + offset) * leaf, (tree, x), self.offset)
@@ -62,7 +74,7 @@ def sharpened(objective: Objective, rho: Any, offset: Any = None) -> Sharp:
 
 
 class SAM(Solver):
-    r"""Sharpness-aware minimisation: a method that sees the gradient at the worst point within `rho`.
+    r"""Sharpness-aware minimization: a method that sees the gradient at the worst point within `rho`.
 
     \[ \varepsilon_t = \rho\,\frac{\nabla f(x_t)}{\|\nabla f(x_t)\|}, \qquad
        x_{t+1} = x_t + \mathrm{rule}\bigl(\nabla f(x_t + \varepsilon_t)\bigr). \]
@@ -111,8 +123,7 @@ class SAM(Solver):
 
     def step(self, problem: Problem, state: State, key: Key) -> Step:
         """The inner method's step on the sharp objective; what it reports is put back to the objective itself."""
-        sharp = replace(problem, objective=sharpened(problem.objective, self.rho, self.offset))
-        state, info, seen = self.inner.step(sharp, state, key)
+        state, info, seen = self.inner.step(self.sharp(problem), state, key)
         assert seen is not None
         aux, grad = seen.aux
         seen = seen._replace(aux=aux, grad=grad)
@@ -120,9 +131,17 @@ class SAM(Solver):
         twice = Evals(*(2 * count for count in info.evals))
         return Step(state, info._replace(optimality=optimality, evals=twice, aux=aux), seen)
 
+    def rebase(self, problem: Problem, state: State) -> State:
+        """The inner method's own way to another function, made sharp as well."""
+        return self.inner.rebase(self.sharp(problem), state)
+
+    def sharp(self, problem: Problem) -> Problem:
+        """The problem that the inner method sees."""
+        return replace(problem, objective=sharpened(problem.objective, self.rho, self.offset))
+
 
 def ASAM(inner: Any, rho: float = 0.5, offset: float = 0.01) -> SAM:
-    r"""Adaptive sharpness-aware minimisation: SAM whose ball does not change when a layer's scale is moved to the next.
+    r"""Adaptive sharpness-aware minimization: SAM whose ball does not change when a layer's scale is moved to the next.
 
     \[ T_t = |x_t| + c, \qquad \varepsilon_t = \rho\,\frac{T_t^2\,\nabla f(x_t)}{\|T_t\,\nabla f(x_t)\|}, \qquad
        x_{t+1} = x_t + \mathrm{rule}\bigl(\nabla f(x_t + \varepsilon_t)\bigr). \]

@@ -1,11 +1,11 @@
 """Schedule-Free learning: averaging in place of a schedule."""
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
 
 from thalweg.core.fields import check_fraction, check_nonnegative, real_field
-from thalweg.core.first_order import ask, report
+from thalweg.core.first_order import ask, gradient_info
 from thalweg.core.oracle import CHANGING, Oracle
 from thalweg.core.problem import Problem
 from thalweg.core.rule import Rule, check_rule, rule_field
@@ -49,6 +49,9 @@ class ScheduleFree(Solver):
     **References** Defazio et al. 2024, arXiv:2405.15682.
     """
 
+    needs: ClassVar[frozenset[Oracle]] = frozenset({Oracle.GRADIENT})
+    takes: ClassVar[frozenset[Oracle]] = CHANGING
+    proxy: ClassVar[bool] = True
     rule: Rule = rule_field()
     beta: float = real_field(0.9)
     power: float = real_field(2.0)
@@ -58,27 +61,12 @@ class ScheduleFree(Solver):
         check_fraction(self, "beta")
         check_nonnegative(self, "power")
 
-    @property
-    def needs(self) -> frozenset[Oracle]:
-        """A gradient."""
-        return frozenset({Oracle.GRADIENT})
-
-    @property
-    def takes(self) -> frozenset[Oracle]:
-        """It carries no value from step to step."""
-        return CHANGING
-
-    @property
-    def proxy(self) -> bool:
-        """The gradient is taken between `z_t` and `x_t`."""
-        return True
-
     def init(self, problem: Problem, x: Params) -> ScheduleFreeState:
         """All sequences start at `x`."""
         return ScheduleFreeState(x, x, self.rule.init(x), real(0), real(0))
 
     def step(self, problem: Problem, state: ScheduleFreeState, key: Key) -> Step:
-        """One gradient, one update of `z`, one of the average."""
+        """One step takes one gradient, updates `z`, and moves the average."""
         x, z = state.x, state.z
         seen = problem.objective.evaluate(between(z, x, self.beta))
         update, rule = ask(self.rule, state.rule, seen.x, seen, problem, key)
@@ -88,8 +76,12 @@ class ScheduleFree(Solver):
         weight = largest**self.power
         total = state.total + weight
         x = between(x, z, jnp.where(total > 0, weight / jnp.where(total > 0, total, 1), 0))
-        info = report(problem, seen, rate, problem.whole)
+        info = gradient_info(problem, seen, rate, problem.whole)
         return Step(ScheduleFreeState(x, z, rule, total, largest), info, seen)
+
+    def rebase(self, problem: Problem, state: ScheduleFreeState) -> ScheduleFreeState:
+        """The rule has learned from gradients of one function: all sequences start afresh."""
+        return self.init(problem, state.x)
 
 
 def between(a: Params, b: Params, share: ScalarLike) -> Params:

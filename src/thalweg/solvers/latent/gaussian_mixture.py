@@ -12,14 +12,17 @@ from thalweg.core.objective import LatentModel
 from thalweg.core.tree import common_dtype, wide
 from thalweg.core.types import Key, Scalar
 
-ENTRIES = 2**19
+BLOCK_SIZE = 2**19
 """Numbers in the largest array of a block of examples: 4 MB in float64. See docs/families/latent.md for the timings."""
 INFLATION = 10
 """Roundings for each dimension that every variance is raised by, so that its Cholesky factor exists."""
 
 
 class Mixture(NamedTuple):
-    """The parameters: weights `(K,)` that sum to 1, means `(K, d)`, covariances `(K, d, d)`."""
+    """The parameters of a mixture.
+
+    - `weights`: shape `(K,)`, with the sum 1. `means`: `(K, d)`. `covariances`: `(K, d, d)`.
+    """
 
     weights: Any
     means: Any
@@ -30,11 +33,11 @@ class Whitening(NamedTuple):
     r"""A mixture prepared for evaluation: \(|L_k^{-1}(x - m_k)|^2\) is the quadratic form of component k.
 
     - `factors`: \(L_k\), lower triangular. `maps`: \([L_k^{-1}, -L_k^{-1}(m_k - c)]\), `(K, d, d + 1)`, for
-      examples about the common `centre` c with a 1 appended.
-    - `offsets`: log weight and log normalising constant.
+      examples about the common `center` c with a 1 appended.
+    - `offsets`: log weight and log normalizing constant.
     """
 
-    centre: jax.Array
+    center: jax.Array
     factors: jax.Array
     maps: jax.Array
     offsets: jax.Array
@@ -77,11 +80,11 @@ class GaussianMixture(LatentModel):
         x = self.enough(self.examples(data))
         dtype = wide(x.dtype) if jnp.issubdtype(x.dtype, jnp.floating) else jnp.result_type(float)
         x = x.astype(dtype)
-        centre = jnp.mean(x, 0)
-        deviations = x - centre
-        covariance = self.regularised(deviations.T @ deviations / x.shape[0])
+        center = jnp.mean(x, 0)
+        deviations = x - center
+        covariance = self.regularized(deviations.T @ deviations / x.shape[0])
         k = self.components
-        means = centre + spread_out(key, deviations, k)
+        means = center + spread_out(key, deviations, k)
         return Mixture(jnp.full(k, 1 / k, dtype), means, jnp.broadcast_to(covariance, (k, *covariance.shape)))
 
     def log_likelihood(self, params: Mixture, data: Any) -> jax.Array:
@@ -103,7 +106,7 @@ class GaussianMixture(LatentModel):
     def log_joint(self, params: Mixture, data: Any) -> jax.Array:
         """`log pi_k N(x_i; m_k, C_k)`, shape `(K, n)`."""
         white = whiten(self.checked(params, data))
-        return log_densities(white, augmented(self.examples(data), white))[0]
+        return log_densities(white, with_ones(self.examples(data), white))[0]
 
     def expect(self, params: Mixture, data: Any) -> tuple[Scalar, Mixture]:
         """Mean log-likelihood and the weighted moments of each component: its share, mean and covariance."""
@@ -111,7 +114,7 @@ class GaussianMixture(LatentModel):
         params = self.checked(params, data)
         white = whiten(params)
         n, d = x.shape
-        rows = min(n, max(1, ENTRIES // (self.components * (d + 1))))
+        rows = min(n, max(1, BLOCK_SIZE // (self.components * (d + 1))))
 
         def add(i, total):
             first = jnp.minimum(i * rows, n - rows)  # the last block goes back over examples already seen
@@ -133,7 +136,7 @@ class GaussianMixture(LatentModel):
         shares_or_1 = jnp.where(inhabited, shares, 1)[:, None]
         first = moments[:, :, -1] / shares_or_1  # about the current mean
         second = moments[:, :, :-1] / shares_or_1[:, None]
-        shift, offset = first, params.means - white.centre
+        shift, offset = first, params.means - white.center
         scatter = second - first[:, :, None] * (offset + shift)[:, None, :]
         scatter = (scatter + jnp.swapaxes(scatter, 1, 2)) / 2
         means = params.means + jnp.where(inhabited[:, None], shift, 0)
@@ -142,20 +145,20 @@ class GaussianMixture(LatentModel):
 
     def maximize(self, statistics: Mixture) -> Mixture:
         """The moments are the parameters, but for the regularization."""
-        return statistics._replace(covariances=self.regularised(statistics.covariances))
+        return statistics._replace(covariances=self.regularized(statistics.covariances))
 
-    def regularised(self, covariances: jax.Array) -> jax.Array:
-        """The diagonal raised, so that a Cholesky factor exists."""
+    def regularized(self, covariances: jax.Array) -> jax.Array:
+        """Covariances with their diagonals raised, so that a Cholesky factor exists."""
         added = jnp.asarray(self.regularization, covariances.dtype)
         return on_diagonal(covariances, lambda v: v * (1 + slack(v)) + added)
 
     def plain(self, covariances: jax.Array) -> jax.Array:
-        """The inverse of `regularised`."""
+        """The inverse of `regularized`."""
         added = jnp.asarray(self.regularization, covariances.dtype)
         return on_diagonal(covariances, lambda v: (v - added) / (1 + slack(v)))
 
     def examples(self, data: Any) -> jax.Array:
-        """The data as a matrix; one sentence where they are none."""
+        """The data as a matrix of examples and features; one sentence where they are something else."""
         if not isinstance(data, (jax.Array, np.ndarray)) or data.ndim != 2 or 0 in data.shape:
             shapes = ", ".join(str(tuple(np.shape(leaf))) for leaf in jax.tree.leaves(data))
             raise ValueError(
@@ -203,18 +206,18 @@ def whiten(params: Mixture) -> Whitening:
     """The mixture prepared for evaluation, about the mean of its means."""
     weights, means, covariances = params
     d = means.shape[1]
-    centre = jnp.sum(weights[:, None] * means, 0)
+    center = jnp.sum(weights[:, None] * means, 0)
     factors = jnp.linalg.cholesky(covariances)
     identity = jnp.broadcast_to(jnp.eye(d, dtype=means.dtype), factors.shape)
     inverse = jax.scipy.linalg.solve_triangular(factors, identity, lower=True)
-    maps = jnp.concatenate([inverse, -inverse @ (means - centre)[:, :, None]], 2)
+    maps = jnp.concatenate([inverse, -inverse @ (means - center)[:, :, None]], 2)
     log_root = jnp.sum(jnp.log(jnp.diagonal(factors, axis1=1, axis2=2)), 1)
-    return Whitening(centre, factors, maps, jnp.log(weights) - log_root - d * math.log(2 * math.pi) / 2)
+    return Whitening(center, factors, maps, jnp.log(weights) - log_root - d * math.log(2 * math.pi) / 2)
 
 
-def augmented(x: jax.Array, white: Whitening) -> jax.Array:
-    """The examples about the centre, with a column of ones."""
-    x = x.astype(white.centre.dtype) - white.centre
+def with_ones(x: jax.Array, white: Whitening) -> jax.Array:
+    """The examples about the center, with a column of ones."""
+    x = x.astype(white.center.dtype) - white.center
     return jnp.concatenate([x, jnp.ones((x.shape[0], 1), x.dtype)], 1)
 
 
@@ -227,7 +230,7 @@ def log_densities(white: Whitening, x: jax.Array) -> tuple[jax.Array, jax.Array]
 
 def block_sums(white: Whitening, x: jax.Array, fresh: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Over the `fresh` examples of a block: the log-likelihood, the responsibilities, and `r_k y_k [x - c, 1]`."""
-    x = augmented(x, white)
+    x = with_ones(x, white)
     k, d, _ = white.maps.shape
     logs, y = log_densities(white, x)
     peak = jnp.max(logs, 0)

@@ -12,11 +12,11 @@ from thalweg.line_search.backtracking import Backtracking
 from thalweg.line_search.protocol import LineSearch
 from thalweg.solvers.descent.descent import Descent
 from thalweg.solvers.descent.direction import Direction, Heading, Taken
-from thalweg.solvers.least_squares.model import jacobian, linearised, taken_apart
+from thalweg.solvers.least_squares.model import eigendecomposition, jacobian, linearized_residuals
 
 
 class GaussNewtonDirection(Direction):
-    r"""\(d = -J^+r\): the shortest step that minimises \(\|r + Jd\|\).
+    r"""\(d = -J^+r\): the shortest step that minimizes \(\|r + Jd\|\).
 
     By orthogonal factors of \(J\), whose square is never formed. Where \(d\) is no direction of descent beyond
     rounding it gives way to the negative gradient.
@@ -26,30 +26,30 @@ class GaussNewtonDirection(Direction):
     takes: ClassVar[frozenset[Oracle]] = frozenset()
 
     def init(self, x: Params) -> State:
-        """No memory."""
+        """The direction keeps no memory."""
         return ()
 
     def __call__(self, problem: Problem, here: Evaluation, state: State, key: Key) -> Heading:
-        """One linearisation of the residuals."""
-        at, n = linearised(problem, here.x), ravel(here.x).size
+        """The direction takes one linearization of the residuals."""
+        at, n = linearized_residuals(problem, here.x), ravel(here.x).size
         products = min(n, at.r.size)
-        spectrum = taken_apart(jacobian(at, n), at.r, products)
-        bent = spectrum.values > 0
-        d = -spectrum.vectors @ jnp.where(bent, spectrum.slopes / jnp.where(bent, spectrum.values, 1), 0)
+        spectrum = eigendecomposition(jacobian(at, n), at.r, products)
+        positive = spectrum.values > 0
+        d = -spectrum.vectors @ jnp.where(positive, spectrum.slopes / jnp.where(positive, spectrum.values, 1), 0)
         lost = ~jnp.isfinite(max_abs(d)) | (max_abs(d) == 0)
         g = ravel(here.grad)
         peak = jnp.where(max_abs(g) > 0, max_abs(g), 1)
         return Heading(unravel(jnp.where(lost, -g / peak, d), here.x), plain=lost, evals=1, hvps=products)
 
     def update(self, state: State, taken: Taken) -> State:
-        """Nothing to learn."""
+        """A step teaches the direction nothing."""
         return state
 
 
 def GaussNewton(search: LineSearch = Backtracking()) -> Descent:
     r"""Gauss-Newton steps with a line search: \(x_{t+1} = x_t - s_t J_t^+ r(x_t)\), also called damped Gauss-Newton.
 
-    \(J_t^+ r\) solves the linear least-squares problem of the linearised residuals.
+    \(J_t^+ r\) solves the linear least-squares problem of the linearized residuals.
 
     - `search`: default `tw.Backtracking()`, from the full step \(s = 1\).
 

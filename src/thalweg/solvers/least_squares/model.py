@@ -11,8 +11,8 @@ from thalweg.core.oracle import Oracle
 from thalweg.core.problem import Problem
 from thalweg.core.tree import norm, ravel, unravel
 from thalweg.core.types import Params, Scalar, State
-from thalweg.solvers.trust_region.model import Local, QuadraticModel, Trial, unit_length
-from thalweg.solvers.trust_region.subproblem import Quadratic, Spectrum
+from thalweg.solvers.trust_region.model import LocalModel, QuadraticModel, TrialPoint, unit_length
+from thalweg.solvers.trust_region.subproblem import QuadraticForm, Spectrum
 
 
 class Residuals(NamedTuple):
@@ -27,7 +27,7 @@ class Residuals(NamedTuple):
     pull: Callable[[jax.Array], jax.Array]
 
 
-def linearised(problem: Problem, x: Params) -> Residuals:
+def linearized_residuals(problem: Problem, x: Params) -> Residuals:
     """Residuals and both products from one evaluation."""
     at = ravel(x)
 
@@ -41,20 +41,20 @@ def linearised(problem: Problem, x: Params) -> Residuals:
 
 
 def residuals(problem: Problem, x: Params) -> jax.Array:
-    """All of them as one vector."""
+    """All residuals as one vector."""
     objective: Any = problem.objective  # of a problem that offers RESIDUALS
     return ravel(objective.residual(x))
 
 
 def jacobian(at: Residuals, n: int) -> jax.Array:
-    """The matrix, by columns or by rows, whichever are fewer."""
+    """The Jacobian, by columns or by rows, whichever are fewer."""
     m, dtype = at.r.size, at.r.dtype
     return (
         jax.vmap(at.push, out_axes=1)(jnp.eye(n, dtype=dtype)) if n <= m else jax.vmap(at.pull)(jnp.eye(m, dtype=dtype))
     )
 
 
-def taken_apart(matrix: jax.Array, r: jax.Array, hvps: int) -> Spectrum:
+def eigendecomposition(matrix: jax.Array, r: jax.Array, hvps: int) -> Spectrum:
     r"""\(J'J\) in its eigenvectors by orthogonal transformations of \(J\) alone, and \(c = V'J'r\).
 
     \(J = QR\), \(R = USV'\): eigenvalues \(s_i^2\) and slopes \(s_i\,u_i'Q'r\), with errors of \(\kappa(J)\), where
@@ -71,7 +71,7 @@ class GaussNewtonModel(QuadraticModel):
     r"""\(\tfrac12\|r + Jp\|^2\): gradient \(J'r\), and \(J'J\) in place of the Hessian.
 
     What it leaves out, \(\sum_i r_i\nabla^2 r_i\), vanishes with the residuals. The matrix is never negative, so it
-    knows nothing of saddles. One linearisation of the residuals a step gives \(r\), \(Jv\) and \(J'w\); a product
+    knows nothing of saddles. One linearization of the residuals a step gives \(r\), \(Jv\) and \(J'w\); a product
     \(J'Jv\), or a column or row of the matrix, counts as one Hessian product.
 
     - `scaled`: measure steps by \(\|Dp\|\), where \(D_i\) is the largest norm that column \(i\) of \(J\) has had: the
@@ -81,39 +81,36 @@ class GaussNewtonModel(QuadraticModel):
     """
 
     needs: ClassVar[frozenset[Oracle]] = frozenset({Oracle.RESIDUALS})
-    true: ClassVar[bool] = False
+    exact_hessian: ClassVar[bool] = False
     scaled: bool = static_field(True)
 
     def init(self, problem: Problem, x: Params) -> State:
-        """The largest norms of the columns: nothing seen yet."""
+        """The largest norms of the columns so far, which are none."""
         return jnp.zeros_like(ravel(x)) if self.scaled else ()
 
-    def at(self, problem: Problem, x: Params, memory: State) -> Local:
-        """See the class."""
-        at = linearised(problem, x)
+    def at(self, problem: Problem, x: Params, memory: State) -> LocalModel:
+        """One linearization of the residuals, and the matrix where steps are scaled."""
+        at = linearized_residuals(problem, x)
         grad, evals = at.pull(at.r), problem.evals(value=1, gradient=1)
         matrix = jacobian(at, grad.size) if self.scaled else None
         if matrix is None:
-            whole = Quadratic(grad, lambda v: at.pull(at.push(v)), lambda: apart(at, grad.size))
-            return Local(at.value, grad, whole, unit_length(x), evals)
+            n, products = grad.size, min(grad.size, at.r.size)
+            spectrum = lambda: eigendecomposition(jacobian(at, n), at.r, products)  # noqa: E731
+            quadratic = QuadraticForm(grad, lambda v: at.pull(at.push(v)), spectrum)
+            return LocalModel(at.value, grad, quadratic, unit_length(x), evals)
         norms = jnp.maximum(memory, jax.vmap(norm, in_axes=1)(matrix))
         scale = jnp.where(norms > 0, norms, 1)
         matrix = matrix / scale
         g = grad / scale
         products = min(matrix.shape)
-        quadratic = Quadratic(g, lambda v: (matrix @ v) @ matrix, lambda: taken_apart(matrix, at.r, 0))
+        quadratic = QuadraticForm(g, lambda v: (matrix @ v) @ matrix, lambda: eigendecomposition(matrix, at.r, 0))
         size = norm(scale * ravel(x))
         length = jnp.where(size > 0, size, norm(scale))
         evals = problem.evals(value=1, gradient=1, hvp=products)
-        return Local(at.value, grad, quadratic, length, evals, scale, product=0, memory=norms)
+        return LocalModel(at.value, grad, quadratic, length, evals, scale, product=0, memory=norms)
 
-    def trial(self, problem: Problem, local: Local, x: Params, there: Params) -> Trial:
-        """The residuals there, and their derivative along the step."""
+    def trial(self, problem: Problem, local: LocalModel, x: Params, there: Params) -> TrialPoint:
+        """The residuals at `there`, and their derivative along the step."""
         p = jax.tree.map(jnp.subtract, there, x)
         r, dr = jax.jvp(lambda x: residuals(problem, x), (there,), (p,))
-        return Trial(0.5 * (r @ r), r @ dr, problem.evals(value=1), local.memory, local.memory)
-
-
-def apart(at: Residuals, n: int) -> Spectrum:
-    """The matrix formed and taken apart."""
-    return taken_apart(jacobian(at, n), at.r, min(n, at.r.size))
+        return TrialPoint(0.5 * (r @ r), r @ dr, problem.evals(value=1), local.memory, local.memory)

@@ -6,13 +6,13 @@ import jax
 import jax.numpy as jnp
 
 from thalweg.core.types import Scalar
-from thalweg.solvers.trust_region.secular import unit
-from thalweg.solvers.trust_region.subproblem import Proposal, Quadratic, Subproblem
+from thalweg.solvers.trust_region.secular import gradient_unit
+from thalweg.solvers.trust_region.subproblem import Proposal, QuadraticForm, Subproblem
 from thalweg.solvers.trust_region.trust_region import TrustRegion
 
 
 class CauchyPoint(Subproblem):
-    r"""The minimiser of the model along the negative gradient, within the radius.
+    r"""The minimizer of the model along the negative gradient, within the radius.
 
     \[ p = -\tau\,\frac{\Delta}{\|g\|}\,g, \qquad
        \tau = \min\Bigl\{\frac{\|g\|^3}{\Delta\,g'Hg},\,1\Bigr\} \text{ if } g'Hg > 0, \text{ else } 1. \]
@@ -25,19 +25,19 @@ class CauchyPoint(Subproblem):
     spectral: ClassVar[bool] = False
 
     def radius(self, length: Scalar, grad: jax.Array) -> Scalar:
-        """The length itself."""
+        """The first radius is the length itself."""
         return length
 
-    def __call__(self, model: Quadratic, radius: Scalar) -> Proposal:
-        """In units in which gradient and radius are 1."""
-        size = unit(model)
+    def __call__(self, model: QuadraticForm, radius: Scalar) -> Proposal:
+        """The Cauchy point, found in units in which gradient and radius are 1."""
+        size = gradient_unit(model)
         g = model.grad / size
         quotient = g @ model.times(g)
         # Where the Hessian is not finite nothing is known of the curvature: the model is linear.
-        bend = jnp.where(jnp.isfinite(quotient), quotient, 0) * (radius / size)
+        curvature = jnp.where(jnp.isfinite(quotient), quotient, 0) * (radius / size)
         gg = g @ g
-        tau = jnp.where(bend > 1, 1 / jnp.where(bend > 1, bend, 1), 1)
-        decrease = (tau * gg - 0.5 * tau**2 * bend) * radius * size
+        tau = jnp.where(curvature > 1, 1 / jnp.where(curvature > 1, curvature, 1), 1)
+        decrease = (tau * gg - 0.5 * tau**2 * curvature) * radius * size
         reach = tau * jnp.sqrt(gg) * radius
         return Proposal(-tau * radius * g, decrease, 1, quotient, jnp.asarray(False), tau == 1, reach)
 

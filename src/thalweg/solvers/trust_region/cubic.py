@@ -6,13 +6,13 @@ import jax
 import jax.numpy as jnp
 
 from thalweg.core.types import Scalar
-from thalweg.solvers.trust_region.secular import minimiser, unit
-from thalweg.solvers.trust_region.subproblem import Proposal, Quadratic, Subproblem
+from thalweg.solvers.trust_region.secular import global_minimizer, gradient_unit
+from thalweg.solvers.trust_region.subproblem import Proposal, QuadraticForm, Subproblem
 from thalweg.solvers.trust_region.trust_region import TrustRegion
 
 
 class CubicStep(Subproblem):
-    r"""The global minimiser of \(g'p + \tfrac12 p'Hp + \tfrac{\sigma}{3}\|p\|^3\).
+    r"""The global minimizer of \(g'p + \tfrac12 p'Hp + \tfrac{\sigma}{3}\|p\|^3\).
 
     \[ (H + \lambda I)\,p = -g, \qquad \lambda = \sigma\|p\|, \qquad H + \lambda I \succeq 0. \]
 
@@ -21,22 +21,22 @@ class CubicStep(Subproblem):
     a step of a linear model has the length \(\Delta\).
 
     **References** Cartis, Gould & Toint 2011, doi:10.1007/s10107-009-0286-5, section 6; Toint 2013,
-    doi:10.1080/10556788.2011.610458 (radius and regularisation as one control).
+    doi:10.1080/10556788.2011.610458 (radius and regularization as one control).
     """
 
     spectral: ClassVar[bool] = True
 
     def radius(self, length: Scalar, grad: jax.Array) -> Scalar:
-        """The reciprocal of the first weight."""
+        """The first radius is the reciprocal of the first weight."""
         peak = jnp.max(jnp.abs(grad), initial=0)
         return length / jnp.where(peak > 0, jnp.linalg.norm(grad / jnp.where(peak > 0, peak, 1)) * peak, 1) * length
 
-    def __call__(self, model: Quadratic, radius: Scalar) -> Proposal:
-        """In units of the length that a linear model would go."""
-        spectrum, size = model.spectrum(), unit(model)
+    def __call__(self, model: QuadraticForm, radius: Scalar) -> Proposal:
+        """The step, found in units of the length that a linear model would go."""
+        spectrum, size = model.spectrum(), gradient_unit(model)
         length = jnp.sqrt(size) * jnp.sqrt(radius)
-        found = minimiser(spectrum, length, size, 0.0, 1.0)
-        decrease = found.bent + found.pulled / 3  # of the model with its cubic term
+        found = global_minimizer(spectrum, length, size, 0.0, 1.0)
+        decrease = found.curvature_part + found.shift_part / 3  # of the model with its cubic term
         always = jnp.asarray(True)
         return Proposal(found.step, decrease, spectrum.hvps, spectrum.values[0], spectrum.negative, always, radius)
 

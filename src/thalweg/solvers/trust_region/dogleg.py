@@ -1,4 +1,4 @@
-"""Along the gradient, then towards the Newton point."""
+"""Along the gradient, then toward the Newton point."""
 
 from typing import ClassVar
 
@@ -8,20 +8,20 @@ import jax.numpy as jnp
 from thalweg.core.tree import norm, select
 from thalweg.core.types import Scalar
 from thalweg.solvers.descent.truncated_cg import to_boundary
-from thalweg.solvers.trust_region.secular import along, unit
-from thalweg.solvers.trust_region.subproblem import Proposal, Quadratic, Subproblem
+from thalweg.solvers.trust_region.secular import gradient_unit, regularized_step
+from thalweg.solvers.trust_region.subproblem import Proposal, QuadraticForm, Subproblem
 from thalweg.solvers.trust_region.trust_region import TrustRegion
 
 
 class Dogleg(Subproblem):
-    r"""The end of Powell's path within the radius: to the minimiser along \(-g\), from there to the Newton point.
+    r"""The end of Powell's path within the radius: to the minimizer along \(-g\), from there to the Newton point.
 
     \[ p^U = -\frac{g'g}{g'Hg}\,g, \qquad p^N = -H^{-1}g. \]
 
     Where \(H\) is not positive definite there is no path: the step goes to the boundary along the eigenvector of the
     lowest eigenvalue or to the Cauchy point, whichever promises more.
 
-    The whole Hessian is taken apart once a step. An eigendecomposition costs more than the Cholesky factor that the
+    The whole Hessian is decomposed once a step. An eigendecomposition costs more than the Cholesky factor that the
     path alone would need; it says how negative the lowest curvature is, and serves Jacobians without their squares.
 
     **References** Powell 1970, in Rabinowitz, Numerical Methods for Nonlinear Algebraic Equations; Nocedal & Wright
@@ -31,24 +31,24 @@ class Dogleg(Subproblem):
     spectral: ClassVar[bool] = True
 
     def radius(self, length: Scalar, grad: jax.Array) -> Scalar:
-        """The length itself."""
+        """The first radius is the length itself."""
         return length
 
-    def __call__(self, model: Quadratic, radius: Scalar) -> Proposal:
-        """In units in which gradient and radius are 1, and in the eigenvectors."""
-        spectrum, size = model.spectrum(), unit(model)
+    def __call__(self, model: QuadraticForm, radius: Scalar) -> Proposal:
+        """The end of the path, found in units in which gradient and radius are 1, and in the eigenvectors."""
+        spectrum, size = model.spectrum(), gradient_unit(model)
         values, c = spectrum.values * (radius / size), spectrum.slopes / size
-        bent = values > 0
-        convex = jnp.all(bent | (c == 0)) & ~spectrum.negative
-        bend = jnp.sum(values * c**2)
-        cauchy = -jnp.where(bend > 1, 1 / jnp.where(bend > 1, bend, 1), 1) * c
+        positive = values > 0
+        convex = jnp.all(positive | (c == 0)) & ~spectrum.negative
+        curvature = jnp.sum(values * c**2)
+        cauchy = -jnp.where(curvature > 1, 1 / jnp.where(curvature > 1, curvature, 1), 1) * c
         lowest = jnp.zeros_like(c).at[0].set(jnp.where(c[0] > 0, -1, 1))
 
         def fall(p: jax.Array) -> Scalar:
             return -(c @ p) - 0.5 * jnp.sum(values * p**2)
 
         other = select(spectrum.negative & (fall(lowest) > fall(cauchy)), lowest, cauchy)
-        p = jnp.where(convex, path(jnp.where(bent, c, 0), jnp.where(bent, values, 1)), other)
+        p = jnp.where(convex, dogleg_path(jnp.where(positive, c, 0), jnp.where(positive, values, 1)), other)
         length = norm(p)
         return Proposal(
             radius * (spectrum.vectors @ p),
@@ -61,20 +61,20 @@ class Dogleg(Subproblem):
         )
 
 
-def path(c: jax.Array, values: jax.Array) -> jax.Array:
+def dogleg_path(c: jax.Array, values: jax.Array) -> jax.Array:
     """Powell's path for positive `values`, as far as length 1."""
-    newton, steepest = along(c, values, jnp.zeros((), c.dtype)), jnp.sum(values * c**2)
+    newton, steepest = regularized_step(c, values, jnp.zeros((), c.dtype)), jnp.sum(values * c**2)
     first = -(c @ c) / jnp.where(steepest > 0, steepest, 1) * c
     leg = newton - first
     # The path's length grows along it, so that `first` and `leg` never point against each other.
     tau = jnp.minimum(to_boundary(first, leg), 1)
-    bent = jnp.where(jnp.linalg.norm(leg) > 0, first + tau * leg, first)
+    turned = jnp.where(jnp.linalg.norm(leg) > 0, first + tau * leg, first)
     straight = first / jnp.maximum(norm(first), 1)
-    return jnp.where(norm(newton) <= 1, newton, jnp.where(norm(first) >= 1, straight, bent))
+    return jnp.where(norm(newton) <= 1, newton, jnp.where(norm(first) >= 1, straight, turned))
 
 
 def TrustDogleg(radius: float = 1.0, max_radius: float = jnp.inf, accept: float = 0.1) -> TrustRegion:
-    r"""A trust region along Powell's dogleg path: Newton steps where they fit, a bend towards the gradient elsewhere.
+    r"""A trust region along Powell's dogleg path: Newton steps where they fit, a bend toward the gradient elsewhere.
 
     Unlike the textbook's it may meet an indefinite Hessian (see `tw.Dogleg`), and it leaves saddles.
 

@@ -1,4 +1,4 @@
-"""The global minimiser of the model within the radius."""
+"""The global minimizer of the model within the radius."""
 
 from typing import ClassVar
 
@@ -6,13 +6,13 @@ import jax
 import jax.numpy as jnp
 
 from thalweg.core.types import Scalar
-from thalweg.solvers.trust_region.secular import minimiser, unit
-from thalweg.solvers.trust_region.subproblem import Proposal, Quadratic, Subproblem
+from thalweg.solvers.trust_region.secular import global_minimizer, gradient_unit
+from thalweg.solvers.trust_region.subproblem import Proposal, QuadraticForm, Subproblem
 from thalweg.solvers.trust_region.trust_region import TrustRegion
 
 
 class ExactStep(Subproblem):
-    r"""The global minimiser of the model within the radius, from the eigenvectors of the whole Hessian.
+    r"""The global minimizer of the model within the radius, from the eigenvectors of the whole Hessian.
 
     \[ (H + \lambda I)\,p = -g, \qquad \lambda \ge 0, \qquad \lambda\,(\Delta - \|p\|) = 0, \qquad
        H + \lambda I \succeq 0. \]
@@ -28,16 +28,16 @@ class ExactStep(Subproblem):
     spectral: ClassVar[bool] = True
 
     def radius(self, length: Scalar, grad: jax.Array) -> Scalar:
-        """The length itself."""
+        """The first radius is the length itself."""
         return length
 
-    def __call__(self, model: Quadratic, radius: Scalar) -> Proposal:
-        """See the class."""
+    def __call__(self, model: QuadraticForm, radius: Scalar) -> Proposal:
+        """The global minimizer by the eigenvectors of the Hessian."""
         spectrum = model.spectrum()
-        found = minimiser(spectrum, radius, unit(model), 1.0, 0.0)
+        found = global_minimizer(spectrum, radius, gradient_unit(model), 1.0, 0.0)
         return Proposal(
             found.step,
-            found.bent + found.pulled,
+            found.curvature_part + found.shift_part,
             spectrum.hvps,
             spectrum.values[0],
             spectrum.negative,
@@ -47,9 +47,9 @@ class ExactStep(Subproblem):
 
 
 def TrustExact(radius: float = 1.0, max_radius: float = jnp.inf, accept: float = 0.1) -> TrustRegion:
-    r"""A trust region whose model is minimised exactly, where the Hessian fits in memory.
+    r"""A trust region whose model is minimized exactly, where the Hessian fits in memory.
 
-    \(x_{t+1} = x_t + p_t\), where \(p_t\) is the global minimiser of the second-order Taylor polynomial within the
+    \(x_{t+1} = x_t + p_t\), where \(p_t\) is the global minimizer of the second-order Taylor polynomial within the
     radius (`tw.ExactStep`). The lowest eigenvalue of the Hessian is known at every step: it stands in
     `extra["curvature"]`, and where it is negative `Info.optimality` contains it.
 

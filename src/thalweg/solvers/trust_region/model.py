@@ -13,14 +13,15 @@ from thalweg.core.oracle import Oracle
 from thalweg.core.problem import Problem
 from thalweg.core.tree import max_abs, norm, ravel, unravel
 from thalweg.core.types import Evals, Params, Scalar, ScalarLike, State
-from thalweg.solvers.trust_region.subproblem import Quadratic, Spectrum
+from thalweg.solvers.trust_region.subproblem import QuadraticForm, Spectrum
 
 
-class Local(NamedTuple):
+class LocalModel(NamedTuple):
     r"""The model at \(x\).
 
     - `value`, `grad`: those of the objective, the gradient as one vector; `aux` as in `Evaluation`.
-    - `quadratic`: the model, in the variables \(\mathrm{scale}\cdot p\) in which the region is a ball.
+    - `quadratic`: the model, in the variables \(\mathrm{scale}\cdot p\) in which the region is a ball; `scale`: their
+      units.
     - `length`: the unit of the first radius.
     - `evals`: what this took; `product`: evaluations of the objective's derivatives in one product, 1 or 0.
     - `memory`: passed on to `trial`.
@@ -28,7 +29,7 @@ class Local(NamedTuple):
 
     value: Scalar
     grad: jax.Array
-    quadratic: Quadratic
+    quadratic: QuadraticForm
     length: Scalar
     evals: Evals
     scale: ScalarLike = 1.0
@@ -37,8 +38,12 @@ class Local(NamedTuple):
     aux: Any = None
 
 
-class Trial(NamedTuple):
-    """The value at a trial point, its derivative along the step, and what is remembered if it is taken or refused."""
+class TrialPoint(NamedTuple):
+    """What the objective says at a trial point.
+
+    - `value`: its value there. `slope`: its derivative along the step. `evals`: what this took.
+    - `taken`, `refused`: what is remembered if the step is taken or refused.
+    """
 
     value: Scalar
     slope: Scalar
@@ -51,58 +56,67 @@ class QuadraticModel(eqx.Module):
     r"""\(f(x + p) \approx f(x) + g'p + \tfrac12 p'Hp\): Taylor's, a quasi-Newton or a Gauss-Newton model.
 
     - `needs`: oracles beyond a gradient and the same function at every step.
-    - `true`: \(H\) is the Hessian, so that negative curvature of the model is that of the objective.
+    - `exact_hessian`: whether \(H\) is the Hessian, so that negative curvature of the model is that of the objective.
+
+    Both are class variables, or properties where they depend on a field, as in a `Solver`.
     """
 
-    needs: eqx.AbstractClassVar[frozenset[Oracle]]
-    true: eqx.AbstractClassVar[bool]
+    @property
+    @abc.abstractmethod
+    def needs(self) -> frozenset[Oracle]:
+        """What the problem must offer beyond a gradient and the same function at every step."""
+
+    @property
+    @abc.abstractmethod
+    def exact_hessian(self) -> bool:
+        """Whether the model's matrix is the Hessian of the objective."""
 
     @abc.abstractmethod
     def init(self, problem: Problem, x: Params) -> State:
         """What is remembered from step to step; `()` for nothing."""
 
     @abc.abstractmethod
-    def at(self, problem: Problem, x: Params, memory: State) -> Local:
-        """The model at `x`."""
+    def at(self, problem: Problem, x: Params, memory: State) -> LocalModel:
+        """The model of the objective around `x`."""
 
     @abc.abstractmethod
-    def trial(self, problem: Problem, local: Local, x: Params, there: Params) -> Trial:
-        """The objective at `there`."""
+    def trial(self, problem: Problem, local: LocalModel, x: Params, there: Params) -> TrialPoint:
+        """What the objective says at the trial point `there`."""
 
 
 class TaylorModel(QuadraticModel):
-    r"""Gradient and Hessian at \(x\), from one linearisation of the gradient a step.
+    r"""Gradient and Hessian at \(x\), from one linearization of the gradient a step.
 
     At the trial point the value and its derivative along the step are taken together, by forward mode: about two
     values' work. The gradient there is taken by the next step, once the point has been accepted.
     """
 
     needs: ClassVar[frozenset[Oracle]] = frozenset({Oracle.HVP})
-    true: ClassVar[bool] = True
+    exact_hessian: ClassVar[bool] = True
 
     def init(self, problem: Problem, x: Params) -> State:
-        """No memory."""
+        """The model keeps no memory."""
         return ()
 
-    def at(self, problem: Problem, x: Params, memory: State) -> Local:
-        """See the class."""
-        value, grad, hvp, aux = linearised(problem.objective, x)
+    def at(self, problem: Problem, x: Params, memory: State) -> LocalModel:
+        """One evaluation of value and gradient, linearized for products with the Hessian."""
+        value, grad, hvp, aux = linearized_gradient(problem.objective, x)
         g = ravel(grad)
 
         def times(v: jax.Array) -> jax.Array:
             return ravel(hvp(unravel(v, x)))
 
-        quadratic = Quadratic(g, times, lambda: eigen(dense(times, g), g, g.size))
-        return Local(value, g, quadratic, unit_length(x), problem.evals(value=1, gradient=1), aux=aux)
+        quadratic = QuadraticForm(g, times, lambda: symmetric_eigendecomposition(dense(times, g), g, g.size))
+        return LocalModel(value, g, quadratic, unit_length(x), problem.evals(value=1, gradient=1), aux=aux)
 
-    def trial(self, problem: Problem, local: Local, x: Params, there: Params) -> Trial:
-        """One pass of forward mode."""
+    def trial(self, problem: Problem, local: LocalModel, x: Params, there: Params) -> TrialPoint:
+        """The value there and its derivative along the step, by one pass of forward mode."""
         p = jax.tree.map(jnp.subtract, there, x)
         value, slope = jax.jvp(problem.objective.value, (there,), (p,))
-        return Trial(value, slope, problem.evals(value=1))
+        return TrialPoint(value, slope, problem.evals(value=1))
 
 
-def linearised(objective: Objective, x: Params) -> tuple[Scalar, Params, Callable[[Params], Params], Any]:
+def linearized_gradient(objective: Objective, x: Params) -> tuple[Scalar, Params, Callable[[Params], Params], Any]:
     """Value, gradient, products with the Hessian, and auxiliary output, from one evaluation."""
 
     def fun(x: Params) -> tuple[Params, tuple[Scalar, Any]]:
@@ -114,7 +128,7 @@ def linearised(objective: Objective, x: Params) -> tuple[Scalar, Params, Callabl
 
 
 def unit_length(x: Params) -> Scalar:
-    """The largest entry, at least 1."""
+    """The largest entry of `x`, but at least 1."""
     return jnp.maximum(max_abs(x), 1)
 
 
@@ -124,8 +138,8 @@ def dense(times: Callable[[jax.Array], jax.Array], like: jax.Array) -> jax.Array
     return jnp.where(jnp.all(jnp.isfinite(matrix)), matrix, 0)
 
 
-def eigen(matrix: jax.Array, grad: jax.Array, hvps: ScalarLike) -> Spectrum:
-    """A symmetric matrix taken apart."""
+def symmetric_eigendecomposition(matrix: jax.Array, grad: jax.Array, hvps: ScalarLike) -> Spectrum:
+    """The eigenvalues and eigenvectors of a symmetric matrix, and the slopes along them."""
     values, vectors = jnp.linalg.eigh(matrix)
     slopes, noise = vectors.T @ grad, float(jnp.finfo(values.dtype).eps) * values.size
     # Flat along an eigenvector, and level: what is left there of curvature and slope is rounding.

@@ -1,6 +1,6 @@
-r"""The one equation behind trust regions and regularisation: \(\|p(\lambda)\| = a + b\lambda\).
+r"""The one equation behind trust regions and regularization: \(\|p(\lambda)\| = a + b\lambda\).
 
-\(p(\lambda) = -(H + \lambda I)^{-1} g\) minimises the model within a radius for \((a, b) = (\Delta, 0)\), and the model
+\(p(\lambda) = -(H + \lambda I)^{-1} g\) minimizes the model within a radius for \((a, b) = (\Delta, 0)\), and the model
 with \(\sigma\|p\|^3/3\) added for \((a, b) = (0, 1/\sigma)\).
 """
 
@@ -11,24 +11,30 @@ import jax.numpy as jnp
 
 from thalweg.core.tree import norm
 from thalweg.core.types import Scalar, ScalarLike
-from thalweg.solvers.trust_region.subproblem import Quadratic, Spectrum
+from thalweg.solvers.trust_region.subproblem import QuadraticForm, Spectrum
 
-MOST = 60
-"""Newton steps at most; a handful does."""
+MAX_NEWTON_STEPS = 60
+"""Newton steps on the equation at most; a handful does."""
 
 
 class Solution(NamedTuple):
-    r"""The global minimiser: the step, \(\lambda\), and \(\tfrac12 p'(H+\lambda I)p\), \(\tfrac12\lambda p'p\)."""
+    r"""The global minimizer of a model within a bound.
+
+    - `step`: \(p\). `shift`: \(\lambda\).
+    - `curvature_part`, `shift_part`: the two parts of the fall of the model, \(\tfrac12 p'(H+\lambda I)p\) and
+      \(\tfrac12\lambda p'p\).
+    """
 
     step: jax.Array
     shift: Scalar
-    bent: Scalar
-    pulled: Scalar
+    curvature_part: Scalar
+    shift_part: Scalar
 
 
-def minimiser(spectrum: Spectrum, length: Scalar, size: Scalar, a: float, b: float) -> Solution:
-    r"""For the bound \(\|p\| \le a + b\lambda\), in units in which `length` and the gradient's norm `size` are 1.
+def global_minimizer(spectrum: Spectrum, length: Scalar, size: Scalar, a: float, b: float) -> Solution:
+    r"""The minimizer for the bound \(\|p\| \le a + b\lambda\).
 
+    It is found in units in which `length` and the gradient's norm `size` are 1.
     Moré & Sorensen 1983, doi:10.1137/0904038: \((H + \lambda I)p = -g\) with \(H + \lambda I\) positive semidefinite.
     """
     values, c = spectrum.values * (length / size), spectrum.slopes / size
@@ -36,13 +42,13 @@ def minimiser(spectrum: Spectrum, length: Scalar, size: Scalar, a: float, b: flo
     low = jnp.where(spectrum.negative, values[0], 0)
     gaps, at_least = values - low, a - b * low
     above = secular(gaps, c, at_least, b)
-    p = along(c, gaps, above)
+    p = regularized_step(c, gaps, above)
     # The hard case: no slope along the lowest eigenvector, and the step does not reach as far as it may.
     room = jnp.where(spectrum.negative & (above == 0), jnp.maximum(at_least**2 - p @ p, 0), 0)
     p = p.at[0].add(jnp.where(p[0] < 0, -1, 1) * jnp.sqrt(room))
     shift, gain = above - low, length * size
-    bent, pulled = 0.5 * jnp.sum((gaps + above) * p**2), 0.5 * shift * (p @ p)
-    return Solution(length * (spectrum.vectors @ p), shift * (size / length), bent * gain, pulled * gain)
+    curved, shifted = 0.5 * jnp.sum((gaps + above) * p**2), 0.5 * shift * (p @ p)
+    return Solution(length * (spectrum.vectors @ p), shift * (size / length), curved * gain, shifted * gain)
 
 
 def secular(gaps: jax.Array, c: jax.Array, a: ScalarLike, b: float) -> Scalar:
@@ -59,24 +65,24 @@ def secular(gaps: jax.Array, c: jax.Array, a: ScalarLike, b: float) -> Scalar:
 
     def body(at):
         mu, _, count = at
-        p = along(c, gaps, mu)
+        p = regularized_step(c, gaps, mu)
         length, reach = norm(p), a + b * mu
-        bend = jnp.sum(jnp.where(c == 0, 0, p**2 / (gaps + mu))) / length**3 + b / reach**2
-        new = mu + jnp.maximum((length - reach) / (length * reach) / bend, 0)
+        derivative = jnp.sum(jnp.where(c == 0, 0, p**2 / (gaps + mu))) / length**3 + b / reach**2
+        new = mu + jnp.maximum((length - reach) / (length * reach) / derivative, 0)
         # Where nothing is left of the gradient, or the step is inside, there is nothing to solve.
         new = jnp.where((length > reach * (1 + 4 * eps)) & (new > mu), new, mu)
         return new, new > mu, count + 1
 
     begin = jnp.maximum(start, 0).astype(c.dtype), jnp.asarray(True), 0
-    return jax.lax.while_loop(lambda at: at[1] & (at[2] < MOST), body, begin)[0]
+    return jax.lax.while_loop(lambda at: at[1] & (at[2] < MAX_NEWTON_STEPS), body, begin)[0]
 
 
-def along(c: jax.Array, gaps: jax.Array, mu: Scalar) -> jax.Array:
+def regularized_step(c: jax.Array, gaps: jax.Array, mu: Scalar) -> jax.Array:
     """The step in eigenvectors; nothing where there is no slope."""
     return jnp.where(c == 0, 0, -c / jnp.where(c == 0, 1, gaps + mu))
 
 
-def unit(model: Quadratic) -> Scalar:
+def gradient_unit(model: QuadraticForm) -> Scalar:
     """The gradient's norm, 1 where it is zero."""
     size = norm(model.grad)
     return jnp.where(size > 0, size, 1)

@@ -10,14 +10,25 @@ from thalweg.core.oracle import Oracle
 from thalweg.core.problem import Problem
 from thalweg.core.tree import norm, ravel, select
 from thalweg.core.types import Params, Scalar
-from thalweg.solvers.trust_region.model import Local, QuadraticModel, Trial, eigen, unit_length
+from thalweg.solvers.trust_region.model import (
+    LocalModel,
+    QuadraticModel,
+    TrialPoint,
+    symmetric_eigendecomposition,
+    unit_length,
+)
 from thalweg.solvers.trust_region.steihaug import SteihaugCG
-from thalweg.solvers.trust_region.subproblem import Quadratic
+from thalweg.solvers.trust_region.subproblem import QuadraticForm
 from thalweg.solvers.trust_region.trust_region import TrustRegion
 
 
 class Learned(NamedTuple):
-    """Value, gradient and auxiliary output at `x`, the matrix, whether it has learned, evaluations not yet reported."""
+    """What the model remembers.
+
+    - `value`, `grad`, `aux`: the objective's value, gradient and auxiliary output at `x`.
+    - `matrix`: the matrix in place of the Hessian. `learned`: whether it has seen a pair.
+    - `unreported`: evaluations that no `Info` has counted yet.
+    """
 
     value: Scalar
     grad: jax.Array
@@ -44,35 +55,35 @@ class SR1Model(QuadraticModel):
     """
 
     needs: ClassVar[frozenset[Oracle]] = frozenset()
-    true: ClassVar[bool] = False
+    exact_hessian: ClassVar[bool] = False
     skip: float = real_field(1e-8)
 
     def __check_init__(self):
         check_fraction(self, "skip")
 
     def init(self, problem: Problem, x: Params) -> Learned:
-        """One evaluation."""
+        """One evaluation, at the start."""
         seen = problem.objective.evaluate(x)
         g = ravel(seen.grad)
         zeros = jnp.zeros((g.size, g.size), g.dtype)
         return Learned(seen.value, g, seen.aux, zeros, jnp.asarray(False), jnp.asarray(1, jnp.int32))
 
-    def at(self, problem: Problem, x: Params, memory: Learned) -> Local:
-        """What is remembered: nothing is evaluated."""
+    def at(self, problem: Problem, x: Params, memory: Learned) -> LocalModel:
+        """The model that is remembered; nothing is evaluated."""
         value, g, aux, matrix, _, count = memory
-        quadratic = Quadratic(g, lambda v: matrix @ v, lambda: eigen(matrix, g, 0))
+        quadratic = QuadraticForm(g, lambda v: matrix @ v, lambda: symmetric_eigendecomposition(matrix, g, 0))
         evals = problem.evals(value=count, gradient=count)
-        return Local(value, g, quadratic, unit_length(x), evals, product=0, memory=memory, aux=aux)
+        return LocalModel(value, g, quadratic, unit_length(x), evals, product=0, memory=memory, aux=aux)
 
-    def trial(self, problem: Problem, local: Local, x: Params, there: Params) -> Trial:
-        """Value and gradient: the matrix learns from every trial point."""
+    def trial(self, problem: Problem, local: LocalModel, x: Params, there: Params) -> TrialPoint:
+        """Value and gradient at `there`, from which the matrix learns whether or not the step is taken."""
         seen, old = problem.objective.evaluate(there), local.memory
         g, s = ravel(seen.grad), ravel(jax.tree.map(jnp.subtract, there, x))
         matrix, learned = self.update(old, s, g - local.grad)
         none = jnp.asarray(0, jnp.int32)
         refused = old._replace(matrix=matrix, learned=learned, unreported=none)
         taken = Learned(seen.value, g, seen.aux, matrix, learned, none)
-        return Trial(seen.value, g @ s, problem.evals(value=1, gradient=1), taken, refused)
+        return TrialPoint(seen.value, g @ s, problem.evals(value=1, gradient=1), taken, refused)
 
     def update(self, old: Learned, s: jax.Array, y: jax.Array) -> tuple[jax.Array, Scalar]:
         """The matrix after a pair; that of a trial point that is not finite teaches nothing."""
@@ -91,7 +102,7 @@ class SR1Model(QuadraticModel):
 def SR1(radius: float = 1.0, max_radius: float = jnp.inf, accept: float = 1e-4) -> TrustRegion:
     r"""The symmetric rank-one quasi-Newton method in a trust region: gradients only, and curvature of either sign.
 
-    \(x_{t+1} = x_t + p_t\), where \(p_t\) minimises \(\nabla f(x_t)'p + \tfrac12 p'B_tp\) within the radius by
+    \(x_{t+1} = x_t + p_t\), where \(p_t\) minimizes \(\nabla f(x_t)'p + \tfrac12 p'B_tp\) within the radius by
     `tw.SteihaugCG`, and \(B_t\) is the matrix of `tw.SR1Model`.
 
     - `radius`, `max_radius`, `accept`: as in `tw.TrustRegion`.

@@ -9,7 +9,7 @@ from thalweg.core.fields import check_count, check_real, real_field, static_fiel
 from thalweg.core.tree import norm
 from thalweg.core.types import Scalar
 from thalweg.solvers.descent.truncated_cg import truncated_newton
-from thalweg.solvers.trust_region.subproblem import Proposal, Quadratic, Subproblem
+from thalweg.solvers.trust_region.subproblem import Proposal, QuadraticForm, Subproblem
 
 
 class SteihaugCG(Subproblem):
@@ -40,11 +40,11 @@ class SteihaugCG(Subproblem):
         check_count(self, "max_iterations")
 
     def radius(self, length: Scalar, grad: jax.Array) -> Scalar:
-        """The length itself."""
+        """The first radius is the length itself."""
         return length
 
-    def __call__(self, model: Quadratic, radius: Scalar) -> Proposal:
-        """Whether curvature is negative is not judged: a search beside it does, where the gradient is small."""
+    def __call__(self, model: QuadraticForm, radius: Scalar) -> Proposal:
+        """The truncated step; a search beside it judges whether the curvature is negative."""
         found = truncated_newton(model.grad, model.times, radius, self.forcing, self.max_iterations)
         step, decrease, hvps, curvature, left = found
         return Proposal(step, decrease, hvps, curvature, jnp.asarray(False), left, norm(step))

@@ -9,14 +9,15 @@ import jax
 import jax.numpy as jnp
 
 from thalweg.core.types import Scalar, ScalarLike
-from thalweg.solvers.descent.truncated_cg import CLEAR
+from thalweg.solvers.descent.truncated_cg import CURVATURE_ROUNDINGS
 
 
 class Spectrum(NamedTuple):
     r"""The model in the eigenvectors of its Hessian: \(H = V\,\mathrm{diag}(\lambda)\,V'\), \(c = V'g\).
 
-    `values` in ascending order; `vectors` as columns, which need not span the space where the rest of `g` is zero;
-    `hvps`: products taken.
+    - `values`: the eigenvalues \(\lambda\) in ascending order.
+    - `vectors`: the eigenvectors as columns, which need not span the space where the rest of `g` is zero.
+    - `slopes`: \(c\), the gradient along the eigenvectors. `hvps`: products taken.
     """
 
     values: jax.Array
@@ -28,11 +29,11 @@ class Spectrum(NamedTuple):
     def negative(self) -> Scalar:
         """Whether the lowest eigenvalue is below 0 beyond rounding."""
         eps = float(jnp.finfo(self.values.dtype).eps)
-        return self.values[0] < -CLEAR * eps * jnp.max(jnp.abs(self.values))
+        return self.values[0] < -CURVATURE_ROUNDINGS * eps * jnp.max(jnp.abs(self.values))
 
 
-class Quadratic(NamedTuple):
-    r"""The model \(m(p) = g'p + \tfrac12 p'Hp\): `grad`, `times(v)` is \(Hv\), `spectrum()` takes \(H\) apart.
+class QuadraticForm(NamedTuple):
+    r"""The model \(m(p) = g'p + \tfrac12 p'Hp\): `grad` is \(g\), `times(v)` is \(Hv\), `spectrum()` decomposes \(H\).
 
     All variables are one vector.
     """
@@ -43,7 +44,7 @@ class Quadratic(NamedTuple):
 
 
 class Proposal(NamedTuple):
-    """A step.
+    """A step that the subproblem proposes.
 
     - `step`: a vector. `decrease`: by how much the model falls along it.
     - `hvps`: Hessian-vector products taken.
@@ -63,18 +64,21 @@ class Proposal(NamedTuple):
 
 
 class Subproblem(eqx.Module):
-    r"""Minimises the model \(m(p) = g'p + \tfrac12 p'Hp\) over \(\|p\| \le \Delta\), well enough.
+    r"""Minimizes the model \(m(p) = g'p + \tfrac12 p'Hp\) over \(\|p\| \le \Delta\), well enough.
 
-    `spectral`: it takes the whole Hessian apart and so knows its lowest eigenvalue. One that does not has a random
-    search beside it where the gradient is small.
+    - `spectral`: whether it decomposes the whole Hessian and so knows its lowest eigenvalue. One that does not has a
+      random search beside it where the gradient is small. A class variable, or a property where it depends on a field.
     """
 
-    spectral: eqx.AbstractClassVar[bool]
+    @property
+    @abc.abstractmethod
+    def spectral(self) -> bool:
+        """Whether the subproblem knows the lowest eigenvalue of the Hessian."""
 
     @abc.abstractmethod
     def radius(self, length: Scalar, grad: jax.Array) -> Scalar:
         """The first radius in the subproblem's own units, for steps about as long as `length`."""
 
     @abc.abstractmethod
-    def __call__(self, model: Quadratic, radius: Scalar) -> Proposal:
+    def __call__(self, model: QuadraticForm, radius: Scalar) -> Proposal:
         """The step for a gradient that is not zero; along negative curvature, or the zero step, for one that is."""

@@ -1,7 +1,7 @@
 """A model that is trusted within a radius."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,17 +13,20 @@ from thalweg.core.solver import Solver
 from thalweg.core.status import Status
 from thalweg.core.tree import add, common_dtype, max_abs, norm, select, subtract, unravel
 from thalweg.core.types import Key, Params, Scalar, ScalarLike, State, Step, make_info, together
-from thalweg.solvers.descent.truncated_cg import CG, beginning, is_negative, search
-from thalweg.solvers.trust_region.model import Local, QuadraticModel, TaylorModel, Trial
+from thalweg.solvers.descent.truncated_cg import CG, cg_start, is_negative, negative_curvature_search
+from thalweg.solvers.trust_region.model import LocalModel, QuadraticModel, TaylorModel, TrialPoint
 from thalweg.solvers.trust_region.steihaug import SteihaugCG
 from thalweg.solvers.trust_region.subproblem import Proposal, Subproblem
 
-GOOD, POOR = 0.75, 0.25
+GOOD_RATIO, POOR_RATIO = 0.75, 0.25
 """Ratios above and below which the radius changes (Conn, Gould & Toint 2000, algorithm 6.1.1)."""
 
 
 class TrustRegionState(NamedTuple):
-    """The iterate, the radius (0 before the first step), and what the model remembers."""
+    """Where a trust region stands.
+
+    - `x`: the iterate. `radius`: that of the next step, 0 before the first. `memory`: what the model remembers.
+    """
 
     x: Params
     radius: Scalar
@@ -31,7 +34,7 @@ class TrustRegionState(NamedTuple):
 
 
 class TrustRegion(Solver):
-    r"""\(x_{t+1} = x_t + p_t\), where \(p_t\) minimises a quadratic model of \(f\) within the radius \(\Delta_t\).
+    r"""\(x_{t+1} = x_t + p_t\), where \(p_t\) minimizes a quadratic model of \(f\) within the radius \(\Delta_t\).
 
     \[ m_t(p) = f(x_t) + \nabla f(x_t)'p + \tfrac12\, p'H_t\,p, \qquad
        \rho_t = \frac{f(x_t) - f(x_t + p_t)}{m_t(0) - m_t(p_t)}. \]
@@ -41,7 +44,7 @@ class TrustRegion(Solver):
     mean slope \(\tfrac12(\nabla f(x_t) + \nabla f(x_t+p_t))'p_t\) takes their place. A trial point that is not finite
     shrinks the radius.
 
-    Where \(H_t\) is the Hessian, negative curvature is looked for: a subproblem that takes the matrix apart knows the
+    Where \(H_t\) is the Hessian, negative curvature is looked for: a subproblem that decomposes the matrix knows the
     lowest eigenvalue; beside any other a random search runs where the largest entry of the gradient is at most
     `check`. A direction \(d\) with \(d'H_t d < 0\) is followed downhill to the boundary if the model falls more along
     it, and `Info.optimality` is then \(\max\{\|\nabla f\|_\infty, -d'H_t d/d'd\}\): a saddle is left, and never taken
@@ -60,6 +63,8 @@ class TrustRegion(Solver):
     doi:10.1007/978-0-387-40065-5, algorithm 4.1; Royer, O'Neill & Wright 2020, doi:10.1007/s10107-019-01362-7 (search).
     """
 
+    takes: ClassVar[frozenset[Oracle]] = frozenset()
+    proxy: ClassVar[bool] = False
     subproblem: Subproblem = SteihaugCG()
     radius: float = real_field(1.0)
     max_radius: float = real_field(jnp.inf)
@@ -77,7 +82,7 @@ class TrustRegion(Solver):
             raise TypeError(f"TrustRegion(model={self.model!r}): give a QuadraticModel, e.g. tw.TaylorModel().")
         check_positive(self, "radius")
         check_real(self, "max_radius", 0.0, jnp.inf, "> 0", open_low=True)
-        check_real(self, "accept", 0.0, POOR, "in [0, 1/4)", open_high=True)
+        check_real(self, "accept", 0.0, POOR_RATIO, "in [0, 1/4)", open_high=True)
         check_real(self, "shrink", 0.0, 1.0, "in (0, 1)", open_low=True, open_high=True)
         check_real(self, "growth", 1.0, jnp.inf, "a finite number >= 1", open_high=True)
         check_nonnegative(self, "check")
@@ -85,25 +90,15 @@ class TrustRegion(Solver):
 
     @property
     def needs(self) -> frozenset[Oracle]:
-        """The radius remembers how well the model did."""
+        """Radius and ratio compare values of one function at different steps."""
         return frozenset({Oracle.GRADIENT, Oracle.WHOLE}) | self.model.needs
-
-    @property
-    def takes(self) -> frozenset[Oracle]:
-        """Nothing beyond a smooth function."""
-        return frozenset()
-
-    @property
-    def proxy(self) -> bool:
-        """Gradient and curvature are those at `x_t`."""
-        return False
 
     def init(self, problem: Problem, x: Params) -> TrustRegionState:
         """The first step finds the radius, because it has the model in hand."""
         return TrustRegionState(x, jnp.zeros((), common_dtype(x)), self.model.init(problem, x))
 
     def step(self, problem: Problem, state: TrustRegionState, key: Key) -> Step:
-        """One model, one trial point."""
+        """One step builds one model and looks at one trial point."""
         here = self.model.at(problem, state.x, state.memory)
         radius = self.begun(state.radius, here)
         plan, curvature = self.plan(here, radius, key)
@@ -116,7 +111,7 @@ class TrustRegion(Solver):
         taken = ratio > cast(self.accept, ratio)
 
         optimality = jnp.maximum(max_abs(here.grad), jnp.where(plan.negative, -plan.curvature, 0))
-        short = cast(self.shrink, p) * norm(p) <= rounding(state.x, self.radius)
+        short = cast(self.shrink, p) * norm(p) <= smallest_radius(state.x, self.radius)
         info = make_info(
             here.value,
             optimality,
@@ -124,43 +119,49 @@ class TrustRegion(Solver):
             evals=together(here.evals, trial.evals, problem.evals(hvp=here.product * plan.hvps)),
             status=jnp.where(~taken & (optimality > 0) & short, Status.SEARCH_FAILED.value, Status.RUNNING.value),
             aux=here.aux,
-            extra={"curvature": curvature} if self.model.true else None,
+            extra={"curvature": curvature} if self.model.exact_hessian else None,
         )
         new = TrustRegionState(
             select(taken, x, state.x), self.resize(radius, ratio, plan), select(taken, trial.taken, trial.refused)
         )
         return Step(new, info)
 
-    def begun(self, radius: Scalar, here: Local) -> Scalar:
-        """The radius of this step."""
+    def rebase(self, problem: Problem, state: TrustRegionState) -> TrustRegionState:
+        """Radius and model are those of one function: both start afresh."""
+        return self.init(problem, state.x)
+
+    def begun(self, radius: Scalar, here: LocalModel) -> Scalar:
+        """The radius of this step: the first one where there was none."""
         length = jnp.minimum(
             cast(self.radius, radius) * here.length.astype(radius.dtype), cast(self.max_radius, radius)
         )
         return jnp.where(radius > 0, radius, self.subproblem.radius(length, here.quadratic.grad))
 
-    def plan(self, here: Local, radius: Scalar, key: Key) -> tuple[Proposal, Scalar]:
+    def plan(self, here: LocalModel, radius: Scalar, key: Key) -> tuple[Proposal, Scalar]:
         """The step, and the lowest curvature known at this point, NaN where nothing was looked for."""
         plan = self.subproblem(here.quadratic, radius)
-        if self.subproblem.spectral or not self.model.true:
+        if self.subproblem.spectral or not self.model.exact_hessian:
             return plan, plan.curvature
         met = self.look(here.grad, here.quadratic.times, key)
-        plan = better(plan, escape(here.grad, met, radius))
+        plan = more_promising(plan, escape(here.grad, met, radius))
         looked = jnp.where(met.hvps > 0, plan.curvature, jnp.nan)
         return plan._replace(curvature=met.lowest, negative=is_negative(met)), looked
 
     def look(self, grad: jax.Array, hvp: Callable[[jax.Array], jax.Array], key: Key) -> CG:
-        """A search for negative curvature, where the gradient is small."""
-        nothing = beginning(grad)
+        """What a search for negative curvature met; nothing where the gradient is large."""
+        nothing = cg_start(grad)
         return jax.lax.cond(
-            max_abs(grad) <= cast(self.check, grad), lambda: search(key, hvp, grad, self.max_search), lambda: nothing
+            max_abs(grad) <= cast(self.check, grad),
+            lambda: negative_curvature_search(key, hvp, grad, self.max_search),
+            lambda: nothing,
         )
 
     def resize(self, radius: Scalar, ratio: Scalar, plan: Proposal) -> Scalar:
         """The next radius; a step of zero says nothing about it."""
         shrunk = jnp.where(plan.reach > 0, cast(self.shrink, radius) * plan.reach, radius)
         grown = jnp.minimum(cast(self.growth, radius) * radius, cast(self.max_radius, radius))
-        kept = jnp.where((ratio > GOOD) & plan.on_boundary, grown, radius)
-        return jnp.where(ratio >= POOR, kept, shrunk)
+        kept = jnp.where((ratio > GOOD_RATIO) & plan.on_boundary, grown, radius)
+        return jnp.where(ratio >= POOR_RATIO, kept, shrunk)
 
 
 def cast(number: ScalarLike, like: jax.Array) -> jax.Array:
@@ -176,13 +177,13 @@ def escape(grad: jax.Array, met: CG, radius: Scalar) -> Proposal:
     return Proposal(t * along, decrease, met.hvps, met.lowest, is_negative(met), jnp.asarray(True), radius)
 
 
-def better(a: Proposal, b: Proposal) -> Proposal:
-    """The one that promises more, at the cost of both."""
+def more_promising(a: Proposal, b: Proposal) -> Proposal:
+    """The proposal that promises more, at the cost of both."""
     chosen = select(b.decrease > a.decrease, b, a._replace(hvps=jnp.asarray(a.hvps, b.hvps.dtype)))
     return chosen._replace(hvps=a.hvps + b.hvps, curvature=jnp.minimum(a.curvature, b.curvature))
 
 
-def agreement(here: Local, trial: Trial, p: jax.Array, promised: Scalar) -> Scalar:
+def agreement(here: LocalModel, trial: TrialPoint, p: jax.Array, promised: Scalar) -> Scalar:
     """Actual over predicted decrease; minus infinity where the trial point is not finite.
 
     Where both are below the rounding of the value the mean slope along the step is the better measure.
@@ -197,7 +198,7 @@ def agreement(here: Local, trial: Trial, p: jax.Array, promised: Scalar) -> Scal
     return jnp.where(usable & (promised > 0), jnp.where(drowned, by_slope, actual) / promised, -jnp.inf)
 
 
-def rounding(x: Params, first: ScalarLike) -> Scalar:
+def smallest_radius(x: Params, first: ScalarLike) -> Scalar:
     """A radius at or below this cannot move `x`; at zero, the square of it in units of the first radius."""
     peak = max_abs(x)
     eps = float(jnp.finfo(peak.dtype).eps)
