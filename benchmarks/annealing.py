@@ -22,12 +22,12 @@ CHAINS, STEPS, PROPOSALS = 64, 100, 100
 NUMPY_MOVES = 5000
 
 
-def by_numpy(value: Callable, x: np.ndarray, neighbour: Callable) -> float:
+def by_numpy(value: Callable, x: np.ndarray, neighbor: Callable) -> float:
     """Moves a second of a plain loop."""
     rng, here = np.random.default_rng(0), value(x)
     began = time.perf_counter()
     for _ in range(NUMPY_MOVES):
-        y = neighbour(rng, x)
+        y = neighbor(rng, x)
         there = value(y)
         if there <= here or rng.random() < np.exp((here - there) / 0.1):
             x, here = y, there
@@ -43,7 +43,7 @@ def turned(rng: Any, x: np.ndarray) -> np.ndarray:
 
 
 def cases() -> dict[str, tuple]:
-    """Problem, start, move; value and neighbour in NumPy."""
+    """Problem, start, move; value and neighbor in NumPy."""
 
     def dents(x):
         return 10 * len(x) + np.sum(x**2 - 10 * np.cos(2 * np.pi * x))

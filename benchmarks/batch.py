@@ -2,7 +2,7 @@
 
     python benchmarks/batch.py
 
-SciPy minimises with value and gradient jitted by JAX, `SAMPLE` starts, scaled to the number of ours. All stop at a
+SciPy minimizes with value and gradient jitted by JAX, `SAMPLE` starts, scaled to the number of ours. All stop at a
 largest gradient entry of 1e-5. Cold times are those of a new process: the first call, with compilation.
 """
 

@@ -1,6 +1,6 @@
 """Epochs and time to a gap of 1e-8 on logistic regression: SVRG against scikit-learn's SAGA.
 
-The breast-cancer data that comes with scikit-learn (569 examples, 30 features, standardised), an L2 penalty of 1/n
+The breast-cancer data that comes with scikit-learn (569 examples, 30 features, standardized), an L2 penalty of 1/n
 without intercept, float64. An epoch is n gradients of single examples: SVRG reads three a step. Times are warm: of
 SVRG a second call of `minimize` (which takes one step more than it needs, to certify its last point), of scikit-learn a
 `fit` with the number of epochs that it needs, found before. Its step size is 1/3L and cannot be chosen; that of SVRG
@@ -30,13 +30,13 @@ MOST = 3000
 
 
 def cancer() -> tuple[np.ndarray, np.ndarray]:
-    """Standardised features, and labels of -1 and 1."""
+    """Standardized features, and labels of -1 and 1."""
     features, labels = load_breast_cancer(return_X_y=True)
     return (features - features.mean(0)) / features.std(0), np.where(labels == 1, 1.0, -1.0)
 
 
 def objective(weight: float) -> Callable:
-    """Penalised logistic loss."""
+    """Penalized logistic loss."""
 
     def loss(w, batch):
         features, sign = batch

@@ -22,8 +22,8 @@ EXAMPLES, FEATURES, COMPONENTS, STEPS, REGULARIZATION = 100_000, 10, 10, 50, 1e-
 def data() -> tuple[np.ndarray, tw.Mixture]:
     """Overlapping clouds, and a start at ten of the examples."""
     rng = np.random.default_rng(0)
-    centres = 2 * rng.normal(size=(COMPONENTS, FEATURES))
-    x = centres[rng.integers(0, COMPONENTS, EXAMPLES)] + rng.normal(size=(EXAMPLES, FEATURES))
+    centers = 2 * rng.normal(size=(COMPONENTS, FEATURES))
+    x = centers[rng.integers(0, COMPONENTS, EXAMPLES)] + rng.normal(size=(EXAMPLES, FEATURES))
     covariance = np.cov(x.T, bias=True) + REGULARIZATION * np.eye(FEATURES)
     start = tw.Mixture(np.full(COMPONENTS, 1 / COMPONENTS), x[:COMPONENTS], np.stack([covariance] * COMPONENTS))
     return x, start

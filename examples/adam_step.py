@@ -40,7 +40,7 @@ def loss(x):
     return 0.5 * jnp.sum(jnp.asarray(curvatures, x.dtype) * (x - 1) ** 2)
 
 
-print(f"\nwhere decay {decay} ends; the penalised minimum is {curvatures / (curvatures + decay)}")
+print(f"\nwhere decay {decay} ends; the penalized minimum is {curvatures / (curvatures + decay)}")
 ends = {}
 for rule in (tw.SGD(tw.Cosine(0.01, 2000)), tw.Adam(tw.Cosine(0.05, 4000))):
     for decoupled in (True, False):

@@ -10,7 +10,7 @@ jax.config.update("jax_enable_x64", True)
 
 
 def can():
-    """The tin of one litre with the least sheet: radius r and height h in decimetres, a centimetre at least."""
+    """The tin of one liter with the least sheet: radius r and height h in decimeters, a centimeter at least."""
 
     def area(x):
         return 2 * jnp.pi * (x["r"] ** 2 + x["r"] * x["h"])
@@ -19,7 +19,7 @@ def can():
         return jnp.pi * x["r"] ** 2 * x["h"] - 1.0
 
     def shelf(x):
-        return x["h"] - 1.0  # at most a decimetre high
+        return x["h"] - 1.0  # at most a decimeter high
 
     problem = tw.Problem(area, equality=volume, inequality=shelf, bounds=tw.Bounds(0.1, 10.0))
     result = tw.minimize(problem, {"r": jnp.asarray(1.0), "h": jnp.asarray(1.0)})

@@ -1,4 +1,4 @@
-"""Choose regularisation weights by the gradient of the held-out loss, through the solution of the training problem."""
+"""Choose regularization weights by the gradient of the held-out loss, through the solution of the training problem."""
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ OUTER = tw.GradNorm(1e-3) | tw.Steps(20)
 
 
 def data() -> tuple[tuple, tuple]:
-    """Diabetes, 442 patients and ten measurements, standardised, with 20 columns of noise; 200 to train on."""
+    """Diabetes, 442 patients and ten measurements, standardized, with 20 columns of noise; 200 to train on."""
     features, target = load_diabetes(return_X_y=True)
     noise = np.random.default_rng(0).normal(size=(len(features), 20))
     columns = np.hstack([features / features.std(0), noise])

@@ -32,7 +32,7 @@ def loss(model, batch):
 
 
 def score(model, batch) -> float:
-    """The fraction that is recognised."""
+    """The fraction that is recognized."""
     images, labels = batch
     return float(accuracy(jax.vmap(model)(images), labels))
 

@@ -32,7 +32,7 @@ def loss(params, batch):
 
 
 def metrics(params, batch):
-    """The fraction of held-out digits that are recognised."""
+    """The fraction of held-out digits that are recognized."""
     images, labels = batch
     return {"accuracy": accuracy(logits(params, images), labels)}
 

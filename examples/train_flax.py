@@ -1,4 +1,4 @@
-"""Train a Flax NNX model with batch normalisation: parameters are the variables, running statistics the model state."""
+"""Train a Flax NNX model with batch normalization: parameters are the variables, running statistics the model state."""
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ from thalweg.losses import accuracy, cross_entropy
 
 
 class Network(nnx.Module):
-    """One normalised hidden layer."""
+    """One normalized hidden layer."""
 
     def __init__(self, rngs):
         self.hidden = nnx.Linear(2, 32, rngs=rngs)
@@ -52,8 +52,8 @@ def metrics(params, batch, statistics):
 
 rng = np.random.default_rng(0)
 labels = rng.integers(0, 3, 900).astype(np.int32)
-centres = np.array([[2, 0], [-1, 2], [-1, -2]], np.float32)
-points = 5 * (centres[labels] + 0.6 * rng.normal(size=(900, 2))).astype(np.float32)
+centers = np.array([[2, 0], [-1, 2], [-1, -2]], np.float32)
+points = 5 * (centers[labels] + 0.6 * rng.normal(size=(900, 2))).astype(np.float32)
 
 problem = tw.Problem(
     loss,
@@ -62,7 +62,7 @@ problem = tw.Problem(
     validation_loss=validation_loss,
     metrics=metrics,
     stateful=True,
-    allow_unused=True,  # a bias before a normalisation has no effect on the loss
+    allow_unused=True,  # a bias before a normalization has no effect on the loss
 )
 result = tw.minimize(
     problem, params, tw.Momentum(0.05), model_state=statistics, batch_size=70, stop=tw.Epochs(20), keep="best"

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from thalweg_cli.errors import SIGNALLED, Misuse
+from thalweg_cli.errors import SIGNALED, Misuse
 
 TOP = """Train models and minimize functions: one loop for every optimization method of machine learning.
 
@@ -99,7 +99,7 @@ def sentences() -> Iterator[None]:
     except KeyboardInterrupt as error:
         number = next(iter(error.args), signal.SIGINT)  # the driver says which signal it heard a second time
         typer.echo("Interrupted.", err=True)
-        raise typer.Exit(SIGNALLED + number) from None
+        raise typer.Exit(SIGNALED + number) from None
 
 
 # sizes: a line or three for each option, and no logic

@@ -10,7 +10,7 @@ MANY = 12
 """Names beyond which a sentence does not list them all."""
 
 
-SIGNALLED = 128
+SIGNALED = 128
 """A shell's exit code for a program that a signal ended, less the signal's number."""
 OURS = (Path(__file__).parent, Path(__file__).parent.with_name("thalweg"))
 """The folders whose errors are sentences already."""

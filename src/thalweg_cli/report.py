@@ -9,7 +9,7 @@ import numpy as np
 
 from thalweg.core.config import to_config
 from thalweg.run.result import Result
-from thalweg_cli.errors import SIGNALLED
+from thalweg_cli.errors import SIGNALED
 from thalweg_cli.parameters import arrays
 
 LARGEST = 100
@@ -27,7 +27,7 @@ class Done(NamedTuple):
     def exit_code(self) -> int:
         """0 where the user got what the stop rule asked for."""
         if self.result.signal is not None:
-            return SIGNALLED + self.result.signal
+            return SIGNALED + self.result.signal
         return 0 if self.result.ok else 1
 
 

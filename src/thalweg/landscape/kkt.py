@@ -123,7 +123,7 @@ def kkt(problem: Problem | Callable, x: Params, multipliers: Any = None, *, acti
     - `x`: the point, a tree like the one that `minimize` was given, e.g. `result.x`.
     - `multipliers`: `(lambda, mu)` as vectors, e.g. `result.state.state.multipliers` of an augmented Lagrangian. None:
       estimated, by non-negative least squares over the constraints that are active, so that a KKT point is
-      recognised also where its multipliers are not unique, and as the loop does; the better ones are shown.
+      recognized also where its multipliers are not unique, and as the loop does; the better ones are shown.
     - `active`: the distance from its limit up to which an inequality or a bound counts as active; default 1e-6, or
       10 sqrt(eps) of the dtype if that is more.
 

@@ -99,7 +99,7 @@ def learning_rate_range(
     - `rule`: a rule, or a solver around one. Its learning rate, in every group and wrapper, is replaced by the sweep.
     - `low`, `high`: the first and the last rate, 0 < low < high. `steps`: how many there are, >= 20.
 
-    The run ends early where the loss explodes or is lost. The curve is smoothed by a line through the neighbours of
+    The run ends early where the loss explodes or is lost. The curve is smoothed by a line through the neighbors of
     every point, in a window that is widened until the steepest fall stands out from the noise. The suggestion is where
     that line is steepest, on the way down; a good constant rate is near it, and the peak of a schedule may be larger.
 
@@ -183,7 +183,7 @@ def noise(losses: np.ndarray) -> float:
 
 
 class Fit(NamedTuple):
-    """A line through the neighbours of every point: value and slope, and their standard errors for noise of 1."""
+    """A line through the neighbors of every point: value and slope, and their standard errors for noise of 1."""
 
     value: np.ndarray
     slope: np.ndarray

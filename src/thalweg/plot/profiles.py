@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 DASHES = ("-", "--", ":", "-.")
-"""Beyond the colours the dashes tell the methods apart."""
+"""Beyond the colors the dashes tell the methods apart."""
 FEW = 6
 """Methods whose legend hides no curve; a longer one stands beside the picture."""
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from thalweg.landscape.learning_rate_range import LearningRateRange
 from thalweg.plot.history import named
-from thalweg.plot.style import COLORS, GREY, new_axes, tidy
+from thalweg.plot.style import COLORS, GRAY, new_axes, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +19,7 @@ def learning_rate_range(result: LearningRateRange, axes: "Axes | None" = None, *
     """The losses over the rates, smoothed, with the interval and the suggestion; `unit` is that of the loss."""
     axes = new_axes(axes)
     finite = np.isfinite(result.losses)
-    axes.plot(result.rates[finite], result.losses[finite], ".", color=GREY, markersize=3, alpha=0.6, label="loss")
+    axes.plot(result.rates[finite], result.losses[finite], ".", color=GRAY, markersize=3, alpha=0.6, label="loss")
     axes.plot(result.rates, result.smoothed, color=COLORS[0], label="smoothed")
     axes.set_xscale("log")
     if np.isfinite(result.smoothed).any():

@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe and Ito's colours, told apart by every kind of colour vision (https://jfly.uni-koeln.de/color)."""
+"""Okabe and Ito's colors, told apart by every kind of color vision (https://jfly.uni-koeln.de/color)."""
 
-GREY = "#666666"
+GRAY = "#666666"
 
 POINTS = 2000
 """Points of a line beyond which it is thinned: more than a screen has columns."""
@@ -57,7 +57,7 @@ def line(axes: "Axes", x: Any, y: Any, *, color: str, label: str = "") -> None:
     finite = np.abs(y) < LARGEST  # and not NaN
     y = np.where(np.abs(y) < SMALLEST, 0, y)
     if not finite.any():
-        axes.text(0.5, 0.5, "no finite number", transform=axes.transAxes, ha="center", va="center", color=GREY)
+        axes.text(0.5, 0.5, "no finite number", transform=axes.transAxes, ha="center", va="center", color=GRAY)
         return
     beside = {"textcoords": "offset points", "xytext": (5, 0), "fontsize": 8, "va": "center"}
     if is_logarithmic(y[finite]):
@@ -69,14 +69,14 @@ def line(axes: "Axes", x: Any, y: Any, *, color: str, label: str = "") -> None:
     axes.annotate(f"{y[last]:.3g}", (x[last], y[last]), color=color, **beside)
     if axes.get_yscale() == "log" and y[finite][-1] == 0:  # which such an axis does not have
         since = x[np.flatnonzero(finite & (y != 0))[-1] + 1]
-        axes.axvline(since, color=GREY, linestyle=":", linewidth=1)
-        place = {"xycoords": ("data", "axes fraction"), "color": GREY}
+        axes.axvline(since, color=GRAY, linestyle=":", linewidth=1)
+        place = {"xycoords": ("data", "axes fraction"), "color": GRAY}
         axes.annotate(f"0 from {since:g} on", (since, 0.95), **place, **beside)
     if not finite.all():
         lost = np.argmin(finite)
-        axes.axvline(x[lost], color=GREY, linestyle=":", linewidth=1)
+        axes.axvline(x[lost], color=GRAY, linestyle=":", linewidth=1)
         axes.annotate(
-            f"{y[lost]} at {x[lost]:g}", (x[lost], 0.05), xycoords=("data", "axes fraction"), color=GREY, **beside
+            f"{y[lost]} at {x[lost]:g}", (x[lost], 0.05), xycoords=("data", "axes fraction"), color=GRAY, **beside
         )
 
 

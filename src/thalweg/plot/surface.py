@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from thalweg.core.problem import Problem
-from thalweg.plot.style import COLORS, GREY, new_axes, tidy
+from thalweg.plot.style import COLORS, GRAY, new_axes, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +28,7 @@ def contours(problem: Problem, lower: Any, upper: Any, axes: "Axes | None" = Non
     height = np.asarray(jax.vmap(problem.value)(grid), float).reshape(RESOLUTION, RESOLUTION)
     height = np.log(height - np.nanmin(height) + 1e-3 * np.nanstd(height))
     axes.contourf(u, v, height, levels, cmap="Greys", alpha=0.35)
-    axes.contour(u, v, height, levels, colors=GREY, linestyles="solid", linewidths=0.4, alpha=0.7)
+    axes.contour(u, v, height, levels, colors=GRAY, linestyles="solid", linewidths=0.4, alpha=0.7)
     tidy(axes, "x[0]", "x[1]")
     axes.grid(False)
     axes.set(xlim=(lower[0], upper[0]), ylim=(lower[1], upper[1]))

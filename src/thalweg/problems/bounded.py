@@ -131,7 +131,7 @@ def hs110() -> Known:
     r"""HS 110: logarithms that do not exist beyond the bounds.
 
     \(\sum_i \ln^2(x_i-2) + \ln^2(10-x_i) - (\prod_i x_i)^{0.2}\) in ten variables with \(2.001 \le x_i \le 9.999\);
-    all entries of the minimiser are the same number, found by Newton's method.
+    all entries of the minimizer are the same number, found by Newton's method.
     """
 
     def logarithms(x):

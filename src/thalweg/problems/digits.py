@@ -59,11 +59,11 @@ def digits(hidden: int = 64, decay: float = 0.0, seed: int = 0) -> Job:
     """
     train, validation = load()
 
-    def penalised(params, batch):
+    def penalized(params, batch):
         weights = (params["hidden"]["w"], params["output"]["w"])
         return risk(params, batch) + 0.5 * decay * sum(jnp.sum(w**2) for w in weights)
 
-    loss = penalised if decay else risk  # one function, so that a second run finds the compiled program
+    loss = penalized if decay else risk  # one function, so that a second run finds the compiled program
     return Job(
         Problem(loss, train, validation=validation, validation_loss=risk, metrics=metrics),
         start(hidden, seed),

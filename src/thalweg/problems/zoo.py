@@ -1,4 +1,4 @@
-"""Problems with what is known of them: minimum, minimiser, smoothness, curvature."""
+"""Problems with what is known of them: minimum, minimizer, smoothness, curvature."""
 
 import math
 from collections.abc import Callable
@@ -88,7 +88,7 @@ def least_squares(examples: int = 60, dimension: int = 8, seed: int = 0) -> Know
 
 
 def lasso(examples: int = 60, dimension: int = 20, weight: float = 0.1, seed: int = 0) -> Known:
-    r"""Linear regression with an L1 penalty, whose minimiser is known exactly.
+    r"""Linear regression with an L1 penalty, whose minimizer is known exactly.
 
     \(\tfrac1{2n}\|Ax-b\|^2 + \lambda\|x\|_1\). The data are built backwards: for a sparse \(x^*\) the residual
     is chosen so that \(A'r/n\) is a subgradient.
@@ -111,7 +111,7 @@ def lasso(examples: int = 60, dimension: int = 20, weight: float = 0.1, seed: in
 
 
 def logistic(examples: int = 100, dimension: int = 4, weight: float = 0.1, seed: int = 0) -> Known:
-    r"""Logistic regression with an L2 penalty, whose minimiser Newton's method finds to the last digit.
+    r"""Logistic regression with an L2 penalty, whose minimizer Newton's method finds to the last digit.
 
     \(\tfrac1n\sum_i \log(1 + e^{-b_i a_i'x}) + \tfrac\lambda2\|x\|^2\) with \(b_i = \pm1\).
 
@@ -127,13 +127,13 @@ def logistic(examples: int = 100, dimension: int = 4, weight: float = 0.1, seed:
         hessian = (a.T * (wrong * (1 - wrong))) @ a / examples + weight * np.eye(dimension)
         best = best - np.linalg.solve(hessian, grad)
 
-    def penalised_logistic(x, batch):
+    def penalized_logistic(x, batch):
         features, sign = batch
         return jnp.mean(jnp.logaddexp(0.0, -sign * (features @ x))) + 0.5 * weight * jnp.sum(x**2)
 
     minimum = float(np.mean(np.logaddexp(0, -b * (a @ best))) + 0.5 * weight * best @ best)
     smoothness = float(np.linalg.eigvalsh(a.T @ a / examples)[-1] / 4 + weight)
-    problem = Problem(penalised_logistic, (as_float(a), as_float(b)))
+    problem = Problem(penalized_logistic, (as_float(a), as_float(b)))
     return Known(problem, np.zeros(dimension), minimum, best, smoothness, weight)
 
 
@@ -238,7 +238,7 @@ def box_quadratic(dimension: int = 30, condition: float = 100.0, seed: int = 0) 
 
 
 def simplex_least_squares(examples: int = 60, dimension: int = 12, seed: int = 0) -> Known:
-    r"""Linear regression on the probability simplex, whose minimiser is known exactly.
+    r"""Linear regression on the probability simplex, whose minimizer is known exactly.
 
     \(\tfrac1{2n}\|Ax-b\|^2\) with \(x \ge 0\), \(\sum_i x_i = 1\). Built backwards: for a sparse \(x^*\) the residual
     is chosen so that the gradient is least, and the same, on the support.

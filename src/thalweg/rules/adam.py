@@ -47,7 +47,7 @@ class Adam(Rule):
 
     **Needs** a gradient.
     **Guarantee** None in general: Adam need not converge even on convex problems (arXiv:1904.09237). With a
-    constant rate it ends in a neighbourhood of a minimum; there its steps are of the order of \(\eta\).
+    constant rate it ends in a neighborhood of a minimum; there its steps are of the order of \(\eta\).
     **References** Kingma & Ba 2015, arXiv:1412.6980.
     """
 

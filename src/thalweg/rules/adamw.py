@@ -23,7 +23,7 @@ class AdamW(Rule):
       leaf decays and False where not. `tw.matrices` spares biases and the scales of norms.
 
     **Needs** a gradient, and in `update` the parameters.
-    **Guarantee** None in general, as for Adam. With a constant rate it ends in a neighbourhood of a minimum at the
+    **Guarantee** None in general, as for Adam. With a constant rate it ends in a neighborhood of a minimum at the
     origin, and there its steps are of the order of \(\eta\); any other minimum the decay moves, on mini-batches by an
     amount that grows with \(\lambda\) and does not vanish with \(\eta\). On whole data, if every leaf decays,
     \(\beta_1 \le \beta_2\), \(\varepsilon = 0\) and the rate never grows but has an infinite sum: where the iterates

@@ -47,7 +47,7 @@ class Description(NamedTuple):
 
     @property
     def count(self) -> int:
-        """Numbers that are optimised."""
+        """Numbers that are optimized."""
         return sum(math.prod(row.shape) for row in self.rows if row.rule != FROZEN)
 
     @property
@@ -76,7 +76,7 @@ def describe(method: Any, params: Any) -> Description:
     """Which leaf of `params` is updated by which rule, and how much memory the method's state takes.
 
     - `method`: a rule, an Optax transformation, or a method that needs nothing but a gradient.
-    - `params`: the tree to optimise, or its shapes (`jax.eval_shape`).
+    - `params`: the tree to optimize, or its shapes (`jax.eval_shape`).
 
     The returned `Description` prints as a table and has the numbers in its rows. What a method's state holds besides
     the iterate is attributed to a parameter where its path in the state ends with the parameter's path; the rest is
@@ -104,7 +104,7 @@ def is_shaped(leaf: Any) -> bool:
 
 
 def is_variable(leaf: Any) -> bool:
-    """Whether a leaf is optimised: a floating-point array."""
+    """Whether a leaf is optimized: a floating-point array."""
     return is_shaped(leaf) and jnp.issubdtype(leaf.dtype, jnp.floating)
 
 

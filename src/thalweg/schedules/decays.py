@@ -157,7 +157,7 @@ class StepDecay(Schedule):
 class InverseTime(Schedule):
     r"""A hyperbola, or a power of it: \(\eta_t = \eta_0\,(1 + t/k)^{-a}\).
 
-    The rates of stochastic approximation: for \(\tfrac12 < a \le 1\) they fulfil the conditions of Robbins and Monro
+    The rates of stochastic approximation: for \(\tfrac12 < a \le 1\) they fulfill the conditions of Robbins and Monro
     (`tw.robbins_monro`).
 
     - `peak`: the first and largest rate \(\eta_0\), >= 0.

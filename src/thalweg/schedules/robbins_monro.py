@@ -65,7 +65,7 @@ def robbins_monro(schedule: Any) -> RobbinsMonro:
     - `schedule`: one of ours, judged by its closed form; a number; or any function of the step, whose fall is measured
       between 1024 and 2**30 steps. A measurement is not a proof, and says so.
 
-    With unbiased gradients of bounded variance and rates that fulfil both, stochastic gradient descent on a strongly
+    With unbiased gradients of bounded variance and rates that fulfill both, stochastic gradient descent on a strongly
     convex function converges to the minimum almost surely.
 
     **References** Robbins & Monro 1951, doi:10.1214/aoms/1177729586; Robbins & Siegmund 1971,

@@ -48,7 +48,7 @@ def powell_badly_scaled() -> SumOfSquares:
 
 
 def brown_badly_scaled() -> SumOfSquares:
-    r"""MGH 4 (Brown): the variables of the minimiser differ by twelve orders.
+    r"""MGH 4 (Brown): the variables of the minimizer differ by twelve orders.
 
     \(x_1 - 10^6,\ x_2 - 2\cdot10^{-6},\ x_1x_2 - 2\); 0 at (1e6, 2e-6).
     """
@@ -162,7 +162,7 @@ def gulf(m: int = 99) -> SumOfSquares:
 
 
 def box(m: int = 10) -> SumOfSquares:
-    r"""MGH 12 (Box): three exponentials; minimisers that are points, and a line of them.
+    r"""MGH 12 (Box): three exponentials; minimizers that are points, and a line of them.
 
     \(e^{-t_ix_1} - e^{-t_ix_2} - x_3(e^{-t_i} - e^{-10t_i})\), \(t_i = i/10\), \(i \le m\), \(m \ge 3\); 0 at
     (1, 10, 1), at (10, 1, -1) and wherever \(x_1 = x_2\), \(x_3 = 0\).

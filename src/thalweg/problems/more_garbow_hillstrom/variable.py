@@ -167,7 +167,7 @@ def discrete_integral(n: int = 10) -> SumOfSquares:
 
 
 def broyden_tridiagonal(n: int = 10) -> SumOfSquares:
-    r"""MGH 30 (Broyden tridiagonal): each equation sees its neighbours.
+    r"""MGH 30 (Broyden tridiagonal): each equation sees its neighbors.
 
     \((3-2x_i)x_i - x_{i-1} - 2x_{i+1} + 1\), \(x_0 = x_{n+1} = 0\); 0.
     """
@@ -210,7 +210,7 @@ def linear_full_rank(n: int = 10, m: int = 20) -> SumOfSquares:
 
 
 def linear_rank_1(n: int = 10, m: int = 20) -> SumOfSquares:
-    r"""MGH 33 (linear, rank 1): the minimisers fill a plane; m >= n.
+    r"""MGH 33 (linear, rank 1): the minimizers fill a plane; m >= n.
 
     \(i\sum_j jx_j - 1\); \(m(m-1)/(2(2m+1))\) where \(\sum_j jx_j = 3/(2m+1)\).
     """

@@ -46,7 +46,7 @@ class Adan(Rule):
 
     **Needs** a gradient, and in `update` the parameters.
     **Guarantee** None for these constants in general (the paper proves rates for rates and betas chosen by the accuracy
-    sought). With a constant rate it ends in a neighbourhood of a minimum of the order of \(\eta\).
+    sought). With a constant rate it ends in a neighborhood of a minimum of the order of \(\eta\).
     **References** Xie, Zhou, Li, Lin & Yan 2024, arXiv:2208.06677.
     """
 

@@ -44,7 +44,7 @@ class AdEMAMix(Rule):
       `b3` and `alpha` are schedules, which are possible here too.
 
     **Needs** a gradient, and in `update` the parameters.
-    **Guarantee** None in general, as for AdamW; with a constant rate it ends in a neighbourhood of a minimum of the
+    **Guarantee** None in general, as for AdamW; with a constant rate it ends in a neighborhood of a minimum of the
     order of \(\eta\).
     **References** Pagliardini, Ablin & Grangier 2024, arXiv:2409.03137.
     """

@@ -36,7 +36,7 @@ class ADOPT(Rule):
     **Needs** a gradient, and in `update` the parameters.
     **Guarantee** With \(\eta \sim 1/\sqrt T\) and clipping the smallest expected gradient after \(T\) steps is
     \(O(T^{-1/4})\) on smooth functions with second moments bounded, whatever \(\beta_2\) (Adam needs one that depends
-    on the problem). With a constant rate it ends in a neighbourhood of a minimum of the order of \(\eta\).
+    on the problem). With a constant rate it ends in a neighborhood of a minimum of the order of \(\eta\).
     **References** Taniguchi, Harada, Minegishi, Oshima, Jeong, Nagahara, Iiyama, Suzuki, Iwasawa & Matsuo 2024,
     arXiv:2411.02853.
     """

@@ -25,7 +25,7 @@ class NAdam(Rule):
     the mean keeps \(\beta_1\): it is this rule once \(\mu_t\) has arrived.
 
     **Needs** a gradient.
-    **Guarantee** None in general, as for Adam; with a constant rate it ends in a neighbourhood of a minimum of the
+    **Guarantee** None in general, as for Adam; with a constant rate it ends in a neighborhood of a minimum of the
     order of \(\eta\).
     **References** Dozat 2016, openreview.net/forum?id=OM0jvwB8jIp57ZJjtNEZ.
     """

@@ -28,7 +28,7 @@ class RAdam(Rule):
     adds \(\varepsilon\) to the root before the correction. With \(\beta_2 \le 2/3\) no \(\rho_t\) reaches 5.
 
     **Needs** a gradient.
-    **Guarantee** None in general, as for Adam; with a constant rate it ends in a neighbourhood of a minimum of the
+    **Guarantee** None in general, as for Adam; with a constant rate it ends in a neighborhood of a minimum of the
     order of \(\eta\).
     **References** Liu, Jiang, He, Chen, Liu, Gao & Han 2020, arXiv:1908.03265.
     """

@@ -28,7 +28,7 @@ class RMSProp(Rule):
     - `learning_rate`: \(\eta\) >= 0, or a schedule. `beta`: in [0, 1), or a schedule (0.99 in PyTorch).
     - `eps`: \(\varepsilon\) > 0. `eps_place`: "inside" the root as above (Optax), or "outside",
       \(\sqrt{v_t} + \varepsilon\) (PyTorch).
-    - `centred`: divide by the deviation from the running mean \(m_t\) of the gradients, \(v_t - m_t^2\) in place of
+    - `centered`: divide by the deviation from the running mean \(m_t\) of the gradients, \(v_t - m_t^2\) in place of
       \(v_t\). By rounding the difference can be negative; it then counts as 0, where others return NaN.
     - `momentum`: None, or \(\mu\) in [0, 1), or a schedule: the step becomes \(\mu\) times the step before plus the one
       above, as in Graves' paper and in Optax. PyTorch takes the rate out of what is remembered: another sequence only
@@ -38,28 +38,28 @@ class RMSProp(Rule):
 
     **Needs** a gradient.
     **Guarantee** None in general: with a constant rate the steps do not shrink with the gradient. It ends in a
-    neighbourhood of a minimum of the order of \(\eta\).
+    neighborhood of a minimum of the order of \(\eta\).
     **References** Tieleman & Hinton 2012, lecture 6.5 of "Neural Networks for Machine Learning",
     cs.toronto.edu/~tijmen/csc321/slides/lecture_slides_lec6.pdf; Graves 2013, arXiv:1308.0850, equations 38 to 41
-    (centred, with momentum).
+    (centered, with momentum).
     """
 
     learning_rate: Any = real_field(1e-3)
     beta: Any = real_field(0.9)
     eps: float = real_field(1e-8)
     eps_place: str = static_field("inside")
-    centred: bool = static_field(False)
+    centered: bool = static_field(False)
     momentum: Any = real_field(None)
 
     def __check_init__(self):
         check_nonnegative(self, "learning_rate")
         check_fraction(self, "beta", *(() if self.momentum is None else ("momentum",)))
         check_eps(self)
-        check_flag(self, "centred")
+        check_flag(self, "centered")
 
     def init(self, params: Params) -> RMSPropState:
         """All means at zero, and no step before."""
-        m = zeros_like(params) if self.centred else None
+        m = zeros_like(params) if self.centered else None
         step = None if self.momentum is None else zeros_like(params)
         return RMSPropState(jnp.zeros((), jnp.int32), zeros_like(params), m, step)
 
@@ -74,7 +74,7 @@ class RMSProp(Rule):
             *memory, eta, beta, eps, mu = rest
             v = beta * v + (1 - beta) * g**2
             kept, spread = [], v
-            if self.centred:
+            if self.centered:
                 kept = [beta * memory[0] + (1 - beta) * g]
                 spread = jnp.maximum(v - kept[0] ** 2, 0)
             update = -eta * g / root(spread, eps, self.eps_place)
@@ -85,7 +85,7 @@ class RMSProp(Rule):
 
         scalars = self.rate(state), at(self.beta, state.count), self.eps, momentum
         update, v, *kept = lift(step, (grads, state.v, *kept), *scalars)
-        m = kept[0] if self.centred else None
+        m = kept[0] if self.centered else None
         return update, RMSPropState(state.count + 1, v, m, None if self.momentum is None else kept[-1])
 
     def rate(self, state: RMSPropState) -> Scalar:

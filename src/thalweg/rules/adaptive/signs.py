@@ -34,7 +34,7 @@ class Lion(Rule):
 
     **Needs** a gradient, and in `update` the parameters.
     **Guarantee** None in general: the steps do not shrink with the gradient. With a constant rate it ends in a
-    neighbourhood of a minimum, as wide as the way that it goes while the means still point in the old direction.
+    neighborhood of a minimum, as wide as the way that it goes while the means still point in the old direction.
     **References** Chen et al. 2023, arXiv:2302.06675.
     """
 

@@ -63,7 +63,7 @@ class Adafactor(Rule):
     **Needs** a gradient, and in `update` the parameters.
     **Guarantee** None in general, as for Adam. The root mean square of a step is at most
     \(\eta\,d\,\max(\varepsilon_2, \mathrm{RMS}(X))\) without decay, so at a minimum other than the origin a constant
-    rate ends in a neighbourhood.
+    rate ends in a neighborhood.
     **References** Shazeer & Stern 2018, arXiv:1804.04235, algorithms 4 and 5.
     """
 

@@ -38,7 +38,7 @@ class AdamMini(Rule):
     The means of blocks are kept in at least float32.
 
     **Needs** a gradient, and in `update` the parameters.
-    **Guarantee** None in general, as for Adam. With a constant rate it ends in a neighbourhood of a minimum; there its
+    **Guarantee** None in general, as for Adam. With a constant rate it ends in a neighborhood of a minimum; there its
     steps are of the order of \(\eta\).
     **References** Zhang et al. 2024, arXiv:2406.16793.
     """

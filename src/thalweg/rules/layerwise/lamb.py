@@ -31,7 +31,7 @@ class LAMB(Rule):
 
     **Needs** a gradient, and in `update` the parameters.
     **Guarantee** None in general, as for Adam. The length of a step is \(\eta\|x\|\), so at a minimum other than the
-    origin a constant rate ends in a neighbourhood.
+    origin a constant rate ends in a neighborhood.
     **References** You et al. 2020, arXiv:1904.00962, algorithm 2.
     """
 

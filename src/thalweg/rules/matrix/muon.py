@@ -77,7 +77,7 @@ class Muon(Rule):
     **Needs** a gradient, and in `update` the parameters.
     **Guarantee** None in general for matrices; the leaves of `others` have the guarantee of that rule. Five iterations
     bring every singular value above 1/500 of the norm to between 0.68 and 1.21: all steps have about the same length,
-    and with a constant rate they end in a neighbourhood of a minimum, of the size of a step.
+    and with a constant rate they end in a neighborhood of a minimum, of the size of a step.
     **References** Jordan et al. 2024, kellerjordan.github.io/posts/muon; Liu et al. 2025, arXiv:2502.16982 ("rms",
     decay); Bernstein & Newhouse 2024, arXiv:2409.20325 (steepest descent in the spectral norm).
     """

@@ -63,10 +63,10 @@ class Shampoo(Rule):
     Factors and roots are kept and taken in at least float32.
 
     **Needs** a gradient.
-    **Guarantee** In online convex optimisation without momentum, with every root taken anew and the paper's
+    **Guarantee** In online convex optimization without momentum, with every root taken anew and the paper's
     \(\varepsilon\), a regret of the order of \(\sqrt T\) over bounded iterates (theorem 7). On a quadratic of one
     vector the value falls geometrically.
-    **References** Gupta, Koren & Singer 2018, arXiv:1802.09568; Anil et al. 2020, arXiv:2002.09018 (blocks, amortised
+    **References** Gupta, Koren & Singer 2018, arXiv:1802.09568; Anil et al. 2020, arXiv:2002.09018 (blocks, amortized
     roots, relative epsilon); Agarwal et al. 2020, arXiv:2002.11803 (grafting).
     """
 

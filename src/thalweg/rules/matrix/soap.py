@@ -55,7 +55,7 @@ class SOAP(Rule):
     Factors and bases are kept and computed in at least float32.
 
     **Needs** a gradient, and in `update` the parameters.
-    **Guarantee** None in general, as for Adam. With a constant rate it ends in a neighbourhood of a minimum; there its
+    **Guarantee** None in general, as for Adam. With a constant rate it ends in a neighborhood of a minimum; there its
     steps are of the order of \(\eta\).
     **References** Vyas et al. 2024, arXiv:2409.11321.
     """
@@ -148,7 +148,7 @@ class SOAP(Rule):
 
 
 def orthogonal_iteration(factors: jax.Array, bases: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """One step towards the eigenvectors, and the order of the old columns in the new bases: largest value first."""
+    """One step toward the eigenvectors, and the order of the old columns in the new bases: largest value first."""
     product = jnp.matmul(factors, bases, precision=EXACT)
     order = jnp.argsort(-jnp.sum(bases * product, axis=1), axis=1)
     return jnp.linalg.qr(jnp.take_along_axis(product, order[:, None, :], axis=2))[0], order

@@ -52,7 +52,7 @@ class DAdaptAdam(Rule):
     narrowest of the parameters. A gradient that is zero everywhere leaves it as it is.
 
     **Needs** a gradient, and in `update` the parameters.
-    **Guarantee** None for this form; with a constant factor it ends in a neighbourhood of a minimum. For convex
+    **Guarantee** None for this form; with a constant factor it ends in a neighborhood of a minimum. For convex
     functions with gradients bounded by \(G\) the paper's dual averaging has \(f(\bar x_T) - f^* = O(GD/\sqrt T)\) in
     the limit, with \(D = \|x_0 - x^*\|\), and there \(d_t \le D\).
     **References** Defazio & Mishchenko 2023, arXiv:2301.07733.

@@ -8,7 +8,7 @@ from thalweg.core.types import Params, Scalar, ScalarLike, real
 
 
 def raised(distance: Scalar, above: ScalarLike, below: ScalarLike) -> Scalar:
-    """The largest lower bound `above / below` of the distance so far; nothing is learnt from a zero gradient."""
+    """The largest lower bound `above / below` of the distance so far; nothing is learned from a zero gradient."""
     known = below != 0
     return real(jnp.where(known, jnp.maximum(distance, above / jnp.where(known, below, 1)), distance))
 

@@ -61,7 +61,7 @@ class Prodigy(Rule):
     narrowest of the parameters. A gradient that is zero everywhere leaves it as it is.
 
     **Needs** a gradient, and in `update` the parameters.
-    **Guarantee** None for this form; with a constant factor it ends in a neighbourhood of a minimum. For convex
+    **Guarantee** None for this form; with a constant factor it ends in a neighborhood of a minimum. For convex
     functions with gradients bounded by \(G\) the paper's dual-averaging form has
     \(f(\bar x_T) - f^* = O(GD\sqrt{\log(D/d_0)/T})\) with \(D = \|x_0 - x^*\|\), and there \(d_t \le D\).
     **References** Mishchenko & Defazio 2024, arXiv:2306.06101.

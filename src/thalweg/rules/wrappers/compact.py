@@ -38,14 +38,14 @@ class CompactState(Rule):
     r"""A rule whose state is kept in 16 or 8 bits an entry; between two steps only, it computes in full precision.
 
     `"bfloat16"` keeps the sign, the exponent and 7 bits. Stochastic rounding adds random bits below those that stay and
-    cuts off: \(x\) becomes one of its two neighbours with mean \(x\). Rounding to nearest would stop a slow mean:
+    cuts off: \(x\) becomes one of its two neighbors with mean \(x\). Rounding to nearest would stop a slow mean:
     \(0.999\,v\) is nearest to \(v\) again.
 
     `"int8"` keeps blocks of 256 entries: the largest magnitude \(s\) as a float32 scale, and a byte \(c\) an entry,
 
     \[ \hat x = s \operatorname{sign}(c)\,(|c|/127)^4 , \]
 
-    so that small entries are kept relative to themselves: neighbours are 3.1 % of \(s\) apart at the top, 0.6 % at
+    so that small entries are kept relative to themselves: neighbors are 3.1 % of \(s\) apart at the top, 0.6 % at
     \(s/10\), 0.02 % at \(s/1000\), and the smallest magnitude is \(4\cdot10^{-9}\,s\). The largest entry and zeros are
     exact, and no other entry becomes zero: a second moment that did would make a step as long as its first moment
     over \(\varepsilon\).
@@ -60,7 +60,7 @@ class CompactState(Rule):
     too: put that rule outside, `tw.MasterCopy(tw.CompactState(tw.Adam()))`.
 
     **Needs** what its rule needs; `key`, if the loop hands one out, for the random bits.
-    **Guarantee** Packing errs by less than the distance of neighbours: \(2^{-7}\) of the entry in bfloat16, 3.2 % of
+    **Guarantee** Packing errs by less than the distance of neighbors: \(2^{-7}\) of the entry in bfloat16, 3.2 % of
     the block's largest entry in int8; half of it to nearest. Stochastic rounding has the mean of what is rounded (in
     int8 down to the smallest magnitude, to which what is smaller is raised). NaN and infinity stay in bfloat16, and
     make their whole block not finite in int8.

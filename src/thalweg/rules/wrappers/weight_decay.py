@@ -30,7 +30,7 @@ class WeightDecay(Rule):
     Around a `tw.Partition` the rate is that of its first moving group; inside a group it is the group's own.
 
     **Needs** what its rule needs, and in `update` the parameters.
-    **Guarantee** Coupled: its rule's, for the penalised loss. Decoupled: around `tw.SGD` the same; in general none, as
+    **Guarantee** Coupled: its rule's, for the penalized loss. Decoupled: around `tw.SGD` the same; in general none, as
     for `tw.AdamW`.
     **References** Hanson & Pratt 1988 (NIPS 1, "Comparing biases for minimal network construction with
     back-propagation"); Loshchilov & Hutter 2019, arXiv:1711.05101.

@@ -11,7 +11,7 @@ from thalweg.core.types import Params, Scalar
 from thalweg.rules.units import axes_of_a_unit, check_outputs
 
 
-class Centralise(Rule):
+class Centralize(Rule):
     r"""A rule that sees gradients without the mean of every unit: \(\tilde g_u = g_u - \operatorname{mean}(g_u)\).
 
     A unit \(u\) is the weights that lead to one output. Vectors and scalars pass unchanged.
@@ -37,12 +37,12 @@ class Centralise(Rule):
         return Inner(self.rule.init(params))
 
     def update(self, grads: Params, state: Inner, params: Params | None = None, **extra: Any) -> tuple[Params, Inner]:
-        """The rule's, of the centralised gradient."""
-        (central,) = lift(lambda g: (self.centralised(g),), (grads,))
+        """The rule's, of the centralized gradient."""
+        (central,) = lift(lambda g: (self.centralized(g),), (grads,))
         update, inner = self.rule.update(central, state.rule, params, **extra)
         return update, Inner(inner)
 
-    def centralised(self, g: jax.Array) -> jax.Array:
+    def centralized(self, g: jax.Array) -> jax.Array:
         """One array's."""
         if g.ndim < 2 or not g.size:
             return g
