@@ -144,9 +144,9 @@ def run(
 ) -> None:
     """See `RUN`."""
     with sentences(), contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
-        from thalweg_cli import report, train
+        from thalweg_cli import report, run_command
 
-        request = train.Request(
+        request = run_command.Request(
             problem=problem,
             method=method,
             settings=settings or [],
@@ -164,7 +164,7 @@ def run(
             out=out,
             quiet=quiet,
         )
-        done = train.run(request)
+        done = run_command.run(request)
         shown = report.as_json(done) if as_json else report.text(done)
     if as_json or not quiet or done.exit_code:
         typer.echo(shown)
@@ -178,7 +178,7 @@ def show(
 ) -> None:
     """See `SHOW`."""
     with sentences():
-        from thalweg_cli.show import show_run
+        from thalweg_cli.show_command import show_run
 
         show_run(folder, as_json)
 

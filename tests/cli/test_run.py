@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from thalweg_cli.folder import read_config, reserve
-from thalweg_cli.options import with_epochs
+from thalweg_cli.run_folder import read_config, reserve
+from thalweg_cli.run_options import with_epochs
 
 ROSENBROCK = ("run", "rosenbrock", "--method", "adam", "--stop", "steps:40")
 
@@ -305,7 +305,7 @@ def test_a_second_signal_breaks_the_run_off(thalweg, monkeypatch, args, code):
     def impatient(*words, **options):
         raise KeyboardInterrupt(*args)
 
-    monkeypatch.setattr("thalweg_cli.train.minimize", impatient)
+    monkeypatch.setattr("thalweg_cli.run_command.minimize", impatient)
     done = thalweg("run", "quadratic", "--out", "a")
     assert (done.exit_code, done.stdout, done.stderr) == (code, "", "Interrupted.\n")
     assert read_config(Path("a"))["problem"] == "quadratic"

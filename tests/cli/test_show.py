@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from thalweg_cli.app import app
-from thalweg_cli.show import ends_of, read_history, settings, spelled
-from thalweg_cli.sparks import ASCII, BLOCKS, spark
+from thalweg_cli.show_command import ends_of, read_history, settings, spelled
+from thalweg_cli.sparklines import ASCII, BLOCKS, spark
 
 
 @pytest.fixture(scope="module")

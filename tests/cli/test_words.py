@@ -8,7 +8,7 @@ import thalweg as tw
 from thalweg.problems import JOBS
 from thalweg_cli.errors import Misuse
 from thalweg_cli.settings import adjust, configure, find_method, parse_settings
-from thalweg_cli.stops import RULES, parse_stop
+from thalweg_cli.stop_rules import RULES, parse_stop
 
 
 @pytest.mark.parametrize("name", RULES)

@@ -2,7 +2,7 @@
 
 from thalweg.plot.history import history, metric, optimality, validation, value
 from thalweg.plot.profiles import data_profile, performance_profile
-from thalweg.plot.rates import learning_rate_range
+from thalweg.plot.range_test import learning_rate_range
 from thalweg.plot.surface import contours, path
 
 __all__ = [

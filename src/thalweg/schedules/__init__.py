@@ -5,7 +5,7 @@ from thalweg.schedules.decays import Constant, Cosine, Exponential, InverseTime,
 from thalweg.schedules.joined import Join, Piecewise, Scaled
 from thalweg.schedules.robbins_monro import RobbinsMonro, robbins_monro
 from thalweg.schedules.schedule import Schedule
-from thalweg.schedules.warm import WSD, InverseSqrt, Warmup, WarmupCosine
+from thalweg.schedules.warmup import WSD, InverseSqrt, Warmup, WarmupCosine
 
 __all__ = [
     "WSD",

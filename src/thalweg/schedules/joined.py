@@ -11,7 +11,7 @@ from thalweg.core.duration import as_duration, check_duration, known_steps, part
 from thalweg.core.fields import check_choice, check_nonnegative, fail, is_tracer, number, real_field, static_field
 from thalweg.core.types import Scalar, real
 from thalweg.schedules.schedule import Schedule, check_schedule, half_cosine, rate_of, schedule_of, since
-from thalweg.schedules.warm import rest
+from thalweg.schedules.warmup import rest
 
 BETWEEN = ("constant", "linear", "cosine")
 

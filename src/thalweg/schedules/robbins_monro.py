@@ -12,7 +12,7 @@ from thalweg.core.types import real
 from thalweg.schedules.cycles import CosineRestarts, Cyclical, OneCycle, OneCycleMomentum
 from thalweg.schedules.decays import Constant, Cosine, Exponential, InverseTime, Linear, Polynomial, StepDecay
 from thalweg.schedules.joined import Join, Piecewise, Scaled
-from thalweg.schedules.warm import WSD, InverseSqrt, Warmup, WarmupCosine
+from thalweg.schedules.warmup import WSD, InverseSqrt, Warmup, WarmupCosine
 
 OCTAVES = range(10, 30)
 """A measured schedule is looked at between 2**k and 2**(k + 1) steps for these k: as far as a 32-bit count goes."""

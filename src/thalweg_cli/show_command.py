@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from thalweg_cli.errors import Misuse
-from thalweg_cli.folder import CONFIG, HISTORY, PARENT, RESULT, read_json
-from thalweg_cli.sparks import is_finite, is_logarithmic, marks, spark
+from thalweg_cli.run_folder import CONFIG, HISTORY, PARENT, RESULT, read_json
+from thalweg_cli.sparklines import is_finite, is_logarithmic, marks, spark
 
 STEP = "step"
 """The column with which a history begins."""

@@ -11,8 +11,8 @@ from thalweg.core.variables import split
 from thalweg.suggest import suggest
 from thalweg_cli.errors import Misuse, blame
 from thalweg_cli.settings import adjust, configure, find_method, parse_settings
-from thalweg_cli.stops import parse_stop
-from thalweg_cli.targets import OPTIONS, PLAIN, Target
+from thalweg_cli.stop_rules import parse_stop
+from thalweg_cli.run_target import OPTIONS, PLAIN, Target
 
 OF_BATCHES = ("batch_size", "last", "shuffle", "stop", "keep", "validate_every", "on_nonfinite")
 """Those that suit a method on batches, and say nothing of one that sees the whole data at every step."""

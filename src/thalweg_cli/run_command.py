@@ -16,12 +16,12 @@ from thalweg.run.files import write_text
 from thalweg.run.history import History, write_history
 from thalweg.run.progress import Progress
 from thalweg.run.result import Result
-from thalweg_cli import folder
+from thalweg_cli import run_folder
 from thalweg_cli.errors import Misuse, blame
-from thalweg_cli.options import choose, describe
+from thalweg_cli.run_options import choose, describe
 from thalweg_cli.parameters import write_parameters
 from thalweg_cli.report import Done, summary
-from thalweg_cli.targets import Target, find_target
+from thalweg_cli.run_target import Target, find_target
 
 
 class Request(NamedTuple):
@@ -55,21 +55,21 @@ def run(request: Request) -> Done:
     start = request.start or (config.get("start") if request.problem is None else None)
     target = find_target(request.problem or config["problem"], start)
     method, options = choose(request, target, config)
-    with reserved(request.out or folder.PARENT / f"{target.label}-{time.strftime('%Y%m%d-%H%M%S')}") as place:
+    with reserved(request.out or run_folder.PARENT / f"{target.label}-{time.strftime('%Y%m%d-%H%M%S')}") as place:
         with blame(target.file):
             asked = {"thalweg": version(), "problem": target.source, "start": start}
             asked |= {"x64": bool(jax.config.read("jax_enable_x64"))} | describe(method, target, options)
-            write_json(place / folder.CONFIG, asked)
+            write_json(place / run_folder.CONFIG, asked)
             many = options["restarts"] > 1  # they report at their end alone
-            callbacks = [] if many else [History(place / folder.HISTORY), *([] if request.quiet else [Progress()])]
+            callbacks = [] if many else [History(place / run_folder.HISTORY), *([] if request.quiet else [Progress()])]
             result = minimize(target.problem, target.x0, method, callbacks=callbacks, on_failure="ignore", **options)
         if many:
-            write_history(result, place / folder.HISTORY)
-        write_parameters(result.x, place / folder.PARAMETERS)
-        draw(result, target, place / folder.CURVES)
-        written = (folder.CONFIG, folder.HISTORY, folder.PARAMETERS, folder.CURVES)
-        done = Done(result, place, (*(name for name in written if (place / name).exists()), folder.RESULT))
-        write_json(place / folder.RESULT, summary(done))
+            write_history(result, place / run_folder.HISTORY)
+        write_parameters(result.x, place / run_folder.PARAMETERS)
+        draw(result, target, place / run_folder.CURVES)
+        written = (run_folder.CONFIG, run_folder.HISTORY, run_folder.PARAMETERS, run_folder.CURVES)
+        done = Done(result, place, (*(name for name in written if (place / name).exists()), run_folder.RESULT))
+        write_json(place / run_folder.RESULT, summary(done))
     return done
 
 
@@ -89,7 +89,7 @@ def version() -> str:
 def read(path: Path) -> dict:
     """A configuration from a file, or from a run's folder."""
     try:
-        return folder.read_config(path)
+        return run_folder.read_config(path)
     except ValueError as error:
         raise Misuse(str(error)) from error
 
@@ -101,14 +101,14 @@ def reserved(path: Path) -> Iterator[Path]:
     Nothing is left of it where the run could not begin.
     """
     try:
-        place = folder.reserve(path)
+        place = run_folder.reserve(path)
     except OSError as error:
         raise Misuse(f"The folder {path} cannot be made: {error.strerror}; --out names another.") from error
     try:
         yield place
     except Misuse:
-        if {file.name for file in place.iterdir()} <= {folder.CONFIG}:
-            (place / folder.CONFIG).unlink(missing_ok=True)
+        if {file.name for file in place.iterdir()} <= {run_folder.CONFIG}:
+            (place / run_folder.CONFIG).unlink(missing_ok=True)
             place.rmdir()
         raise
     except OSError as error:
