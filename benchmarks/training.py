@@ -23,7 +23,7 @@ from timing import Row, fresh, interleaved, machine, ratio, show, verdict
 
 import thalweg as tw
 from thalweg.losses import cross_entropy
-from thalweg.problems.digits import load, risk, start
+from thalweg.problems.digits import initial_parameters, load_split, risk
 
 EPOCHS, SIZE, PEAK, DECAY = 30, 64, 3e-3, 1e-2
 WARMUP = 2
@@ -37,7 +37,7 @@ def schedule(per_epoch: int) -> tw.WarmupCosine:
 
 def data() -> Any:
     """Images and labels of the training part."""
-    return load().train
+    return load_split().train
 
 
 def steps(examples: int, size: int) -> int:
@@ -127,7 +127,7 @@ def by_torch(x0: Any, batches: Any) -> Callable[[], float] | None:
 
 def compare_digits(rounds: int) -> None:
     """The first two comparisons."""
-    batches, x0 = data(), start(64, 0)
+    batches, x0 = data(), initial_parameters(64, 0)
     examples = len(batches[0])
     on_device = jax.tree.map(jnp.asarray, batches)
     calls: dict[str, Callable] = {"thalweg": lambda: ours(risk, batches, x0, SIZE)}
@@ -162,7 +162,7 @@ def compare_digits(rounds: int) -> None:
 
 def compare_streams(rounds: int) -> None:
     """The third: lists of batches against data in memory, and the time in which the device had nothing to do."""
-    batches, x0 = data(), start(64, 0)
+    batches, x0 = data(), initial_parameters(64, 0)
     rate = schedule(steps(len(batches[0]), SIZE))
     method = tw.AdamW(rate, weight_decay=DECAY)
 
@@ -240,7 +240,7 @@ def compare_convolutions(rounds: int) -> None:
 
 def first_call(contender: str) -> dict[str, float]:
     """Wall and processor seconds of the first run in this process."""
-    batches, x0 = data(), start(64, 0)
+    batches, x0 = data(), initial_parameters(64, 0)
     examples = len(batches[0])
     jax.block_until_ready(jnp.zeros(3) + 1)
     wall, work = time.perf_counter(), time.process_time()

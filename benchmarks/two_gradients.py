@@ -14,7 +14,7 @@ from timing import Row, interleaved, machine, ratio, show, verdict
 
 import thalweg as tw
 from thalweg.losses import cross_entropy
-from thalweg.problems.digits import load
+from thalweg.problems.digits import load_split
 
 TARGET = 2.1
 WIDTHS = {"64-64-10": (64, 64, 10), "64-1024-1024-10": (64, 1024, 1024, 10)}
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     rounds = parser.parse_args().rounds
     machine()
-    problem = tw.Problem(loss, load().train)
+    problem = tw.Problem(loss, load_split().train)
     for name, widths in WIDTHS.items():
         steps, x0 = STEPS[name], network(widths)
 

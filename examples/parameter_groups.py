@@ -7,7 +7,7 @@ import numpy as np
 
 import thalweg as tw
 from thalweg.losses import accuracy, cross_entropy
-from thalweg.problems.digits import load
+from thalweg.problems.digits import load_split
 
 
 class Model(eqx.Module):
@@ -37,7 +37,7 @@ def score(model, batch) -> float:
     return float(accuracy(jax.vmap(model)(images), labels))
 
 
-(images, labels), (held_images, held_labels) = load()
+(images, labels), (held_images, held_labels) = load_split()
 small = labels < 5  # the encoder learns on the digits 0 to 4, the head then on all ten
 first = tw.Problem(loss, (images[small], labels[small]))
 trained = tw.minimize(first, Model(5, jax.random.key(0)), tw.Adam(3e-3), batch_size=64, stop=tw.Epochs(10)).x

@@ -75,7 +75,7 @@ def draw(methods: dict, start: np.ndarray, axes) -> None:
         stop = tw.Target(CLOSE) | tw.Steps(MOST)
         result = tw.minimize(problem, start, method, stop=stop, callbacks=[record], on_failure="ignore")
         reached = f"{result.steps:,} steps" if result.value <= CLOSE else f"{result.value:.0e} after {result.steps:,}"
-        plot.path(points, axes, label=f"{name}: {reached}", color=color)
+        plot.trajectory(points, axes, label=f"{name}: {reached}", color=color)
     axes.plot(0, 0, marker="*", color="black", markersize=10, zorder=5)
     axes.legend(loc="lower right", fontsize=8, framealpha=0.95)
 

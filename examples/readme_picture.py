@@ -14,7 +14,7 @@ import numpy as np
 
 import thalweg as tw
 from thalweg import plot, problems
-from thalweg.plot.style import COLORS, new_figure, tidy
+from thalweg.plot.style import COLORS, new_figure, style_axes
 
 VALLEY = {"SGD": tw.SGD(1.5e-3), "Adam": tw.Adam(0.03), "L-BFGS": tw.LBFGS()}
 DIGITS = {"SGD": tw.SGD(0.5), "Adam": tw.Adam(0.02), "L-BFGS": tw.LBFGS()}
@@ -29,7 +29,7 @@ def draw_valley(axes):
         record = tw.Every(1, lambda event, points=points: points.append(np.asarray(event.x)))
         stop = tw.Target(1e-6) | tw.Steps(100_000)
         result = tw.minimize(problem, x0, method, stop=stop, callbacks=[record])
-        plot.path([x0, *points], axes, label=f"{name}: {result.steps:,} steps", color=color, width=width)
+        plot.trajectory([x0, *points], axes, label=f"{name}: {result.steps:,} steps", color=color, width=width)
     axes.plot(1, 1, marker="*", color="black", markersize=11, zorder=5)
     axes.legend(loc="lower center", fontsize=8.5, framealpha=0.95)
     axes.set_title("Rosenbrock's valley, to a value of 1e-6", fontsize=10, loc="left")
@@ -46,7 +46,7 @@ def draw_digits(axes):
         axes.plot(work, result.trace.value, color=color, label=f"{name}: {accuracy:.1%} right on held-out digits")
     axes.set(xscale="log", yscale="log")
     axes.legend(loc="upper right", fontsize=8.5, framealpha=0.95)
-    tidy(axes, "gradient evaluations (passes over the data)", "value (nats)")
+    style_axes(axes, "gradient evaluations (passes over the data)", "value (nats)")
     axes.set_title("Handwritten digits, a network with 4,810 weights", fontsize=10, loc="left")
 
 

@@ -13,7 +13,7 @@ import matplotlib
 matplotlib.use("Agg")
 
 import thalweg as tw
-from thalweg.plot.style import COLORS, new_figure, tidy
+from thalweg.plot.style import COLORS, new_figure, style_axes
 
 STEPS = 100
 CYCLE = tw.OneCycle(1.0, STEPS, division=10)
@@ -56,7 +56,7 @@ def main(file: Path) -> None:
         panel.set_ylim(-0.04, 1.5)
         panel.legend(fontsize=7.5, loc="upper right", frameon=False)
         panel.set_title(title, fontsize=10, loc="left")
-        tidy(panel, "step", "rate / peak")
+        style_axes(panel, "step", "rate / peak")
     file.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(file, dpi=120)
 

@@ -7,7 +7,7 @@ from jax.flatten_util import ravel_pytree
 
 import thalweg as tw
 from thalweg.losses import accuracy, cross_entropy
-from thalweg.problems.digits import load
+from thalweg.problems.digits import load_split
 
 NOISY = 0.3
 """Fraction of training labels replaced by random ones."""
@@ -46,7 +46,7 @@ def growth(params, batch, radius: float = 3.0) -> float:
     return float(jnp.mean(around) - loss(params, batch))
 
 
-train, held_out = load()
+train, held_out = load_split()
 rng = np.random.default_rng(0)
 labels = np.where(rng.random(len(train[1])) < NOISY, rng.integers(0, 10, len(train[1])), train[1])
 problem = tw.Problem(loss, (train[0], labels.astype(np.int32)), validation=held_out, metrics=metrics)

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from thalweg_cli.errors import SIGNALED, Misuse
+from thalweg_cli.errors import SIGNAL_EXIT_BASE, Misuse
 
-TOP = """Train models and minimize functions: one loop for every optimization method of machine learning.
+PROGRAM_HELP = """Train models and minimize functions: one loop for every optimization method of machine learning.
 
 \b
   thalweg run digits          train a small classifier; the run is kept in a folder
@@ -22,7 +22,7 @@ TOP = """Train models and minimize functions: one loop for every optimization me
 `thalweg COMMAND --help` explains a command.
 """
 
-RUN = """Minimize a problem, and keep the run in a folder.
+RUN_HELP = """Minimize a problem, and keep the run in a folder.
 
 PROBLEM is a name from `thalweg problems`, or FILE.py:NAME for one of your own: a tw.Problem, a function of x, a
 function without arguments that returns (problem, x0), or anything with `problem` and `x0`. What is not said here is
@@ -41,24 +41,24 @@ when all is done, result.json. Ctrl-C ends the run early and keeps what was reac
 Exit codes: 0 done, 1 the run failed, 2 something typed was wrong, 130 ended by Ctrl-C, 143 by SIGTERM.
 """
 
-SHOW = """Look at a run: how it ended, and its curves in the terminal.
+SHOW_HELP = """Look at a run: how it ended, and its curves in the terminal.
 
 RUN is the folder that `thalweg run` made; the newest one in runs/ if left out. A run that is still going, or was
 killed, is shown as far as it came.
 """
 
-METHODS = """List the methods: what they need, cost and promise.
+METHODS_HELP = """List the methods: what they need, cost and promise.
 
 With NAME, everything about that one.
 """
 
-PROBLEMS = """List the problems that can be run by their names.
+PROBLEMS_HELP = """List the problems that can be run by their names.
 
 With NAME, everything about that one.
 """
 
 app = typer.Typer(
-    help=TOP,
+    help=PROGRAM_HELP,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -66,10 +66,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 
-JSON = typer.Option("--json", help="Print one JSON value instead of text.")
+JSON_OPTION = typer.Option("--json", help="Print one JSON value instead of text.")
 
 
-def version(wanted: bool) -> None:
+def print_version(wanted: bool) -> None:
     """Prints the version and ends."""
     if wanted:
         from importlib import metadata
@@ -79,17 +79,17 @@ def version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(help=TOP)
-def top(
+@app.callback(help=PROGRAM_HELP)
+def global_options(
     version: Annotated[
-        bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """See `TOP`."""
 
 
 @contextlib.contextmanager
-def sentences() -> Iterator[None]:
+def misuse_as_sentence() -> Iterator[None]:
     """Misuse becomes one sentence on the error stream and exit code 2."""
     try:
         yield
@@ -99,12 +99,12 @@ def sentences() -> Iterator[None]:
     except KeyboardInterrupt as error:
         number = next(iter(error.args), signal.SIGINT)  # the driver says which signal it heard a second time
         typer.echo("Interrupted.", err=True)
-        raise typer.Exit(SIGNALED + number) from None
+        raise typer.Exit(SIGNAL_EXIT_BASE + number) from None
 
 
 # sizes: a line or three for each option, and no logic
-@app.command(help=RUN)
-def run(
+@app.command("run", help=RUN_HELP)
+def run_problem(
     problem: Annotated[str | None, typer.Argument(metavar="PROBLEM", help="A name, or FILE.py:NAME.")] = None,
     method: Annotated[str | None, typer.Option(metavar="NAME", help="A name from `thalweg methods`.")] = None,
     settings: Annotated[
@@ -134,19 +134,19 @@ def run(
     ] = None,
     x64: Annotated[bool | None, typer.Option("--x64/--x32", help="Numbers of 64 bits, or of 32.")] = None,
     config: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="Repeat a run from its folder or its config.json.")
+        Path | None, typer.Option(metavar="RUN_HELP", help="Repeat a run from its folder or its config.json.")
     ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="The run's folder; runs/NAME-TIME if left out.")
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No bar and no summary.")] = False,
-    as_json: Annotated[bool, JSON] = False,
+    as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """See `RUN`."""
-    with sentences(), contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
+    with misuse_as_sentence(), contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
         from thalweg_cli import report, run_command
 
-        request = run_command.Request(
+        request = run_command.RunArguments(
             problem=problem,
             method=method,
             settings=settings or [],
@@ -164,44 +164,44 @@ def run(
             out=out,
             quiet=quiet,
         )
-        done = run_command.run(request)
-        shown = report.as_json(done) if as_json else report.text(done)
+        done = run_command.execute(request)
+        shown = report.report_json(done) if as_json else report.report_text(done)
     if as_json or not quiet or done.exit_code:
         typer.echo(shown)
     raise typer.Exit(done.exit_code)
 
 
-@app.command(help=SHOW)
-def show(
-    folder: Annotated[Path | None, typer.Argument(metavar="RUN", help="The run's folder.")] = None,
-    as_json: Annotated[bool, JSON] = False,
+@app.command("show", help=SHOW_HELP)
+def show_saved_run(
+    folder: Annotated[Path | None, typer.Argument(metavar="RUN_HELP", help="The run's folder.")] = None,
+    as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """See `SHOW`."""
-    with sentences():
+    with misuse_as_sentence():
         from thalweg_cli.show_command import show_run
 
         show_run(folder, as_json)
 
 
-@app.command(help=METHODS)
-def methods(
+@app.command("methods", help=METHODS_HELP)
+def list_methods(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="A method.")] = None,
-    as_json: Annotated[bool, JSON] = False,
+    as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """See `METHODS`."""
-    with sentences():
+    with misuse_as_sentence():
         from thalweg_cli.tables import show_methods
 
         show_methods(name, as_json)
 
 
-@app.command(help=PROBLEMS)
-def problems(
+@app.command("problems", help=PROBLEMS_HELP)
+def list_problems(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="A problem.")] = None,
-    as_json: Annotated[bool, JSON] = False,
+    as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """See `PROBLEMS`."""
-    with sentences():
+    with misuse_as_sentence():
         from thalweg_cli.tables import show_problems
 
         show_problems(name, as_json)

@@ -16,7 +16,7 @@ from thalweg.run.files import whole
 
 def write_parameters(x: Params, path: Path) -> None:
     """Every array of the tree under its path, as `np.load(file, allow_pickle=False)` reads it."""
-    whole(path, lambda part: write_archive(arrays(x), part))
+    whole(path, lambda part: write_archive(named_arrays(x), part))
 
 
 def write_archive(named: dict[str, np.ndarray], path: Path) -> None:
@@ -27,9 +27,9 @@ def write_archive(named: dict[str, np.ndarray], path: Path) -> None:
                 np.lib.format.write_array(file, array, allow_pickle=False)
 
 
-def arrays(x: Params) -> dict[str, np.ndarray]:
+def named_arrays(x: Params) -> dict[str, np.ndarray]:
     """Name -> array. Numbers that NumPy's format does not know (bfloat16) are widened to float32."""
-    leaves = [(path, leaf) for path, leaf in tree_leaves_with_path(x) if is_array(leaf) and is_numeric(leaf)]
+    leaves = [(path, leaf) for path, leaf in tree_leaves_with_path(x) if is_array(leaf) and holds_numbers(leaf)]
     names = [leaf_name(path) for path, _ in leaves]
     if len(set(names)) < len(names):  # {"a/b": ...} beside {"a": {"b": ...}}
         names = [keystr(path) for path, _ in leaves]
@@ -40,6 +40,6 @@ def arrays(x: Params) -> dict[str, np.ndarray]:
     }
 
 
-def is_numeric(leaf: Any) -> bool:
+def holds_numbers(leaf: Any) -> bool:
     """Whether an array holds numbers: random keys and Python objects are none."""
     return leaf.dtype != object and not jnp.issubdtype(leaf.dtype, jax.dtypes.extended)

@@ -17,14 +17,14 @@ from thalweg.run.history import History, write_history
 from thalweg.run.progress import Progress
 from thalweg.run.result import Result
 from thalweg_cli import run_folder
-from thalweg_cli.errors import Misuse, blame
-from thalweg_cli.run_options import choose, describe
+from thalweg_cli.errors import Misuse, user_file_errors
 from thalweg_cli.parameters import write_parameters
-from thalweg_cli.report import Done, summary
-from thalweg_cli.run_target import Target, find_target
+from thalweg_cli.report import FinishedRun, summary
+from thalweg_cli.run_options import method_and_options, run_config
+from thalweg_cli.run_target import RunTarget, find_target
 
 
-class Request(NamedTuple):
+class RunArguments(NamedTuple):
     """What was typed; None where nothing was."""
 
     problem: str | None = None
@@ -45,20 +45,22 @@ class Request(NamedTuple):
     quiet: bool = False
 
 
-def run(request: Request) -> Done:
+def execute(request: RunArguments) -> FinishedRun:
     """Does what was asked; raises `Misuse` where that makes no sense."""
-    config = {} if request.config is None else read(request.config)
+    config = {} if request.config is None else read_run_config(request.config)
     if request.x64 is not None or "x64" in config:
         jax.config.update("jax_enable_x64", bool(config.get("x64") if request.x64 is None else request.x64))
     if request.problem is None and "problem" not in config:
         raise Misuse("Say what to run, for instance `thalweg run digits`; `thalweg problems` lists what there is.")
     start = request.start or (config.get("start") if request.problem is None else None)
     target = find_target(request.problem or config["problem"], start)
-    method, options = choose(request, target, config)
-    with reserved(request.out or run_folder.PARENT / f"{target.label}-{time.strftime('%Y%m%d-%H%M%S')}") as place:
-        with blame(target.file):
-            asked = {"thalweg": version(), "problem": target.source, "start": start}
-            asked |= {"x64": bool(jax.config.read("jax_enable_x64"))} | describe(method, target, options)
+    method, options = method_and_options(request, target, config)
+    with reserved_folder(
+        request.out or run_folder.RUNS_FOLDER / f"{target.label}-{time.strftime('%Y%m%d-%H%M%S')}"
+    ) as place:
+        with user_file_errors(target.file):
+            asked = {"thalweg": installed_version(), "problem": target.source, "start": start}
+            asked |= {"x64": bool(jax.config.read("jax_enable_x64"))} | run_config(method, target, options)
             write_json(place / run_folder.CONFIG, asked)
             many = options["restarts"] > 1  # they report at their end alone
             callbacks = [] if many else [History(place / run_folder.HISTORY), *([] if request.quiet else [Progress()])]
@@ -66,9 +68,9 @@ def run(request: Request) -> Done:
         if many:
             write_history(result, place / run_folder.HISTORY)
         write_parameters(result.x, place / run_folder.PARAMETERS)
-        draw(result, target, place / run_folder.CURVES)
+        save_curves(result, target, place / run_folder.CURVES)
         written = (run_folder.CONFIG, run_folder.HISTORY, run_folder.PARAMETERS, run_folder.CURVES)
-        done = Done(result, place, (*(name for name in written if (place / name).exists()), run_folder.RESULT))
+        done = FinishedRun(result, place, (*(name for name in written if (place / name).exists()), run_folder.RESULT))
         write_json(place / run_folder.RESULT, summary(done))
     return done
 
@@ -78,7 +80,7 @@ def write_json(path: Path, value: dict) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
-def version() -> str:
+def installed_version() -> str:
     """The installed version."""
     try:
         return metadata.version("thalweg")
@@ -86,7 +88,7 @@ def version() -> str:
         return "not installed"
 
 
-def read(path: Path) -> dict:
+def read_run_config(path: Path) -> dict:
     """A configuration from a file, or from a run's folder."""
     try:
         return run_folder.read_config(path)
@@ -95,13 +97,13 @@ def read(path: Path) -> dict:
 
 
 @contextlib.contextmanager
-def reserved(path: Path) -> Iterator[Path]:
+def reserved_folder(path: Path) -> Iterator[Path]:
     """The run's folder, made before the run so that a long one is not lost to a full or forbidden disk.
 
     Nothing is left of it where the run could not begin.
     """
     try:
-        place = run_folder.reserve(path)
+        place = run_folder.reserve_folder(path)
     except OSError as error:
         raise Misuse(f"The folder {path} cannot be made: {error.strerror}; --out names another.") from error
     try:
@@ -117,7 +119,7 @@ def reserved(path: Path) -> Iterator[Path]:
         raise Misuse(f"{error.filename} cannot be written: {error.strerror}.") from error
 
 
-def draw(result: Result, target: Target, path: Path) -> None:
+def save_curves(result: Result, target: RunTarget, path: Path) -> None:
     """The curves, where Matplotlib is there; never a reason for a run to fail."""
     try:
         import logging

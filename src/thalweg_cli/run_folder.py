@@ -7,7 +7,7 @@ grows with the run.
 import json
 from pathlib import Path
 
-PARENT = Path("runs")
+RUNS_FOLDER = Path("runs")
 """Where the folders are, unless somebody says otherwise."""
 
 CONFIG, HISTORY, PARAMETERS, CURVES = "config.json", "history.csv", "parameters.npz", "curves.png"
@@ -16,7 +16,7 @@ RESULT = "result.json"
 """What came of it. Written last: a folder that has it is complete."""
 
 
-def reserve(path: Path) -> Path:
+def reserve_folder(path: Path) -> Path:
     """A new folder at `path`, or at `path-2`, `path-3`, ... where there is one with something in it already."""
     path.parent.mkdir(parents=True, exist_ok=True)
     number, folder = 1, path

@@ -12,11 +12,11 @@ from thalweg.core.objective import Latent
 from thalweg.core.problem import Problem
 from thalweg.minimize import minimize
 from thalweg.problems import JOBS
-from thalweg_cli.errors import MANY, Misuse, blame, unknown
+from thalweg_cli.errors import MAX_NAMES, Misuse, unknown_name, user_file_errors
 
-FORM = "FILE.py:NAME"
+FILE_FORM = "FILE.py:NAME"
 
-OPTIONS = (
+OPTION_NAMES = (
     "batch_size",
     "last",
     "shuffle",
@@ -31,11 +31,11 @@ OPTIONS = (
 )
 """Options of `minimize` that a problem's author may recommend and a configuration holds."""
 
-PLAIN = {name: inspect.signature(minimize).parameters[name].default for name in OPTIONS}
+DEFAULT_OPTIONS = {name: inspect.signature(minimize).parameters[name].default for name in OPTION_NAMES}
 """What `minimize` does by itself."""
 
 
-class Target(NamedTuple):
+class RunTarget(NamedTuple):
     """A problem and its start, with what its author recommends.
 
     - `label`: names the run's folder. `source`: names the problem in a configuration. `file`: the user's, if any.
@@ -53,7 +53,7 @@ class Target(NamedTuple):
     unit: str = ""
 
 
-def find_target(text: str, start: str | None) -> Target:
+def find_target(text: str, start: str | None) -> RunTarget:
     """The target named `text`: in the zoo, or `FILE.py:NAME` with its start under the name `start`."""
     path, colon, name = text.rpartition(":")
     if text.endswith(".py"):
@@ -63,49 +63,51 @@ def find_target(text: str, start: str | None) -> Target:
     return file_target(Path(path).expanduser().absolute(), name, start)
 
 
-def zoo_target(name: str, start: str | None) -> Target:
+def zoo_target(name: str, start: str | None) -> RunTarget:
     """A problem of the zoo."""
     if name not in JOBS:
-        raise unknown("problem", name, JOBS, see="thalweg problems")
+        raise unknown_name("problem", name, JOBS, see="thalweg problems")
     if start is not None:
-        raise Misuse(f"--start {start}: {name} has its own start; --start names one in a file, as in {FORM}.")
-    with blame(None):
-        return described(JOBS[name](), name, name, None, None)
+        raise Misuse(f"--start {start}: {name} has its own start; --start names one in a file, as in {FILE_FORM}.")
+    with user_file_errors(None):
+        return target_from_object(JOBS[name](), name, name, None, None)
 
 
-def file_target(file: Path, name: str, start: str | None) -> Target:
+def file_target(file: Path, name: str, start: str | None) -> RunTarget:
     """A problem in the user's file."""
-    module = load(file)
+    module = load_module(file)
     if name not in vars(module):
-        raise absent(file, name, module)
-    with blame(file):
+        raise missing_name(file, name, module)
+    with user_file_errors(file):
         found = getattr(module, name)
-        if inspect.isfunction(found) and not required(found):
+        if inspect.isfunction(found) and not required_arguments(found):
             found = found()
     label = file.stem if name == "problem" else f"{file.stem}-{name}"
     if isinstance(found, tuple) and len(found) == 2:
         problem, x0 = found
-        return Target(label, f"{file}:{name}", file, as_problem(problem, file, name), x0)
+        return RunTarget(label, f"{file}:{name}", file, as_problem(problem, file, name), x0)
     if getattr(found, "problem", None) is not None:
-        return described(found, label, f"{file}:{name}", file, start_in(module, file, start) if start else None)
+        return target_from_object(
+            found, label, f"{file}:{name}", file, start_from_module(module, file, start) if start else None
+        )
     problem = as_problem(found, file, name)
     if start is None and "x0" not in vars(module) and isinstance(problem.objective, Latent):
-        return Target(label, f"{file}:{name}", file, problem, None)
-    return Target(label, f"{file}:{name}", file, problem, start_in(module, file, start or "x0"))
+        return RunTarget(label, f"{file}:{name}", file, problem, None)
+    return RunTarget(label, f"{file}:{name}", file, problem, start_from_module(module, file, start or "x0"))
 
 
-def described(found: Any, label: str, source: str, file: Path | None, x0: Any) -> Target:
+def target_from_object(found: Any, label: str, source: str, file: Path | None, x0: Any) -> RunTarget:
     """A target from an object with `problem` and `x0`, and perhaps more."""
     x0 = getattr(found, "x0", None) if x0 is None else x0
     if x0 is None:
         raise Misuse(f"{source} has a problem and no x0.")
     problem = as_problem(found.problem, file or Path(), label)
-    more = {name: getattr(found, name, Target._field_defaults[name]) for name in ("method", "minimum", "unit")}
-    options = {name: getattr(found, name, default) for name, default in PLAIN.items()}
-    return Target(label, source, file, problem, x0, options=options, **more)
+    more = {name: getattr(found, name, RunTarget._field_defaults[name]) for name in ("method", "minimum", "unit")}
+    options = {name: getattr(found, name, default) for name, default in DEFAULT_OPTIONS.items()}
+    return RunTarget(label, source, file, problem, x0, options=options, **more)
 
 
-def load(file: Path) -> ModuleType:
+def load_module(file: Path) -> ModuleType:
     """The user's file as a module, with its folder on the path as if it were run."""
     if not file.is_file():
         raise Misuse(f"There is no file {file}.")
@@ -116,12 +118,12 @@ def load(file: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.path.insert(0, str(file.parent))
     sys.modules[name] = module  # a configuration finds the user's classes by their module
-    with blame(file):
+    with user_file_errors(file):
         spec.loader.exec_module(module)
     return module
 
 
-def required(function: Any) -> list[str]:
+def required_arguments(function: Any) -> list[str]:
     """The arguments without which `function` cannot be called."""
     kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     parameters = inspect.signature(function).parameters.values()
@@ -133,7 +135,7 @@ def as_problem(found: Any, file: Path, name: str) -> Problem:
     if isinstance(found, Problem):
         return found
     if callable(found) and not isinstance(found, type):
-        with blame(file):
+        with user_file_errors(file):
             return Problem(found)
     raise Misuse(
         f"{file}:{name} is of type {type(found).__name__}: give a tw.Problem, a function of x, or a function without "
@@ -141,18 +143,18 @@ def as_problem(found: Any, file: Path, name: str) -> Problem:
     )
 
 
-def start_in(module: ModuleType, file: Path, name: str) -> Any:
+def start_from_module(module: ModuleType, file: Path, name: str) -> Any:
     """The start under `name`; called where it is a function."""
     if name not in vars(module):
-        raise absent(file, name, module, " (the start; --start names another)")
+        raise missing_name(file, name, module, " (the start; --start names another)")
     x0 = getattr(module, name)
-    with blame(file):
+    with user_file_errors(file):
         return x0() if inspect.isfunction(x0) else x0
 
 
-def absent(file: Path, name: str, module: ModuleType, what: str = "") -> Misuse:
+def missing_name(file: Path, name: str, module: ModuleType, what: str = "") -> Misuse:
     """The file has no such name."""
     names = [n for n, v in vars(module).items() if not n.startswith("_") and not inspect.ismodule(v)]
     near = difflib.get_close_matches(name, names, n=1)
-    others = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names[:MANY]) or 'no names'}."
+    others = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names[:MAX_NAMES]) or 'no names'}."
     return Misuse(f"{file} has no {name!r}{what}: {others}")

@@ -13,12 +13,12 @@ from thalweg.core.solver import Solver
 from thalweg.core.stop import Epochs
 from thalweg.registry import METHODS, Method
 from thalweg.schedules import Schedule
-from thalweg_cli.errors import Misuse, unknown
+from thalweg_cli.errors import Misuse, unknown_name
 
-PLAIN = (Schedule, Duration, WholeRun, Epochs)
+REPLACEABLE_BY_NUMBER = (Schedule, Duration, WholeRun, Epochs)
 """Objects in place of which a number means something: a constant rate, a length in steps."""
 
-WORDS = {"true": True, "false": False, "none": None, "null": None}
+LITERALS = {"true": True, "false": False, "none": None, "null": None}
 
 
 def parse_settings(texts: list[str]) -> dict[str, Any]:
@@ -34,8 +34,8 @@ def parse_settings(texts: list[str]) -> dict[str, Any]:
 
 def parse_value(text: str) -> Any:
     """A truth value, a whole number, a real number, or else the text itself."""
-    if text.lower() in WORDS:
-        return WORDS[text.lower()]
+    if text.lower() in LITERALS:
+        return LITERALS[text.lower()]
     for kind in (int, float):
         try:
             return kind(text)
@@ -48,7 +48,7 @@ def find_method(name: str) -> Method:
     """The registry row; also found under the name that it has in Python."""
     rows = METHODS | {row.make.__name__.lower(): row for row in METHODS.values()}
     if name.lower() not in rows:
-        raise unknown("method", name, METHODS, see="thalweg methods")
+        raise unknown_name("method", name, METHODS, see="thalweg methods")
     return rows[name.lower()]
 
 
@@ -82,43 +82,44 @@ def adjust(method: Any, settings: dict[str, Any], name: str, offered: tuple[str,
             raise Misuse(f"{key!r} could be {' or '.join(found)} in {name}: say which.")
         if not found:
             short = {path.rpartition(".")[2] for path in paths}
-            raise unknown(f"setting of {name}", key, {*short, *offered} - {""})
-        method = replace(method, found[0].split("."), value)
+            raise unknown_name(f"setting of {name}", key, {*short, *offered} - {""})
+        method = replace_field(method, found[0].split("."), value)
     return method
 
 
 def hyperparameters(module: Any, prefix: str = "") -> Iterator[str]:
     """The dotted name of every field that a number or a word can be given to, outer ones first."""
-    fields = parts_of(module)
-    words = (*PLAIN, Rule, Solver)
+    fields = named_parts(module)
+    words = (*REPLACEABLE_BY_NUMBER, Rule, Solver)
     yield from (
         prefix + name
         for name, value in fields
-        if (not isinstance(value, eqx.Module) or isinstance(value, words)) and not (has_parts(value) and is_many(value))
+        if (not isinstance(value, eqx.Module) or isinstance(value, words))
+        and not (has_parts(value) and holds_many(value))
     )
     for name, value in fields:
-        if isinstance(value, eqx.Module) or is_many(value):
+        if isinstance(value, eqx.Module) or holds_many(value):
             yield from hyperparameters(value, f"{prefix}{name}.")
 
 
-def is_many(value: Any) -> bool:
+def holds_many(value: Any) -> bool:
     """Whether a field holds several rules or solvers."""
     return isinstance(value, tuple) and has_parts(value)
 
 
-def parts_of(module: Any) -> list[tuple[str, Any]]:
+def named_parts(module: Any) -> list[tuple[str, Any]]:
     """Name and value of every field; of a tuple, number and value of every entry."""
     if isinstance(module, tuple):
         return [(str(i), value) for i, value in enumerate(module)]
     return [(field.name, getattr(module, field.name)) for field in dataclasses.fields(module) if field.init]
 
 
-def replace(module: Any, path: list[str], value: Any) -> Any:
+def replace_field(module: Any, path: list[str], value: Any) -> Any:
     """A copy with the field at `path` replaced; a word in place of a rule or solver is a method's name."""
     head, *rest = path
-    before = dict(parts_of(module))[head]
+    before = dict(named_parts(module))[head]
     if rest:
-        value = replace(before, rest, value)
+        value = replace_field(before, rest, value)
     elif isinstance(before, (Rule, Solver)):
         value = find_method(str(value)).example("")
     if isinstance(module, tuple):

@@ -10,23 +10,23 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from thalweg_cli.errors import Misuse
-from thalweg_cli.run_folder import CONFIG, HISTORY, PARENT, RESULT, read_json
-from thalweg_cli.sparklines import is_finite, is_logarithmic, marks, spark
+from thalweg_cli.run_folder import CONFIG, HISTORY, RESULT, RUNS_FOLDER, read_json
+from thalweg_cli.sparklines import is_finite_number, marks_for, spans_decade, sparkline
 
-STEP = "step"
+STEP_COLUMN = "step"
 """The column with which a history begins."""
-WIDEST, NARROWEST = 60, 8
+MAX_MARKS, MIN_MARKS = 60, 8
 """Most and fewest marks of a curve."""
-TEXT = 120
+MAX_PROSE_WIDTH = 120
 """Columns beyond which prose is hard to read."""
 
-OTHERS = ("thalweg", "problem", "method", "stop")
+NOT_OPTIONS = ("thalweg", "problem", "method", "stop")
 """What a configuration holds beside the options."""
 
 Curves = dict[str, list[float | None]]
 
 
-class Run(NamedTuple):
+class SavedRun(NamedTuple):
     """What a folder holds; None where a file is not there yet. The history has a column under each name."""
 
     folder: Path
@@ -37,18 +37,18 @@ class Run(NamedTuple):
 
 def show_run(folder: Path | None, as_json: bool) -> None:
     """Prints a run; the newest one if none is named."""
-    run = read_run(newest() if folder is None else folder)
-    print(json.dumps(as_value(run), allow_nan=False) if as_json else "\n".join(lines(run)))
+    run = read_run(newest_run() if folder is None else folder)
+    print(json.dumps(as_json_value(run), allow_nan=False) if as_json else "\n".join(run_lines(run)))
 
 
 # ---------------------------------------------------------------------- reading
 
 
-def newest() -> Path:
+def newest_run() -> Path:
     """The run in `runs/` that was begun last."""
-    runs = runs_in(PARENT)
+    runs = runs_in(RUNS_FOLDER)
     if not runs:
-        raise Misuse(f"There is no run in {PARENT}/: name the run's folder, as in `thalweg show FOLDER`.")
+        raise Misuse(f"There is no run in {RUNS_FOLDER}/: name the run's folder, as in `thalweg show FOLDER`.")
     return max(runs, key=lambda run: (run / CONFIG).stat().st_mtime)
 
 
@@ -57,7 +57,7 @@ def runs_in(folder: Path) -> list[Path]:
     return sorted(path.parent for path in folder.glob(f"*/{CONFIG}"))
 
 
-def read_run(folder: Path) -> Run:
+def read_run(folder: Path) -> SavedRun:
     """The run in a folder; a `Misuse` where there is none, or a file of it is damaged."""
     if not folder.is_dir():
         what = f"{folder} is a file: give" if folder.exists() else f"There is no folder {folder}: give"
@@ -74,7 +74,7 @@ def read_run(folder: Path) -> Run:
         raise Misuse(str(error)) from error
     if result is not None and not isinstance(result.get("lines"), list):
         raise Misuse(f"{folder / RESULT} is not from a run: it has no 'lines'.")
-    return Run(folder, config, result, history)
+    return SavedRun(folder, config, result, history)
 
 
 def read_history(path: Path) -> Curves:
@@ -86,9 +86,9 @@ def read_history(path: Path) -> Curves:
         raise ValueError(f"{path} cannot be read: {error.strerror}.") from error
     except (ValueError, csv.Error) as error:
         raise ValueError(f"{path} cannot be read as CSV: {error}.") from error
-    head, rows = (table[0], table[1:]) if table else ([STEP], [])
-    if STEP not in head:
-        raise ValueError(f"{path} is not a run's history: it has no column {STEP!r}.")
+    head, rows = (table[0], table[1:]) if table else ([STEP_COLUMN], [])
+    if STEP_COLUMN not in head:
+        raise ValueError(f"{path} is not a run's history: it has no column {STEP_COLUMN!r}.")
     columns: Curves = {name: [] for name in head}
     for number, row in enumerate(rows, 2):
         if len(row) != len(head):
@@ -104,104 +104,106 @@ def read_history(path: Path) -> Curves:
 # ---------------------------------------------------------------------- text
 
 
-def lines(run: Run) -> list[str]:
+def run_lines(run: SavedRun) -> list[str]:
     """The summary, the configuration and the curves."""
     width = shutil.get_terminal_size().columns
     out = list(run.result["lines"]) if run.result is not None else [unfinished(run)]
-    asked = [] if run.config is None else settings(run.config)
-    names = sorted(filter(lambda name: is_curve(name, run.history[name]), run.history), key=rank)
-    drawn = [(shown(name), run.history[name]) for name in names]
+    asked = [] if run.config is None else config_rows(run.config)
+    names = sorted(filter(lambda name: is_curve(name, run.history[name]), run.history), key=curve_order)
+    drawn = [(column_title(name), run.history[name]) for name in names]
     indent = 2 + max([11, *(len(name) for name, _ in drawn)]) + 1
     for name, text in asked:
         begin = f"  {name:<{indent - 2}}"
-        out += textwrap.wrap(text, min(max(width, 40), TEXT), initial_indent=begin, subsequent_indent=" " * indent)
+        out += textwrap.wrap(
+            text, min(max(width, 40), MAX_PROSE_WIDTH), initial_indent=begin, subsequent_indent=" " * indent
+        )
     if drawn:
         out.append("")
-        ends = [ends_of(column) for _, column in drawn]
+        ends = [range_text(column) for _, column in drawn]
         room = width - indent - max(map(len, ends)) - 2
         for (name, column), end in zip(drawn, ends, strict=True):
-            drawing = spark(held(column), max(NARROWEST, min(room, WIDEST)), marks(sys.stdout))
+            drawing = sparkline(forward_fill(column), max(MIN_MARKS, min(room, MAX_MARKS)), marks_for(sys.stdout))
             out.append(f"  {name:<{indent - 2}}{drawing}  {end}")
     return out
 
 
-def unfinished(run: Run) -> str:
+def unfinished(run: SavedRun) -> str:
     """What is known of a run that left no result."""
-    steps = run.history.get(STEP, [])
+    steps = run.history.get(STEP_COLUMN, [])
     far = f"its history ends at step {steps[-1]:g}" if steps and steps[-1] is not None else "it has no history yet"
     return f"UNFINISHED: {run.folder} has no {RESULT}, so the run is still going or was killed; {far}."
 
 
-def settings(config: dict) -> list[tuple[str, str]]:
+def config_rows(config: dict) -> list[tuple[str, str]]:
     """Name and text of what was asked."""
     named = {"problem": "problem", "settings": "method", "stop": "stop"}
-    rows = [(name, spelled(config[key])) for name, key in named.items() if config.get(key) is not None]
-    options = {name: value for name, value in config.items() if name not in OTHERS and value is not None}
-    return [*rows, ("options", ", ".join(f"{name}={spelled(value)}" for name, value in options.items()))]
+    rows = [(name, as_python(config[key])) for name, key in named.items() if config.get(key) is not None]
+    options = {name: value for name, value in config.items() if name not in NOT_OPTIONS and value is not None}
+    return [*rows, ("options", ", ".join(f"{name}={as_python(value)}" for name, value in options.items()))]
 
 
-def spelled(value: Any) -> str:
+def as_python(value: Any) -> str:
     """A configured object as it would be written in Python."""
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, list):
-        return f"[{', '.join(map(spelled, value))}]"
+        return f"[{', '.join(map(as_python, value))}]"
     if not isinstance(value, dict):
         return str(value)
     kind = value.get("type")
     if kind in ("AnyOf", "AllOf"):
-        texts = map(spelled, value.get("rules", []))
+        texts = map(as_python, value.get("rules", []))
         texts = [f"({text})" if " | " in text or " & " in text else text for text in texts]
         return (" | " if kind == "AnyOf" else " & ").join(texts)
     if kind is None:  # what JSON has no word for stands in a dict of its own: an infinity, an array, a function
         inner = next(iter(value.values()), "")
-        return str(inner) if isinstance(inner, dict) else spelled(inner)
-    fields = ", ".join(f"{name}={spelled(v)}" for name, v in value.items() if name != "type")
+        return str(inner) if isinstance(inner, dict) else as_python(inner)
+    fields = ", ".join(f"{name}={as_python(v)}" for name, v in value.items() if name != "type")
     return f"{kind}({fields})"
 
 
 def is_curve(name: str, column: list[float | None]) -> bool:
     """Whether a column is worth drawing."""
-    return name not in (STEP, "epoch") and any(number is not None for number in column)
+    return name not in (STEP_COLUMN, "epoch") and any(number is not None for number in column)
 
 
-def rank(name: str) -> tuple[int, bool]:
+def curve_order(name: str) -> tuple[int, bool]:
     """The order of the curves: the value, the validation and its metrics, then the rest as it stands in the file."""
     order = ("value", "validation_", "aux_", "optimality", "infeasibility", "step_size")
     return next((i for i, begin in enumerate(order) if name.startswith(begin)), len(order)), name != "validation_value"
 
 
-def shown(name: str) -> str:
+def column_title(name: str) -> str:
     """A column's name as the summary has it."""
     names = {"validation_value": "validation", "step_size": "step size"}
     return names.get(name, name.removeprefix("validation_").removeprefix("aux_").removeprefix("extra_"))
 
 
-def held(column: list[float | None]) -> list[float | None]:
+def forward_fill(column: list[float | None]) -> list[float | None]:
     """The column with the last number in place of what was not measured, so that all curves have the same steps."""
     return list(itertools.accumulate(column, lambda last, number: last if number is None else number))
 
 
-def ends_of(column: list[float | None]) -> str:
+def range_text(column: list[float | None]) -> str:
     """First and last number, and the extremes where they lie elsewhere."""
     found = [number for number in column if number is not None]
-    finite = [number for number in found if is_finite(number)]
+    finite = [number for number in found if is_finite_number(number)]
     text = f"{found[0]:.4g} -> {found[-1]:.4g}"
     if finite and min(finite) < min(found[0], found[-1]):
         text += f", lowest {min(finite):.4g}"
     if finite and max(finite) > max(found[0], found[-1]):
         text += f", highest {max(finite):.4g}"
-    return text + (" (log)" if is_logarithmic(found) else "")
+    return text + (" (log)" if spans_decade(found) else "")
 
 
 # ---------------------------------------------------------------------- JSON
 
 
-def as_value(run: Run) -> dict[str, Any]:
+def as_json_value(run: SavedRun) -> dict[str, Any]:
     """The run as JSON can hold it."""
     columns = {}
     for name, column in run.history.items():
-        found = [number for number in column if is_finite(number)]
+        found = [number for number in column if is_finite_number(number)]
         if found:
             columns[name] = {"first": found[0], "last": found[-1], "lowest": min(found), "highest": max(found)}
     return {
@@ -209,5 +211,5 @@ def as_value(run: Run) -> dict[str, Any]:
         "finished": run.result is not None,
         "result": run.result,
         "config": run.config,
-        "history": {"rows": len(run.history.get(STEP, [])), "columns": columns},
+        "history": {"rows": len(run.history.get(STEP_COLUMN, [])), "columns": columns},
     }

@@ -6,40 +6,40 @@ import os
 from collections.abc import Sequence
 from typing import Any, TypeGuard
 
-BLOCKS, ASCII = "▁▂▃▄▅▆▇█", "_.-~=+*#"
+BLOCK_MARKS, ASCII_MARKS = "▁▂▃▄▅▆▇█", "_.-~=+*#"
 """Marks from the lowest to the highest; the second row for terminals that lack the first."""
 
-POOR = ("dumb", "linux")
+TERMS_WITHOUT_BLOCKS = ("dumb", "linux")
 """Values of TERM of terminals whose letters do not include the blocks."""
 
-DECADE = 10.0
+LOG_SCALE_RATIO = 10.0
 """Positive numbers that span more are easier to read on a logarithmic scale."""
 
 
-def marks(stream: Any) -> str:
+def marks_for(stream: Any) -> str:
     """The marks that a stream can show."""
-    if stream.isatty() and os.environ.get("TERM") in POOR:
-        return ASCII
+    if stream.isatty() and os.environ.get("TERM") in TERMS_WITHOUT_BLOCKS:
+        return ASCII_MARKS
     try:
-        BLOCKS.encode(stream.encoding or "ascii")
+        BLOCK_MARKS.encode(stream.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
-        return ASCII
-    return BLOCKS
+        return ASCII_MARKS
+    return BLOCK_MARKS
 
 
-def is_logarithmic(numbers: Sequence[float | None]) -> bool:
+def spans_decade(numbers: Sequence[float | None]) -> bool:
     """Whether the finite numbers are positive and span a decade."""
-    found = [n for n in numbers if is_finite(n)]
-    return bool(found) and min(found) > 0 and max(found) >= DECADE * min(found)
+    found = [n for n in numbers if is_finite_number(n)]
+    return bool(found) and min(found) > 0 and max(found) >= LOG_SCALE_RATIO * min(found)
 
 
-def spark(numbers: Sequence[float | None], width: int, marks: str) -> str:
+def sparkline(numbers: Sequence[float | None], width: int, marks: str) -> str:
     """The numbers as at most `width` marks, each the mean of a stretch; a blank where a stretch has none."""
-    scale = math.log if is_logarithmic(numbers) else float
-    heights = [scale(n) if is_finite(n) else None for n in numbers]
+    scale = math.log if spans_decade(numbers) else float
+    heights = [scale(n) if is_finite_number(n) else None for n in numbers]
     width = min(width, len(heights))
     edges = [i * len(heights) // width for i in range(width + 1)] if width else []
-    means = [mean(heights[a:b]) for a, b in itertools.pairwise(edges)]
+    means = [mean_of_known(heights[a:b]) for a, b in itertools.pairwise(edges)]
     found = [m for m in means if m is not None]
     if not found:
         return " " * width
@@ -48,12 +48,12 @@ def spark(numbers: Sequence[float | None], width: int, marks: str) -> str:
     return "".join(" " if m is None else marks[round((m / 2 - low) / span * top) if span > 0 else 0] for m in means)
 
 
-def mean(heights: Sequence[float | None]) -> float | None:
+def mean_of_known(heights: Sequence[float | None]) -> float | None:
     """The mean of those that are there."""
     found = [height for height in heights if height is not None]
     return sum(height / len(found) for height in found) if found else None
 
 
-def is_finite(number: float | None) -> TypeGuard[float]:
+def is_finite_number(number: float | None) -> TypeGuard[float]:
     """Whether there is a number, and it is no infinity."""
     return number is not None and math.isfinite(number)

@@ -15,9 +15,9 @@ from thalweg.core.stop import (
     Target,
     ValueChange,
 )
-from thalweg_cli.errors import Misuse, blame, unknown
+from thalweg_cli.errors import Misuse, unknown_name, user_file_errors
 
-RULES = {
+STOP_RULES = {
     "grad_norm": GradNorm,
     "step_norm": StepNorm,
     "value_change": ValueChange,
@@ -38,7 +38,7 @@ def parse_stop(text: str) -> Stop:
     tokens = deque(re.findall(r"[|&()]|[^|&()\s]+", text))
     stop = any_of(tokens, text)
     if tokens:
-        raise wrong(text, f"{tokens[0]!r} is not expected there")
+        raise stop_misuse(text, f"{tokens[0]!r} is not expected there")
     return stop
 
 
@@ -53,37 +53,37 @@ def any_of(tokens: Tokens, text: str) -> Stop:
 
 def all_of(tokens: Tokens, text: str) -> Stop:
     """`a & b & ...`."""
-    stop = one(tokens, text)
+    stop = single_rule(tokens, text)
     while tokens and tokens[0] == "&":
         tokens.popleft()
-        stop = stop & one(tokens, text)
+        stop = stop & single_rule(tokens, text)
     return stop
 
 
-def one(tokens: Tokens, text: str) -> Stop:
+def single_rule(tokens: Tokens, text: str) -> Stop:
     """`name:number`, or anything in parentheses."""
     if not tokens:
-        raise wrong(text, "a rule is missing at its end")
+        raise stop_misuse(text, "a rule is missing at its end")
     token = tokens.popleft()
     if token == "(":
         stop = any_of(tokens, text)
         if not tokens or tokens.popleft() != ")":
-            raise wrong(text, "a parenthesis is not closed")
+            raise stop_misuse(text, "a parenthesis is not closed")
         return stop
     if token in "|&)":
-        raise wrong(text, f"a rule is missing before {token!r}")
+        raise stop_misuse(text, f"a rule is missing before {token!r}")
     name, _, number = token.partition(":")
     name = name.replace("-", "_").lower()
-    if name not in RULES:
-        raise unknown("stop rule", name, RULES)
+    if name not in STOP_RULES:
+        raise unknown_name("stop rule", name, STOP_RULES)
     try:
         value = float(number)
     except ValueError:
-        raise wrong(text, f"{name} takes a number, as in {name}:{'1e-6' if '_' in name else '100'}") from None
-    with blame(None):
-        return RULES[name](value)
+        raise stop_misuse(text, f"{name} takes a number, as in {name}:{'1e-6' if '_' in name else '100'}") from None
+    with user_file_errors(None):
+        return STOP_RULES[name](value)
 
 
-def wrong(text: str, what: str) -> Misuse:
+def stop_misuse(text: str, what: str) -> Misuse:
     """The sentence."""
     return Misuse(f"--stop {text!r}: {what}.")

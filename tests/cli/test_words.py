@@ -8,12 +8,12 @@ import thalweg as tw
 from thalweg.problems import JOBS
 from thalweg_cli.errors import Misuse
 from thalweg_cli.settings import adjust, configure, find_method, parse_settings
-from thalweg_cli.stop_rules import RULES, parse_stop
+from thalweg_cli.stop_rules import STOP_RULES, parse_stop
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", STOP_RULES)
 def test_every_rule_has_its_name(name):
-    assert parse_stop(f"{name}:3") == RULES[name](3)
+    assert parse_stop(f"{name}:3") == STOP_RULES[name](3)
 
 
 @pytest.mark.parametrize(

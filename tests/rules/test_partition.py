@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import thalweg as tw
 from tests.helpers import X64, assert_close, half_square
-from thalweg.rules.partition import fits
+from thalweg.rules.partition import matches_pattern
 
 WIDE = float if X64 else np.float32
 CLOSE = 1e-12 if X64 else 1e-5
@@ -43,18 +43,18 @@ FITS = {
 
 @pytest.mark.parametrize(("pattern", "name"), FITS, ids=map(str, FITS))
 def test_patterns(pattern, name):
-    assert fits(pattern, name) is FITS[pattern, name]
+    assert matches_pattern(pattern, name) is FITS[pattern, name]
 
 
 @given(st.lists(st.text("ab", min_size=1, max_size=2), min_size=1, max_size=4))
 def test_a_path_fits_itself_and_the_widest_patterns(names):
     path = "/".join(names)
-    assert fits(path, path)
-    assert fits("**", path)
-    assert fits("**/" + names[-1], path)
-    assert fits(names[0] + "/**", path)
-    assert fits("*/" * (len(names) - 1) + "*", path)
-    assert not fits("*/" * len(names) + "*", path)
+    assert matches_pattern(path, path)
+    assert matches_pattern("**", path)
+    assert matches_pattern("**/" + names[-1], path)
+    assert matches_pattern(names[0] + "/**", path)
+    assert matches_pattern("*/" * (len(names) - 1) + "*", path)
+    assert not matches_pattern("*/" * len(names) + "*", path)
 
 
 def tree() -> dict:

@@ -149,9 +149,9 @@ def test_refused_in_one_sentence(arguments, error, sentence):
 
 def test_every_name_has_a_method():
     """A method that is not in this version says so; none of the names is forgotten."""
-    from thalweg.scipy.methods import TABLE
+    from thalweg.scipy.methods import SCIPY_METHODS
 
-    for choice in TABLE.values():
+    for choice in SCIPY_METHODS.values():
         try:
             assert isinstance(choice.make({}), tw.Solver)
         except NotImplementedError as error:
@@ -204,9 +204,9 @@ def test_scipy_is_not_imported_until_it_is_called():
 
 
 def test_the_look_alike():
-    from thalweg.scipy.minimize import LookAlike
+    from thalweg.scipy.minimize import AttributeDict
 
-    result = LookAlike(x=1)
+    result = AttributeDict(x=1)
     assert (result.x, result["x"], "x" in dir(result)) == (1, 1, True)
     with pytest.raises(AttributeError):
         _ = result.y

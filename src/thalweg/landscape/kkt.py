@@ -16,13 +16,13 @@ from thalweg.core.tree import ravel, unravel
 from thalweg.core.types import Params
 from thalweg.core.variables import check_start, entries, leaf_name, rejoin, split
 
-ROUNDS = 3
+NNLS_EXCHANGES_PER_COLUMN = 3
 """Times the number of columns: the exchanges after which non-negative least squares stops (Lawson & Hanson's limit)."""
-FEW_ROWS = 40
+MAX_PRINTED_ROWS = 40
 """Constraints that the printed table lists."""
 
 
-class Line(NamedTuple):
+class ConstraintRow(NamedTuple):
     """One constraint, or one side of a bound: its value (`h`, `c`, `lower - x`, `x - upper`) and its multiplier."""
 
     name: str
@@ -53,9 +53,9 @@ class KKT(NamedTuple):
     feasibility: float
     complementarity: float
     sign: float
-    equality: tuple[Line, ...]
-    inequality: tuple[Line, ...]
-    bounds: tuple[Line, ...]
+    equality: tuple[ConstraintRow, ...]
+    inequality: tuple[ConstraintRow, ...]
+    bounds: tuple[ConstraintRow, ...]
     rank: int
     count: int
     multipliers: Multipliers
@@ -93,19 +93,19 @@ class KKT(NamedTuple):
         lines = [f"{name:16}  {text}" for name, text in rows]
         table = self.equality + self.inequality + self.bounds
         if table:
-            width = max(len(line.name) for line in table[:FEW_ROWS])
+            width = max(len(line.name) for line in table[:MAX_PRINTED_ROWS])
             lines += ["", f"{'':{width}}  {'value':>11}  {'multiplier':>11}"]
             lines += [
                 f"{line.name:{width}}  {line.value:11.4g}  {line.multiplier:11.4g}{'  active' if line.active else ''}"
-                for line in table[:FEW_ROWS]
+                for line in table[:MAX_PRINTED_ROWS]
             ]
-        lines += [f"and {len(table) - FEW_ROWS} more"] if len(table) > FEW_ROWS else []
+        lines += [f"and {len(table) - MAX_PRINTED_ROWS} more"] if len(table) > MAX_PRINTED_ROWS else []
         return "\n".join(lines)
 
     __repr__ = __str__
 
 
-class Local(NamedTuple):
+class FirstOrderData(NamedTuple):
     """The problem at the point, as NumPy arrays: gradient, constraints and Jacobian, distances to the bounds."""
 
     x: np.ndarray
@@ -133,25 +133,25 @@ def kkt(problem: Problem | Callable, x: Params, multipliers: Any = None, *, acti
     variables, frozen = split(check_start(x))
     variables = jax.tree.map(jnp.asarray, variables)
     problem = problem.training(frozen)
-    found, dynamic = program(measured, problem, variables)
+    found, dynamic = program(gradient_and_constraints, problem, variables)
     grad, *constraints = found.call(dynamic)
-    here = local(problem, variables, grad, constraints)
+    here = first_order_data(problem, variables, grad, constraints)
     near = max(1e-6, 10 * float(np.finfo(here.x.dtype).eps) ** 0.5) if active is None else active
     if multipliers is not None:
-        return judged(problem, variables, here, checked(multipliers, here), near)
+        return kkt_report(problem, variables, here, as_multipliers(multipliers, here), near)
     # By the loop's own estimate too: it needs no active set, and knows what a set or a penalty does to the gradient.
     smooth = Multipliers(*(np.asarray(part, float) for part in estimate(problem, variables, grad)[0]))
-    reports = [judged(problem, variables, here, y, near) for y in (nonnegative(here, near), smooth)]
+    reports = [kkt_report(problem, variables, here, y, near) for y in (nonnegative_multipliers(here, near), smooth)]
     return min(reports, key=lambda report: report.residual)
 
 
-def measured(problem: Problem, x: Params) -> tuple[Params, jax.Array, jax.Array, jax.Array]:
+def gradient_and_constraints(problem: Problem, x: Params) -> tuple[Params, jax.Array, jax.Array, jax.Array]:
     """All that is evaluated at the point, in one program: gradient, `h`, `c` and their Jacobian."""
     grad = problem.objective.evaluate(x).grad
     return grad, problem.equalities(x), problem.inequalities(x), constraint_jacobian(problem, x)
 
 
-def local(problem: Problem, x: Params, grad: Params, constraints: list[jax.Array]) -> Local:
+def first_order_data(problem: Problem, x: Params, grad: Params, constraints: list[jax.Array]) -> FirstOrderData:
     """Everything at one point."""
     flat = ravel(x)
     h, c, jacobian = (np.asarray(part, float) for part in constraints)
@@ -159,10 +159,10 @@ def local(problem: Problem, x: Params, grad: Params, constraints: list[jax.Array
     if problem.bounds is not None:
         lower, upper = problem.bounds.sides(x)
         gaps = [np.asarray(flat - lower), np.asarray(upper - flat)]
-    return Local(np.asarray(flat), np.asarray(ravel(grad), float), h, c, jacobian, *gaps)
+    return FirstOrderData(np.asarray(flat), np.asarray(ravel(grad), float), h, c, jacobian, *gaps)
 
 
-def checked(multipliers: Any, here: Local) -> Multipliers:
+def as_multipliers(multipliers: Any, here: FirstOrderData) -> Multipliers:
     """The user's multipliers as vectors of the right lengths."""
     if not isinstance(multipliers, (tuple, list)) or len(multipliers) != 2:
         raise TypeError(
@@ -179,7 +179,7 @@ def checked(multipliers: Any, here: Local) -> Multipliers:
     return Multipliers(*parts)
 
 
-def nonnegative(here: Local, near: float) -> Multipliers:
+def nonnegative_multipliers(here: FirstOrderData, near: float) -> Multipliers:
     """Multipliers that make the gradient of the Lagrangian least, those of active inequalities and bounds >= 0."""
     m, n = here.equality.size, here.x.size
     slack = np.flatnonzero(here.inequality >= -near)
@@ -206,7 +206,7 @@ def nnls(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     count = a.shape[1]
     z, passive = np.zeros(count), np.zeros(count, bool)
     tolerance = 10 * np.finfo(float).eps * max(a.shape, default=0) * np.abs(a).max(initial=0) * np.abs(b).max(initial=0)
-    for _ in range(ROUNDS * count):
+    for _ in range(NNLS_EXCHANGES_PER_COLUMN * count):
         pull = np.where(passive, -np.inf, a.T @ (b - a @ z))
         if not count or pull.max() <= tolerance:
             break
@@ -225,23 +225,23 @@ def nnls(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return z
 
 
-def judged(problem: Problem, x: Params, here: Local, y: Multipliers, near: float) -> KKT:
+def kkt_report(problem: Problem, x: Params, here: FirstOrderData, y: Multipliers, near: float) -> KKT:
     """The conditions with these multipliers."""
     m = here.equality.size
     lagrangian = here.grad + here.jacobian.T @ np.concatenate([y.equality, y.inequality])
     stationary = float(stationarity(problem, x, unravel(jnp.asarray(lagrangian, here.x.dtype), x)))
     on, low, high = here.inequality >= -near, here.lower <= near, here.upper <= near
     tree, frozen_names = rejoin(x, problem.objective.frozen), entry_names(x)
-    equality = lines(names("equality", problem.equality, tree), here.equality, y.equality, np.ones(m, bool))
-    inequality = lines(names("inequality", problem.inequality, tree), here.inequality, y.inequality, on)
+    equality = constraint_rows(names("equality", problem.equality, tree), here.equality, y.equality, np.ones(m, bool))
+    inequality = constraint_rows(names("inequality", problem.inequality, tree), here.inequality, y.inequality, on)
     # What stationarity leaves of the Lagrangian's gradient at a bound is the bound's multiplier. (0 - 0 is not -0.)
-    bounds = lines(
+    bounds = constraint_rows(
         [f"{n} lower" for n in frozen_names],
         0 - here.lower,
         np.maximum(lagrangian, 0),
         low & ~(high & (lagrangian < 0)),
     )
-    bounds += lines(
+    bounds += constraint_rows(
         [f"{n} upper" for n in frozen_names],
         0 - here.upper,
         np.maximum(-lagrangian, 0),
@@ -266,10 +266,12 @@ def judged(problem: Problem, x: Params, here: Local, y: Multipliers, near: float
     )
 
 
-def lines(named: list[str], values: np.ndarray, multipliers: np.ndarray, active: np.ndarray) -> tuple[Line, ...]:
+def constraint_rows(
+    named: list[str], values: np.ndarray, multipliers: np.ndarray, active: np.ndarray
+) -> tuple[ConstraintRow, ...]:
     """A line for each entry."""
     rows = zip(named, values, multipliers, active, strict=True)
-    return tuple(Line(name, float(value), float(y), bool(on)) for name, value, y, on in rows)
+    return tuple(ConstraintRow(name, float(value), float(y), bool(on)) for name, value, y, on in rows)
 
 
 def entry_names(x: Params) -> list[str]:

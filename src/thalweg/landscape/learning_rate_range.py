@@ -20,26 +20,26 @@ from thalweg.minimize import minimize
 from thalweg.run.callbacks import Event, Every
 from thalweg.schedules import Schedule
 
-FEWEST = 20
+MIN_STEPS = 20
 """Steps of the shortest test: with fewer there is nothing to smooth."""
-LOOK = 10
+CHECK_EVERY = 10
 """Steps between two looks for an explosion."""
-MEMORY = 0.8
+AVERAGE_DECAY = 0.8
 """What the average at those looks, which sees no later losses, keeps of the past at every step."""
-WIDTHS = (0.04, 0.06, 0.09, 0.13)
+WINDOW_WIDTHS = (0.04, 0.06, 0.09, 0.13)
 """Widths of the smoothing window as fractions of the test's length: the first that makes the fall clear is taken."""
-CLEAR = 4.0
+SIGNIFICANCE = 4.0
 """A fall or a slope is clear if it is so many times its standard error."""
-BEGUN = 0.1
+BEGIN_FRACTION = 0.1
 """The part of the whole fall that is done where the interval begins."""
-FLAT = 1e-6
+MIN_RELATIVE_FALL = 1e-6
 """A fall by less than this part of the loss may be rounding."""
-RISE = 0.05
+EXPLOSION_RISE = 0.05
 """A loss that never fell has exploded when it is larger by this part of what it was."""
 
 
 class LearningRateRange(NamedTuple):
-    """What a range test found; printing it gives a summary, `tw.plot.learning_rate_range` a figure.
+    """What a range test found; printing it gives a summary, `tw.plot.range_test` a figure.
 
     - `rates`, `losses`: the rate of every step, and the loss after it. `smoothed`: their local averages, of losses that
       are cut off where they explode.
@@ -65,7 +65,7 @@ class LearningRateRange(NamedTuple):
     __repr__ = __str__
 
 
-class Sweep(Schedule):
+class GeometricSweep(Schedule):
     r"""A rate that grows by the same factor every step: \(\eta_t = \eta_0\,(\eta_T/\eta_0)^{t/T}\).
 
     - `low`, `high`: \(\eta_0\) and \(\eta_T\), > 0.
@@ -105,8 +105,8 @@ def learning_rate_range(
 
     **References** Smith 2017, arXiv:1506.01186, section 3.3; Smith 2018, arXiv:1803.09820.
     """
-    check(low, high, steps)
-    found, count = with_rate(as_solver(rule), Sweep(low, high, steps - 1))
+    check_range_test(low, high, steps)
+    found, count = with_learning_rate(as_solver(rule), GeometricSweep(low, high, steps - 1))
     if not count:
         raise ValueError(f"learning_rate_range: {type(rule).__name__} has no learning_rate; give e.g. tw.SGD(0.1).")
     problem = problem if isinstance(problem, Problem) else Problem(problem)
@@ -116,32 +116,32 @@ def learning_rate_range(
 
     def watch(event: Event) -> str | None:
         losses.extend(np.asarray(event.trace.value, float))
-        return "stop" if exploded(np.asarray(losses), steps) else None
+        return "stop" if has_exploded(np.asarray(losses), steps) else None
 
-    watching: dict[str, Any] = {"callbacks": [Every(LOOK, watch)], "on_failure": "ignore"}
+    watching: dict[str, Any] = {"callbacks": [Every(CHECK_EVERY, watch)], "on_failure": "ignore"}
     options: dict[str, Any] = {"batch_size": batch_size, "seed": seed, "model_state": model_state}
     result = minimize(problem, x0, found, stop=Steps(steps), **options, **watching)
     values = np.asarray(result.trace.value, float)
     # The loss in a row is that before the row's step.
     rates = low * (high / low) ** (np.arange(len(values) - 1) / (steps - 1))
-    return judged(rates, values[1:], steps)
+    return analyze_losses(rates, values[1:], steps)
 
 
-def check(low: Any, high: Any, steps: Any) -> None:
+def check_range_test(low: Any, high: Any, steps: Any) -> None:
     """The numbers of the test."""
     for name, value in (("low", low), ("high", high)):
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
             raise ValueError(f"learning_rate_range({name}={value!r}): {name} must be a finite number > 0.")
     if low >= high:
         raise ValueError(f"learning_rate_range(low={low!r}, high={high!r}): low must be less than high.")
-    if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < FEWEST:
-        raise ValueError(f"learning_rate_range(steps={steps!r}): steps must be a whole number >= {FEWEST}.")
+    if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < MIN_STEPS:
+        raise ValueError(f"learning_rate_range(steps={steps!r}): steps must be a whole number >= {MIN_STEPS}.")
 
 
-def with_rate(node: Any, rate: Schedule) -> tuple[Any, int]:
+def with_learning_rate(node: Any, rate: Schedule) -> tuple[Any, int]:
     """A method with every learning rate in it replaced, and how many there were."""
     if type(node) is tuple:
-        pairs = [with_rate(part, rate) for part in node]
+        pairs = [with_learning_rate(part, rate) for part in node]
         return tuple(part for part, _ in pairs), sum(count for _, count in pairs)
     if isinstance(node, OptaxRule):
         raise TypeError("learning_rate_range: Optax keeps its learning rate in a closure; give one of our rules.")
@@ -150,39 +150,39 @@ def with_rate(node: Any, rate: Schedule) -> tuple[Any, int]:
     changes, total = {}, 0
     for field in dataclasses.fields(node):
         value = getattr(node, field.name)
-        changes[field.name], count = (rate, 1) if field.name == "learning_rate" else with_rate(value, rate)
+        changes[field.name], count = (rate, 1) if field.name == "learning_rate" else with_learning_rate(value, rate)
         total += count
     return replace(node, **changes), total
 
 
-def exploded(losses: np.ndarray, steps: int) -> bool:
+def has_exploded(losses: np.ndarray, steps: int) -> bool:
     """Whether the losses so far end above all that the rest of a test could bring down again."""
     if not np.isfinite(losses).all():
         return True
-    weights = MEMORY ** np.arange(len(losses))[::-1]
-    return bool(len(losses) >= LOOK and np.average(losses, weights=weights) > ceiling(losses, steps))
+    weights = AVERAGE_DECAY ** np.arange(len(losses))[::-1]
+    return bool(len(losses) >= CHECK_EVERY and np.average(losses, weights=weights) > explosion_threshold(losses, steps))
 
 
-def ceiling(losses: np.ndarray, steps: int) -> float:
+def explosion_threshold(losses: np.ndarray, steps: int) -> float:
     """The loss beyond which a test has exploded: as far above its beginning as it ever fell below it."""
-    first = beginning(losses, steps)
-    near = max(LOOK // 2, 1)
+    first = initial_loss(losses, steps)
+    near = max(CHECK_EVERY // 2, 1)
     medians = [np.median(losses[max(i - near, 0) : i + near]) for i in range(len(losses))]
-    return float(first + max(first - min(medians), CLEAR * noise(losses), RISE * abs(first)))
+    return float(first + max(first - min(medians), SIGNIFICANCE * noise_level(losses), EXPLOSION_RISE * abs(first)))
 
 
-def beginning(losses: np.ndarray, steps: int) -> float:
+def initial_loss(losses: np.ndarray, steps: int) -> float:
     """The loss at rates that are too small to change it."""
     return float(np.median(losses[: max(steps // 10, 3)]))
 
 
-def noise(losses: np.ndarray) -> float:
+def noise_level(losses: np.ndarray) -> float:
     """The standard deviation of what is no straight line: of second differences, which are sqrt(6) times as large."""
     differences = np.diff(losses, 2)
     return 1.4826 * float(np.median(np.abs(differences))) / math.sqrt(6) if len(differences) else 0.0
 
 
-class Fit(NamedTuple):
+class LocalLines(NamedTuple):
     """A line through the neighbors of every point: value and slope, and their standard errors for noise of 1."""
 
     value: np.ndarray
@@ -191,7 +191,7 @@ class Fit(NamedTuple):
     slope_error: np.ndarray
 
 
-def lines(losses: np.ndarray, width: float) -> Fit:
+def fit_local_lines(losses: np.ndarray, width: float) -> LocalLines:
     """Straight lines by least squares with normal weights of so many steps."""
     offset = np.arange(len(losses))[None, :] - np.arange(len(losses))[:, None]
     w = np.exp(-0.5 * (offset / width) ** 2)
@@ -200,33 +200,33 @@ def lines(losses: np.ndarray, width: float) -> Fit:
     value = w * (s2[:, None] - s1[:, None] * offset) / det[:, None]
     slope = w * (s0[:, None] * offset - s1[:, None]) / det[:, None]
     errors = (np.sqrt((weights**2).sum(axis=1)) for weights in (value, slope))
-    return Fit(value @ losses, slope @ losses, *errors)
+    return LocalLines(value @ losses, slope @ losses, *errors)
 
 
-def judged(rates: np.ndarray, losses: np.ndarray, steps: int) -> LearningRateRange:
+def analyze_losses(rates: np.ndarray, losses: np.ndarray, steps: int) -> LearningRateRange:
     """The curve smoothed, its steepest fall, and where it begins to fall and ends."""
     finite = int(np.argmin(np.isfinite(losses))) if not np.isfinite(losses).all() else len(losses)
     seen = losses[:finite]
-    if finite < LOOK // 2:
-        return nothing(rates, losses, f"the loss is lost within {finite + 1} steps: lower low=.")
-    spread = noise(seen)
-    seen = np.minimum(seen, ceiling(seen, steps))
-    for width in WIDTHS:
-        fit = lines(seen, max(width * steps, 1.0))
+    if finite < CHECK_EVERY // 2:
+        return no_suggestion(rates, losses, f"the loss is lost within {finite + 1} steps: lower low=.")
+    spread = noise_level(seen)
+    seen = np.minimum(seen, explosion_threshold(seen, steps))
+    for width in WINDOW_WIDTHS:
+        fit = fit_local_lines(seen, max(width * steps, 1.0))
         lowest = int(np.argmin(fit.value))
         steepest = int(np.argmin(fit.slope[: lowest + 1]))
-        if -fit.slope[steepest] > CLEAR * spread * fit.slope_error[steepest]:
+        if -fit.slope[steepest] > SIGNIFICANCE * spread * fit.slope_error[steepest]:
             break
     smoothed = np.concatenate([fit.value, np.full(len(losses) - finite, np.nan)])
-    first, count = beginning(seen, steps), max(steps // 10, 3)
+    first, count = initial_loss(seen, steps), max(steps // 10, 3)
     fall = first - fit.value[lowest]
     # A median of n normal numbers has the variance pi / 2n.
     error = spread * math.sqrt(fit.value_error[lowest] ** 2 + math.pi / (2 * count))
-    if not fall > max(CLEAR * error, FLAT * abs(first)) or fit.slope[steepest] >= 0:
+    if not fall > max(SIGNIFICANCE * error, MIN_RELATIVE_FALL * abs(first)) or fit.slope[steepest] >= 0:
         text = f"nothing falls between {rates[0]:.3g} and {rates[-1]:.3g}: "
         cure = "lower low=." if finite < len(losses) or len(losses) < steps else "raise high=, or take more steps=."
-        return nothing(rates, losses, text + cure, smoothed)
-    early = np.flatnonzero(fit.value[: lowest + 1] > first - BEGUN * fall)
+        return no_suggestion(rates, losses, text + cure, smoothed)
+    early = np.flatnonzero(fit.value[: lowest + 1] > first - BEGIN_FRACTION * fall)
     begin = min(int(early[-1]) + 1 if len(early) else 0, steepest)
     interval = (float(rates[begin]), float(rates[lowest]))
     message = f"the loss falls most steeply at a rate of {rates[steepest]:.3g}."
@@ -235,7 +235,7 @@ def judged(rates: np.ndarray, losses: np.ndarray, steps: int) -> LearningRateRan
     return LearningRateRange(rates, losses, smoothed, float(rates[steepest]), interval, message)
 
 
-def nothing(
+def no_suggestion(
     rates: np.ndarray, losses: np.ndarray, message: str, smoothed: np.ndarray | None = None
 ) -> LearningRateRange:
     """A test without a suggestion."""

@@ -14,7 +14,7 @@ from thalweg.core.tree import axpy, common_dtype, dot, norm, ravel, scaled, unra
 from thalweg.core.types import Evaluation, Key, Params, Scalar
 from thalweg.core.variables import check_start, split
 
-POWERS = 100
+POWER_ITERATIONS = 100
 """Hessian-vector products of the power iteration: the error is some percent where eigenvalues crowd at the top."""
 
 
@@ -100,8 +100,8 @@ def optimal_step(problem: Problem | Callable, x: Params) -> OptimalStep:
 
     **References** Cauchy 1847; Boyd & Vandenberghe 2004, section 9.3.
     """
-    problem, variables = prepared(problem, x)
-    found, dynamic = program(local_model, problem, variables)
+    problem, variables = problem_and_variables(problem, x)
+    found, dynamic = program(local_curvature, problem, variables)
     value, curvature, _, largest, square = (float(number) for number in found.call(dynamic))
     if not curvature > 0:
         step, predicted = math.nan, value if math.isnan(curvature) else -math.inf
@@ -129,11 +129,11 @@ def smoothness(
 
     **References** Nesterov 2018, doi:10.1007/978-3-319-91578-4, section 1.2.2.
     """
-    check(constant, radius, trials)
-    problem, variables = prepared(problem, x)
-    found, dynamic = program(local_model, problem, variables)
+    check_smoothness(constant, radius, trials)
+    problem, variables = problem_and_variables(problem, x)
+    found, dynamic = program(local_curvature, problem, variables)
     at_point = float(found.call(dynamic).size)
-    pairs, dynamic = program(Pairs(trials), problem, variables, jnp.asarray(radius, float), jax.random.key(seed))
+    pairs, dynamic = program(SampledPairs(trials), problem, variables, jnp.asarray(radius, float), jax.random.key(seed))
     z, y, quotient, bend, rounding = (np.asarray(part) for part in pairs.call(dynamic))
     secant = float(np.max(quotient, initial=0.0, where=np.isfinite(quotient)))
     largest = max(at_point, secant)
@@ -148,7 +148,7 @@ def smoothness(
     return Smoothness(largest, at_point, secant, inverse, 2 * inverse, tested, trials, float(radius), example, over)
 
 
-def check(constant: Any, radius: Any, trials: Any) -> None:
+def check_smoothness(constant: Any, radius: Any, trials: Any) -> None:
     """The numbers of the test."""
     for name, value in (("constant", constant), ("radius", radius)):
         if name == "constant" and value is None:
@@ -159,14 +159,14 @@ def check(constant: Any, radius: Any, trials: Any) -> None:
         raise ValueError(f"smoothness(trials={trials!r}): trials must be a whole number >= 1.")
 
 
-def prepared(problem: Problem | Callable, x: Params) -> tuple[Problem, Params]:
+def problem_and_variables(problem: Problem | Callable, x: Params) -> tuple[Problem, Params]:
     """The problem as a function of the variables, and these."""
     problem = problem if isinstance(problem, Problem) else Problem(problem)
     variables, frozen = split(check_start(x))
     return problem.training(frozen), jax.tree.map(jnp.asarray, variables)
 
 
-class Local(NamedTuple):
+class LocalCurvature(NamedTuple):
     """Value, curvature along the gradient, largest |eigenvalue|, largest eigenvalue, the gradient's square."""
 
     value: Scalar
@@ -176,7 +176,7 @@ class Local(NamedTuple):
     square: Scalar
 
 
-def local_model(problem: Problem, x: Params) -> Local:
+def local_curvature(problem: Problem, x: Params) -> LocalCurvature:
     """All that is measured at the point."""
     seen = problem.objective.evaluate(x)
     hessian = problem.objective.hessian(x)
@@ -195,14 +195,14 @@ def local_model(problem: Problem, x: Params) -> Local:
             return jnp.where(length > 0, w / jnp.where(length > 0, length, 1), v), length
 
         v = jax.random.normal(jax.random.key(0), ravel(x).shape, dtype)
-        return jax.lax.fori_loop(0, POWERS, power, (v / norm(v), jnp.zeros((), dtype)))[1]
+        return jax.lax.fori_loop(0, POWER_ITERATIONS, power, (v / norm(v), jnp.zeros((), dtype)))[1]
 
     size_of_hessian = powers(jnp.zeros((), dtype))
     largest = powers(size_of_hessian) - size_of_hessian  # with the shift no eigenvalue is negative
-    return Local(seen.value, curvature, size_of_hessian, largest, size**2)
+    return LocalCurvature(seen.value, curvature, size_of_hessian, largest, size**2)
 
 
-class Pairs(NamedTuple):
+class SampledPairs(NamedTuple):
     """A program that draws pairs of points from a ball, far apart and near each other, and measures between them."""
 
     trials: int
@@ -214,11 +214,11 @@ class Pairs(NamedTuple):
 
         def one(key):
             keys = jax.random.split(key, 3)
-            z = center + point_of_ball(keys[0], center, radius)
+            z = center + uniform_in_ball(keys[0], center, radius)
             nearness = jax.random.uniform(keys[2], (), center.dtype, 1e-3, 1.0)
-            y = z + nearness * (center + point_of_ball(keys[1], center, radius) - z)
+            y = z + nearness * (center + uniform_in_ball(keys[1], center, radius) - z)
             here, there = (problem.objective.evaluate(unravel(side, x)) for side in (z, y))
-            quotient = norm(difference(there, here)) / norm(y - z)
+            quotient = norm(gradient_difference(there, here)) / norm(y - z)
             bend = there.value - here.value - ravel(here.grad).astype(center.dtype) @ (y - z)
             rounding = 8 * eps * (jnp.abs(there.value) + jnp.abs(here.value) + jnp.abs(bend))
             return z, y, quotient, bend, rounding
@@ -226,7 +226,7 @@ class Pairs(NamedTuple):
         return jax.lax.map(one, jax.random.split(key, self.trials))
 
 
-def point_of_ball(key: Key, center: jax.Array, radius: Scalar) -> jax.Array:
+def uniform_in_ball(key: Key, center: jax.Array, radius: Scalar) -> jax.Array:
     """A point drawn evenly from the ball around 0: a direction, and a length by its volume."""
     first, second = jax.random.split(key)
     direction = jax.random.normal(first, center.shape, center.dtype)
@@ -234,6 +234,6 @@ def point_of_ball(key: Key, center: jax.Array, radius: Scalar) -> jax.Array:
     return radius.astype(center.dtype) * length * direction / norm(direction)
 
 
-def difference(there: Evaluation, here: Evaluation) -> Params:
+def gradient_difference(there: Evaluation, here: Evaluation) -> Params:
     """Of the gradients."""
     return axpy(-1.0, here.grad, there.grad)

@@ -118,12 +118,12 @@ class L2Ball(Nonsmooth):
             )
         center = jax.tree.map(lambda _: self.center, x) if one else self.center
         for p, c in zip(jax.tree.leaves(x), jax.tree.leaves(center), strict=True):
-            if not broadcasts(np.shape(c), p.shape):
+            if not broadcasts_to(np.shape(c), p.shape):
                 raise ValueError(f"L2Ball: a center of shape {np.shape(c)} does not fit x of shape {p.shape}.")
         return jax.tree.map(lambda p, c: jnp.broadcast_to(jnp.asarray(c).astype(p.dtype), p.shape), x, center)
 
 
-def broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
+def broadcasts_to(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
     """Whether an array of one shape serves for another."""
     pairs = zip(reversed(shape), reversed(to), strict=False)
     return len(shape) <= len(to) and all(a in (1, b) for a, b in pairs)

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thalweg.plot.style import COLORS, new_axes, tidy
+from thalweg.plot.style import COLORS, new_axes, style_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-DASHES = ("-", "--", ":", "-.")
+LINE_STYLES = ("-", "--", ":", "-.")
 """Beyond the colors the dashes tell the methods apart."""
-FEW = 6
+MAX_LEGEND_INSIDE = 6
 """Methods whose legend hides no curve; a longer one stands beside the picture."""
 
 
@@ -28,12 +28,12 @@ def performance_profile(work: Mapping[str, Any], axes: "Axes | None" = None, *, 
 
     **References** Dolan & Moré 2002, doi:10.1007/s101070100263.
     """
-    names, table = as_table(work)
+    names, table = work_table(work)
     with np.errstate(invalid="ignore"):
         ratios = table / np.min(table, axis=0)
     ratios[~np.isfinite(table)] = np.inf
-    axes = steps(new_axes(axes, width(names)), names, ratios, start=1.0)
-    return tidy(axes, f"{unit} / fewest {unit} of any method", "fraction of problems solved")
+    axes = draw_profiles(new_axes(axes, profile_width(names)), names, ratios, start=1.0)
+    return style_axes(axes, f"{unit} / fewest {unit} of any method", "fraction of problems solved")
 
 
 def data_profile(
@@ -48,17 +48,17 @@ def data_profile(
 
     **References** Moré & Wild 2009, doi:10.1137/080724083.
     """
-    names, table = as_table(work)
+    names, table = work_table(work)
     dimensions = np.asarray(dimensions, float)
     if dimensions.shape != table.shape[1:]:
         raise ValueError(
             f"dimensions has shape {dimensions.shape}: give one number for each of {table.shape[1]} problems."
         )
-    axes = steps(new_axes(axes, width(names)), names, table / (dimensions + 1), start=None)
-    return tidy(axes, f"{unit} / (variables + 1)", "fraction of problems solved")
+    axes = draw_profiles(new_axes(axes, profile_width(names)), names, table / (dimensions + 1), start=None)
+    return style_axes(axes, f"{unit} / (variables + 1)", "fraction of problems solved")
 
 
-def as_table(work: Mapping[str, Any]) -> tuple[list[str], np.ndarray]:
+def work_table(work: Mapping[str, Any]) -> tuple[list[str], np.ndarray]:
     """Names and one row of work a method, infinite where it failed."""
     if not work:
         raise ValueError("work is empty: give at least one method's work, {'name': [numbers]}.")
@@ -72,12 +72,12 @@ def as_table(work: Mapping[str, Any]) -> tuple[list[str], np.ndarray]:
     return list(work), np.where(np.isnan(table), np.inf, table)
 
 
-def width(names: list[str]) -> float:
+def profile_width(names: list[str]) -> float:
     """Inches, with room for a legend beside the picture."""
-    return 5.0 if len(names) <= FEW else 8.0
+    return 5.0 if len(names) <= MAX_LEGEND_INSIDE else 8.0
 
 
-def steps(axes: "Axes", names: list[str], table: np.ndarray, start: float | None) -> "Axes":
+def draw_profiles(axes: "Axes", names: list[str], table: np.ndarray, start: float | None) -> "Axes":
     """The distribution functions of the rows as steps over a logarithmic axis of base two."""
     finite = table[np.isfinite(table)]
     low = start or 0.8 * finite.min(initial=1.0)
@@ -86,13 +86,13 @@ def steps(axes: "Axes", names: list[str], table: np.ndarray, start: float | None
         reached = np.sort(row[np.isfinite(row)])
         x = np.concatenate([[low], reached, [high]])
         y = np.concatenate([[0], np.arange(1, len(reached) + 1), [len(reached)]]) / table.shape[1]
-        dash = DASHES[at // len(COLORS) % len(DASHES)]
+        dash = LINE_STYLES[at // len(COLORS) % len(LINE_STYLES)]
         label = f"{name} ({len(reached)} of {table.shape[1]})"
         axes.step(x, y, where="post", color=COLORS[at % len(COLORS)], linestyle=dash, label=label)
     axes.set_xscale("log", base=2)
     axes.set_xlim(low, high)
     axes.set_ylim(0, 1.02)
-    if len(names) <= FEW:
+    if len(names) <= MAX_LEGEND_INSIDE:
         axes.legend(fontsize=7, loc="lower right")
     else:
         axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))

@@ -13,16 +13,16 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#00
 
 GRAY = "#666666"
 
-POINTS = 2000
+MAX_DRAWN_POINTS = 2000
 """Points of a line beyond which it is thinned: more than a screen has columns."""
 
-FEW = 40
+MAX_MARKED_POINTS = 40
 """Lines of at most this many points show each of them."""
 
-LARGEST, SMALLEST = 1e150, 1e-150
+LARGEST_DRAWN, SMALLEST_DRAWN = 1e150, 1e-150
 """Sizes beyond which an axis with its margins would overflow; they are drawn as infinity and as 0."""
 
-DECADE = 10.0
+LOG_AXIS_RATIO = 10.0
 """Positive numbers that span less are easier to read on a linear axis."""
 
 
@@ -41,7 +41,7 @@ def new_axes(axes: "Axes | None", width: float = 5.0) -> "Axes":
     return new_figure(width, 3.6)[1][0] if axes is None else axes
 
 
-def tidy(axes: "Axes", x: str, y: str) -> "Axes":
+def style_axes(axes: "Axes", x: str, y: str) -> "Axes":
     """Names both axes, takes the frame away and leaves a light grid."""
     axes.set_xlabel(x)
     axes.set_ylabel(y)
@@ -51,19 +51,19 @@ def tidy(axes: "Axes", x: str, y: str) -> "Axes":
     return axes
 
 
-def line(axes: "Axes", x: Any, y: Any, *, color: str, label: str = "") -> None:
+def draw_line(axes: "Axes", x: Any, y: Any, *, color: str, label: str = "") -> None:
     """Draws `y` over `x`, logarithmic where that can be read, with its last number and the first that is not finite."""
     x, y = np.asarray(x, float), np.asarray(y, float)
-    finite = np.abs(y) < LARGEST  # and not NaN
-    y = np.where(np.abs(y) < SMALLEST, 0, y)
+    finite = np.abs(y) < LARGEST_DRAWN  # and not NaN
+    y = np.where(np.abs(y) < SMALLEST_DRAWN, 0, y)
     if not finite.any():
         axes.text(0.5, 0.5, "no finite number", transform=axes.transAxes, ha="center", va="center", color=GRAY)
         return
     beside = {"textcoords": "offset points", "xytext": (5, 0), "fontsize": 8, "va": "center"}
-    if is_logarithmic(y[finite]):
+    if wants_log_axis(y[finite]):
         axes.set_yscale("log", nonpositive="mask")
-    marker = "o" if finite.sum() <= FEW else None
-    axes.plot(*thin(x, np.where(finite, y, np.nan)), color=color, label=label, marker=marker, markersize=3)
+    marker = "o" if finite.sum() <= MAX_MARKED_POINTS else None
+    axes.plot(*thin_out(x, np.where(finite, y, np.nan)), color=color, label=label, marker=marker, markersize=3)
     last = np.flatnonzero(finite)[-1]
     axes.plot(x[last], y[last], marker="o", markersize=4, color=color)
     axes.annotate(f"{y[last]:.3g}", (x[last], y[last]), color=color, **beside)
@@ -80,13 +80,13 @@ def line(axes: "Axes", x: Any, y: Any, *, color: str, label: str = "") -> None:
         )
 
 
-def is_logarithmic(y: np.ndarray) -> bool:
+def wants_log_axis(y: np.ndarray) -> bool:
     """Whether the numbers are nonnegative and span a decade; zeros are left out of the line then."""
     positive = y[y > 0]
-    return bool((y >= 0).all() and len(positive) > 1 and positive.max() >= DECADE * positive.min())
+    return bool((y >= 0).all() and len(positive) > 1 and positive.max() >= LOG_AXIS_RATIO * positive.min())
 
 
-def thin(x: np.ndarray, y: np.ndarray, points: int = POINTS) -> tuple[np.ndarray, np.ndarray]:
+def thin_out(x: np.ndarray, y: np.ndarray, points: int = MAX_DRAWN_POINTS) -> tuple[np.ndarray, np.ndarray]:
     """At most about `points` points of the same outline: the lowest and highest of every stretch, and both ends."""
     if len(x) <= points:
         return x, y

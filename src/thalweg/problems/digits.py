@@ -41,7 +41,7 @@ class Job(NamedTuple):
         return {name: value for name, value in self._asdict().items() if name not in others}
 
 
-class Split(NamedTuple):
+class TrainValidation(NamedTuple):
     """Inputs and labels to train on and to validate on."""
 
     train: tuple[np.ndarray, np.ndarray]
@@ -57,7 +57,7 @@ def digits(hidden: int = 64, decay: float = 0.0, seed: int = 0) -> Job:
     - `hidden`: width of the hidden layer. `seed`: of the start; the split is fixed.
     - `decay`: \(\lambda\) >= 0, a penalty in the objective; 1e-3 makes the minimum isolated enough to converge to.
     """
-    train, validation = load()
+    train, validation = load_split()
 
     def penalized(params, batch):
         weights = (params["hidden"]["w"], params["output"]["w"])
@@ -66,7 +66,7 @@ def digits(hidden: int = 64, decay: float = 0.0, seed: int = 0) -> Job:
     loss = penalized if decay else risk  # one function, so that a second run finds the compiled program
     return Job(
         Problem(loss, train, validation=validation, validation_loss=risk, metrics=metrics),
-        start(hidden, seed),
+        initial_parameters(hidden, seed),
         AdamW(WarmupCosine(0.02, warmup=Epochs(0.5)), weight_decay=0.1),
         stop=Epochs(40) | Patience(8),
         batch_size=64,
@@ -93,7 +93,7 @@ def metrics(params: Params, batch: Any) -> dict[str, Scalar]:
     return {"accuracy": accuracy(logits(params, inputs), labels)}
 
 
-def start(hidden: int, seed: int) -> Params:
+def initial_parameters(hidden: int, seed: int) -> Params:
     """Glorot's normal weights (variance 2 / (fan in + fan out), which suits tanh) and zero biases."""
     rng = np.random.default_rng(seed)
 
@@ -105,7 +105,7 @@ def start(hidden: int, seed: int) -> Params:
     return {"hidden": dense(PIXELS, hidden), "output": dense(hidden, CLASSES)}
 
 
-def load() -> Split:
+def load_split() -> TrainValidation:
     """Four fifths to train on, one fifth held out, every class in proportion; all pixels shifted and scaled alike.
 
     Their mean is 0 and their variance 1 on the training images alone, so that nothing of the held-out ones leaks into
@@ -121,7 +121,7 @@ def load() -> Split:
     split: Any = train_test_split(bunch.data, labels, test_size=0.2, stratify=labels, random_state=0)
     train, validation, train_labels, validation_labels = split
     mean, deviation = train.mean(), train.std()
-    return Split(
+    return TrainValidation(
         (((train - mean) / deviation).astype(np.float32), train_labels),
         (((validation - mean) / deviation).astype(np.float32), validation_labels),
     )

@@ -183,10 +183,10 @@ def tour(cities: int = 12, seed: int = 0) -> Known:
         path = where[order]
         return jnp.sum(jnp.sqrt(jnp.sum((path - jnp.roll(path, 1, axis=0)) ** 2, axis=1)))
 
-    return Known(Problem(round_trip), np.arange(cities), shortest(places), method=anneal(TwoOpt()))
+    return Known(Problem(round_trip), np.arange(cities), shortest_tour(places), method=annealing_over_run(TwoOpt()))
 
 
-def shortest(places: np.ndarray) -> float:
+def shortest_tour(places: np.ndarray) -> float:
     """The length of the shortest tour (Held & Karp 1962): from the last city over every set of the others."""
     apart = np.linalg.norm(places[:, None] - places, axis=2)
     n = len(places) - 1
@@ -212,10 +212,10 @@ def partition(count: int = 14, seed: int = 0) -> Known:
         return jnp.abs(jnp.sum(jnp.where(bits, numbers, -numbers)))
 
     least = float(np.abs(sides @ weights).min())
-    return Known(Problem(difference), np.zeros(count, bool), least, method=anneal(BitFlip(2), 300.0))
+    return Known(Problem(difference), np.zeros(count, bool), least, method=annealing_over_run(BitFlip(2), 300.0))
 
 
-def anneal(move: Move, start: float = 1.0) -> SimulatedAnnealing:
+def annealing_over_run(move: Move, start: float = 1.0) -> SimulatedAnnealing:
     """Cooling to a thousandth over the run."""
     return SimulatedAnnealing(move, Exponential(start, 1e-3, None))
 
@@ -227,13 +227,13 @@ def box_quadratic(dimension: int = 30, condition: float = 100.0, seed: int = 0) 
     limit, and \(b = Ax^* - g\) with a gradient \(g\) that points out of the box there and is 0 elsewhere.
     """
     rng = np.random.default_rng(seed)
-    a = np.asarray(bowl(rng, dimension, condition))
+    a = np.asarray(random_spd_matrix(rng, dimension, condition))
     place = np.arange(dimension) % 3
     best = np.where(place == 0, 0.0, np.where(place == 1, 1.0, rng.uniform(0.2, 0.8, dimension)))
     gradient = np.where(place == 0, 1.0, np.where(place == 1, -1.0, 0.0)) * rng.uniform(0.1, 1.0, dimension)
     b = a @ best - gradient
     minimum = float(0.5 * best @ a @ best - b @ best)
-    problem = Problem(half_form(a, b), bounds=Bounds(0.0, 1.0))
+    problem = Problem(quadratic_form(a, b), bounds=Bounds(0.0, 1.0))
     return Known(problem, np.full(dimension, 0.5), minimum, best, 1.0, 1 / condition)
 
 
@@ -269,7 +269,7 @@ def equality_quadratic(dimension: int = 10, equations: int = 3, condition: float
     \(\tfrac12 x'Ax - b'x\) with \(Cx = d\): its KKT system is linear.
     """
     rng = np.random.default_rng(seed)
-    a, c = np.asarray(bowl(rng, dimension, condition)), rng.normal(size=(equations, dimension))
+    a, c = np.asarray(random_spd_matrix(rng, dimension, condition)), rng.normal(size=(equations, dimension))
     b, d = rng.normal(size=dimension), rng.normal(size=equations)
     system = np.block([[a, c.T], [c, np.zeros((equations, equations))]])
     best = np.linalg.solve(system, np.concatenate([b, d]))[:dimension]
@@ -278,16 +278,16 @@ def equality_quadratic(dimension: int = 10, equations: int = 3, condition: float
         return as_like(c, x) @ x - as_like(d, x)
 
     minimum = float(0.5 * best @ a @ best - b @ best)
-    return Known(Problem(half_form(a, b), equality=affine), np.zeros(dimension), minimum, best, 1.0, 1 / condition)
+    return Known(Problem(quadratic_form(a, b), equality=affine), np.zeros(dimension), minimum, best, 1.0, 1 / condition)
 
 
-def bowl(rng: np.random.Generator, dimension: int, condition: float) -> np.ndarray:
+def random_spd_matrix(rng: np.random.Generator, dimension: int, condition: float) -> np.ndarray:
     """A symmetric matrix in random axes, its eigenvalues evenly spaced in logarithm between `1/condition` and 1."""
     axes = np.linalg.qr(rng.normal(size=(dimension, dimension)))[0]
     return axes @ np.diag(np.logspace(-np.log10(condition), 0, dimension)) @ axes.T
 
 
-def half_form(a: np.ndarray, b: np.ndarray) -> Callable:
+def quadratic_form(a: np.ndarray, b: np.ndarray) -> Callable:
     r"""\(\tfrac12 x'Ax - b'x\)."""
 
     def quadratic_form(x):

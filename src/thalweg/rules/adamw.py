@@ -6,7 +6,7 @@ from thalweg.core.fields import check_fraction, check_nonnegative, real_field, s
 from thalweg.core.rule import Rule, at, lift, required
 from thalweg.core.types import Params, Scalar
 from thalweg.rules.adam import AdamState, adam_direction, adam_init, adam_scalars
-from thalweg.rules.masks import Mask, check_mask, masked
+from thalweg.rules.masks import Mask, check_mask, zero_unmasked
 
 
 class AdamW(Rule):
@@ -57,7 +57,7 @@ class AdamW(Rule):
             d, m, v = adam_direction(g, m, v, *scalars)
             return -eta * (d + decay * decaying), m, v
 
-        trees = (grads, state.m, state.v, masked(self, params))
+        trees = (grads, state.m, state.v, zero_unmasked(self, params))
         update, m, v = lift(step, trees, self.rate(state), self.weight_decay, *adam_scalars(self, state))
         return update, AdamState(state.count + 1, m, v)
 

@@ -18,11 +18,11 @@ from thalweg.core.types import Params
 from thalweg.core.variables import is_number_array, leaf_name, short
 from thalweg.rules.freeze import Freeze
 from thalweg.rules.matrix.muon import Muon
-from thalweg.rules.partition import Partition, groups_of
+from thalweg.rules.partition import Partition, assign_groups
 from thalweg.schedules import Schedule
 
-FROZEN = "frozen"
-UNITS = ("B", "kB", "MB", "GB", "TB")
+FROZEN_LABEL = "frozen"
+BYTE_UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 class ParameterRow(NamedTuple):
@@ -48,7 +48,7 @@ class Description(NamedTuple):
     @property
     def count(self) -> int:
         """Numbers that are optimized."""
-        return sum(math.prod(row.shape) for row in self.rows if row.rule != FROZEN)
+        return sum(math.prod(row.shape) for row in self.rows if row.rule != FROZEN_LABEL)
 
     @property
     def bytes(self) -> int:
@@ -63,13 +63,20 @@ class Description(NamedTuple):
     def __str__(self) -> str:
         head = ("parameter", "shape", "dtype", "size", "state", "rule")
         body = [
-            (row.name, " × ".join(map(str, row.shape)), row.dtype, human(row.bytes), human(row.state_bytes), row.rule)
+            (
+                row.name,
+                " × ".join(map(str, row.shape)),
+                row.dtype,
+                format_bytes(row.bytes),
+                format_bytes(row.state_bytes),
+                row.rule,
+            )
             for row in self.rows
         ]
         if self.shared:
-            body.append(("(shared)", "", "", "", human(self.shared), ""))
-        total = ("in total", f"{self.count:,}", "", human(self.bytes), human(self.state_bytes), "")
-        return aligned([head, *body, total])
+            body.append(("(shared)", "", "", "", format_bytes(self.shared), ""))
+        total = ("in total", f"{self.count:,}", "", format_bytes(self.bytes), format_bytes(self.state_bytes), "")
+        return align_columns([head, *body, total])
 
 
 def describe(method: Any, params: Any) -> Description:
@@ -86,11 +93,16 @@ def describe(method: Any, params: Any) -> Description:
     if not isinstance(method, (Rule, Solver)):
         raise TypeError(f"describe({method!r}): give a rule such as tw.Adam(), an Optax transformation, or a solver.")
     x = jax.tree.map(lambda leaf: shape_of(leaf) if is_variable(leaf) else None, params)
-    paths = {path: rule_of(method, path, x) for path, _ in tree_flatten_with_path(x)[0]}
-    owned, shared = owners(state_of(method, x), list(paths))
+    paths = {path: rule_chain(method, path, x) for path, _ in tree_flatten_with_path(x)[0]}
+    owned, shared = state_bytes_by_leaf(state_of(method, x), list(paths))
     rows = [
         ParameterRow(
-            leaf_name(path), leaf.shape, str(leaf.dtype), paths.get(path, FROZEN), nbytes(leaf), owned.get(path, 0)
+            leaf_name(path),
+            leaf.shape,
+            str(leaf.dtype),
+            paths.get(path, FROZEN_LABEL),
+            nbytes(leaf),
+            owned.get(path, 0),
         )
         for path, leaf in tree_flatten_with_path(params)[0]
         if is_shaped(leaf)
@@ -129,7 +141,7 @@ def state_of(method: Rule | Solver, x: Params) -> Any:
     return state._replace(x=None) if "x" in getattr(state, "_fields", ()) else state
 
 
-def owners(state: Any, paths: list[tuple]) -> tuple[dict[tuple, int], int]:
+def state_bytes_by_leaf(state: Any, paths: list[tuple]) -> tuple[dict[tuple, int], int]:
     """Bytes of state for every path of a parameter, and those that end with none."""
     owned, shared = dict.fromkeys(paths, 0), 0
     for place, leaf in tree_flatten_with_path(state)[0]:
@@ -141,48 +153,48 @@ def owners(state: Any, paths: list[tuple]) -> tuple[dict[tuple, int], int]:
     return owned, shared
 
 
-def rule_of(method: Any, path: tuple, x: Params) -> str:
+def rule_chain(method: Any, path: tuple, x: Params) -> str:
     """The rules through which a leaf's gradient goes, from the outermost to the one that updates it."""
     if isinstance(method, Freeze):
-        return FROZEN
+        return FROZEN_LABEL
     if isinstance(method, Partition):
-        group = groups_of(method.patterns, x)[leaf_name(path)]
-        return rule_of(method.rules[group], path, x)
+        group = assign_groups(method.patterns, x)[leaf_name(path)]
+        return rule_chain(method.rules[group], path, x)
     if isinstance(method, Muon):
         leaf = next(leaf for place, leaf in tree_flatten_with_path(method.choice(x))[0] if place == path)
-        return label(method) if leaf else rule_of(method.others, path, x)
-    inner = [value for value in fields_of(method).values() if isinstance(value, (Rule, Solver))]
+        return method_label(method) if leaf else rule_chain(method.others, path, x)
+    inner = [value for value in field_values(method).values() if isinstance(value, (Rule, Solver))]
     if not inner:
-        return label(method)
-    rest = rule_of(inner[0], path, x)
-    return rest if isinstance(method, FirstOrder) or rest == FROZEN else f"{label(method)} > {rest}"
+        return method_label(method)
+    rest = rule_chain(inner[0], path, x)
+    return rest if isinstance(method, FirstOrder) or rest == FROZEN_LABEL else f"{method_label(method)} > {rest}"
 
 
-def label(method: Any) -> str:
+def method_label(method: Any) -> str:
     """A method's name, with its learning rate and what else is not its default."""
     if isinstance(method, OptaxRule):
         return f"optax.{method.transformation.update.__qualname__.split('.')[0]}"
     default = {field.name: field.default for field in dataclasses.fields(method)}
     shown = {
         name: value
-        for name, value in fields_of(method).items()
-        if not isinstance(value, (Rule, Solver)) and (name == "learning_rate" or not is_same(value, default[name]))
+        for name, value in field_values(method).items()
+        if not isinstance(value, (Rule, Solver)) and (name == "learning_rate" or not has_default(value, default[name]))
     }
-    inside = ", ".join(f"{name}={in_words(value)}" for name, value in shown.items())
+    inside = ", ".join(f"{name}={field_text(value)}" for name, value in shown.items())
     return type(method).__name__ + (f"({inside})" if inside else "")
 
 
-def fields_of(method: Any) -> dict[str, Any]:
+def field_values(method: Any) -> dict[str, Any]:
     """A configured object's fields by name."""
     return {field.name: getattr(method, field.name) for field in dataclasses.fields(method)}
 
 
-def is_same(value: Any, default: Any) -> bool:
+def has_default(value: Any, default: Any) -> bool:
     """Whether a field has its default; what compares entry by entry has not."""
     return type(value) is type(default) and not isinstance(value, (jax.Array, np.ndarray)) and value == default
 
 
-def in_words(value: Any) -> str:
+def field_text(value: Any) -> str:
     """A field's value in few letters."""
     if isinstance(value, float):
         return f"{value:g}"
@@ -196,15 +208,15 @@ def nbytes(leaf: Any) -> int:
     return leaf.size * leaf.dtype.itemsize
 
 
-def human(amount: float) -> str:
+def format_bytes(amount: float) -> str:
     """Bytes with three digits and a unit of powers of 1000."""
     power = 0
-    while amount >= 999.5 and power < len(UNITS) - 1:
+    while amount >= 999.5 and power < len(BYTE_UNITS) - 1:
         amount, power = amount / 1000, power + 1
-    return f"{amount:.3g} {UNITS[power]}"
+    return f"{amount:.3g} {BYTE_UNITS[power]}"
 
 
-def aligned(lines: list[tuple[str, ...]]) -> str:
+def align_columns(lines: list[tuple[str, ...]]) -> str:
     """Columns of a common width."""
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     return "\n".join(

@@ -23,17 +23,19 @@ def check_mask(owner: Any) -> None:
         fail(owner, "mask", owner.mask, "None or a function of the parameters, for instance tw.matrices")
 
 
-def masked(owner: Any, params: Params) -> Params:
+def zero_unmasked(owner: Any, params: Params) -> Params:
     """`params` with a 0 in place of every leaf for which the owner's mask is False.
 
     The 0 is a scalar, so it takes no memory; a product with 0 would be NaN where the leaf is infinite.
     """
     if owner.mask is None:
         return params
-    return jax.tree.map(lambda yes, leaf: leaf if yes else jnp.zeros((), leaf.dtype), chosen(owner, params), params)
+    return jax.tree.map(
+        lambda yes, leaf: leaf if yes else jnp.zeros((), leaf.dtype), evaluate_mask(owner, params), params
+    )
 
 
-def chosen(owner: Any, params: Params) -> Any:
+def evaluate_mask(owner: Any, params: Params) -> Any:
     """The owner's mask of `params`: one bool a leaf."""
     if owner.mask is None:
         return jax.tree.map(lambda leaf: True, params)

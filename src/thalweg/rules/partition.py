@@ -13,7 +13,7 @@ from thalweg.core.types import Params, Scalar, State
 from thalweg.core.variables import leaf_name
 from thalweg.rules.freeze import Freeze
 
-FEW = 6
+MAX_LISTED = 6
 """Paths that an error lists."""
 FLAX_VALUE = "/value"
 """The end of the path to a Flax variable's array."""
@@ -81,50 +81,54 @@ class Partition(Rule):
 
     def parts(self, tree: Params) -> list[Params]:
         """The tree once for every group, with None in place of the other groups' leaves."""
-        group = groups_of(self.patterns, tree)
+        group = assign_groups(self.patterns, tree)
         return [
             tree_map_with_path(lambda path, leaf, g=g: leaf if group[leaf_name(path)] == g else None, tree)
             for g in range(len(self.patterns))
         ]
 
 
-def groups_of(patterns: tuple[str, ...], tree: Params) -> dict[str, int]:
+def assign_groups(patterns: tuple[str, ...], tree: Params) -> dict[str, int]:
     """Path -> index of its pattern; an error that lists what is left over on either side."""
     names = [leaf_name(path) for path, _ in tree_leaves_with_path(tree)]
-    group = {name: next((g for g, p in enumerate(patterns) if belongs(p, name)), None) for name in names}
+    group = {name: next((g for g, p in enumerate(patterns) if matches_path(p, name)), None) for name in names}
     orphans = [name for name, g in group.items() if g is None]
     idle = [pattern for g, pattern in enumerate(patterns) if g not in group.values()]
     if orphans:
         raise ValueError(
-            f"Partition: no pattern fits {listed(orphans)}; the patterns are {listed(map(repr, patterns))}: add a "
+            f"Partition: no pattern fits {listing(orphans)}; the patterns are {listing(map(repr, patterns))}: add a "
             "pattern, for instance '**' at the end."
         )
     if idle and names:
         raise ValueError(
-            f"Partition: {listed(map(repr, idle))} is the first to fit no parameter; the parameters are "
-            f"{listed(names)}: correct it, or move it before a wider pattern."
+            f"Partition: {listing(map(repr, idle))} is the first to fit no parameter; the parameters are "
+            f"{listing(names)}: correct it, or move it before a wider pattern."
         )
     return {name: g for name, g in group.items() if g is not None}
 
 
-def listed(names: Any) -> str:
+def listing(names: Any) -> str:
     """Some names, and how many there are beyond."""
     names = list(names)
-    return ", ".join(map(str, names[:FEW])) + (f" and {len(names) - FEW} more" if len(names) > FEW else "")
+    return ", ".join(map(str, names[:MAX_LISTED])) + (
+        f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
+    )
 
 
-def belongs(pattern: str, name: str) -> bool:
+def matches_path(pattern: str, name: str) -> bool:
     """Whether a path fits, as it is or without the attribute in which Flax keeps a variable's array."""
-    return fits(pattern, name) or (name.endswith(FLAX_VALUE) and fits(pattern, name.removesuffix(FLAX_VALUE)))
+    return matches_pattern(pattern, name) or (
+        name.endswith(FLAX_VALUE) and matches_pattern(pattern, name.removesuffix(FLAX_VALUE))
+    )
 
 
-def fits(pattern: str, name: str) -> bool:
+def matches_pattern(pattern: str, name: str) -> bool:
     """Whether a path fits a pattern."""
-    return expression(pattern).fullmatch(name) is not None
+    return pattern_regex(pattern).fullmatch(name) is not None
 
 
 @functools.cache
-def expression(pattern: str) -> re.Pattern[str]:
+def pattern_regex(pattern: str) -> re.Pattern[str]:
     """The pattern as a regular expression over a path; `**` swallows the slash beside it."""
     pieces = re.split(r"(\*\*/|/\*\*$|\*\*|\*|\?)", pattern)
     special = {"**/": r"(?:[^/]+/)*", "/**": r"(?:/[^/]+)*", "**": r".*", "*": r"[^/]*", "?": r"[^/]"}

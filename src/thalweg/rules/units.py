@@ -4,7 +4,7 @@ from typing import Any
 
 from thalweg.core.fields import fail
 
-OUTPUTS = ("last", "first")
+OUTPUT_AXES = ("last", "first")
 """Which axis of a weight counts outputs."""
 
 
@@ -18,5 +18,5 @@ def axes_of_a_unit(shape: tuple[int, ...], outputs: str) -> tuple[int, ...]:
 
 def check_outputs(owner: Any) -> None:
     """The field `outputs`."""
-    if owner.outputs not in OUTPUTS:
+    if owner.outputs not in OUTPUT_AXES:
         fail(owner, "outputs", owner.outputs, '"last" (inputs @ weight, Flax) or "first" (Equinox, PyTorch)')

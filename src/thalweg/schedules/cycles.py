@@ -15,10 +15,10 @@ from thalweg.core.fields import (
     static_field,
 )
 from thalweg.core.types import Scalar, real
-from thalweg.schedules.schedule import Schedule, falling, half_cosine, progress, whole
+from thalweg.schedules.schedule import Schedule, as_int32, fall_to, half_cosine, progress
 
-MODES = ("triangular", "triangular2", "exp_range")
-BENDS = ("cosine", "linear")
+CYCLE_MODES = ("triangular", "triangular2", "exp_range")
+CYCLE_SHAPES = ("cosine", "linear")
 
 
 class CosineRestarts(Schedule):
@@ -61,11 +61,11 @@ class CosineRestarts(Schedule):
         guess = jnp.round(jnp.log1p(t * more / period) / jnp.log(jnp.where(grows, g, 2.0)))
         guess = jnp.where(period * (jnp.power(g, guess) - 1) / more > t, guess - 1, guess)
         begin = period * (jnp.power(g, guess) - 1) / more
-        same = whole(step) // whole(period)
+        same = as_int32(step) // as_int32(period)
         cycle = jnp.where(grows, guess, real(same))
         into = jnp.where(grows, t - begin, t - real(same) * period)
         p = progress(into, period * jnp.power(g, cycle))
-        return self.peak * jnp.power(self.decay, cycle) * falling(half_cosine(p), self.final)
+        return self.peak * jnp.power(self.decay, cycle) * fall_to(half_cosine(p), self.final)
 
 
 class Cyclical(Schedule):
@@ -95,7 +95,7 @@ class Cyclical(Schedule):
         check_nonnegative(self, "low", "high")
         check_order(self)
         check_duration(self, "half", whole_run=False)
-        check_choice(self, "mode", MODES)
+        check_choice(self, "mode", CYCLE_MODES)
         check_real(self, "gamma", 0.0, 1.0, "in (0, 1]", open_low=True)
         if self.mode != "exp_range" and isinstance(self.gamma, float) and self.gamma != 1:
             fail(self, "gamma", self.gamma, 'left out unless mode="exp_range"')
@@ -103,7 +103,7 @@ class Cyclical(Schedule):
     def __call__(self, step: Scalar) -> Scalar:
         """See the class."""
         k = in_steps(self, "half")
-        cycle = real(whole(step) // whole(2 * k))
+        cycle = real(as_int32(step) // as_int32(2 * k))
         height = 1 - jnp.abs((real(step) - 2 * k * cycle) / k - 1)
         fade = {
             "triangular": lambda: 1.0,
@@ -144,14 +144,14 @@ class OneCycle(Schedule):
 
     def __check_init__(self):
         check_nonnegative(self, "peak")
-        check_cycle(self)
+        check_one_cycle(self)
         for name in ("division", "final_division"):
             check_real(self, name, 1.0, jnp.inf, "a finite number >= 1", open_high=True)
 
     def __call__(self, step: Scalar) -> Scalar:
         """See the class."""
         first = 1 / real(self.division)
-        return self.peak * there_and_back(self, step, first, first / self.final_division)
+        return self.peak * rise_and_fall(self, step, first, first / self.final_division)
 
     def momentum(self, low: float = 0.85, high: float = 0.95) -> "OneCycleMomentum":
         """The momentum that falls to `low` while the rate rises, and rises to `high` again while it falls."""
@@ -179,15 +179,15 @@ class OneCycleMomentum(Schedule):
     def __check_init__(self):
         check_fraction(self, "low", "high")
         check_order(self)
-        check_cycle(self)
+        check_one_cycle(self)
 
     def __call__(self, step: Scalar) -> Scalar:
         """See the class."""
         # The way from `high` to `low` and back is that of a rate from 0 to 1 and back to 0.
-        return self.high + (self.low - self.high) * there_and_back(self, step, real(0.0), real(0.0))
+        return self.high + (self.low - self.high) * rise_and_fall(self, step, real(0.0), real(0.0))
 
 
-def there_and_back(owner: OneCycle | OneCycleMomentum, step: Scalar, first: Scalar, last: Scalar) -> Scalar:
+def rise_and_fall(owner: OneCycle | OneCycleMomentum, step: Scalar, first: Scalar, last: Scalar) -> Scalar:
     """From `first` up to 1 and down to `last`."""
     t, steps = real(step), in_steps(owner, "steps")
     bend = {"cosine": half_cosine, "linear": lambda p: 1 - p}[owner.shape]
@@ -197,11 +197,11 @@ def there_and_back(owner: OneCycle | OneCycleMomentum, step: Scalar, first: Scal
     return jnp.where(t < peak, rising, sinking)
 
 
-def check_cycle(owner: OneCycle | OneCycleMomentum) -> None:
+def check_one_cycle(owner: OneCycle | OneCycleMomentum) -> None:
     """What the rate's cycle and the momentum's have in common."""
     check_duration(owner, "steps")
     check_real(owner, "rise", 0.0, 1.0, "in (0, 1)", open_low=True, open_high=True)
-    check_choice(owner, "shape", BENDS)
+    check_choice(owner, "shape", CYCLE_SHAPES)
 
 
 def check_order(owner: Cyclical | OneCycleMomentum) -> None:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from thalweg.core.duration import check_duration, duration_field, in_steps
 from thalweg.core.fields import check_nonnegative, check_positive, check_real, real_field
 from thalweg.core.types import Scalar, real
-from thalweg.schedules.schedule import Schedule, falling, half_cosine, progress, whole
+from thalweg.schedules.schedule import Schedule, as_int32, fall_to, half_cosine, progress
 
 
 class Constant(Schedule):
@@ -76,7 +76,7 @@ class Polynomial(Schedule):
     def __call__(self, step: Scalar) -> Scalar:
         """See the class."""
         left = 1 - progress(real(step), in_steps(self, "steps"))
-        return self.peak * falling(jnp.power(left, self.power), self.final)
+        return self.peak * fall_to(jnp.power(left, self.power), self.final)
 
 
 class Cosine(Schedule):
@@ -103,7 +103,7 @@ class Cosine(Schedule):
 
     def __call__(self, step: Scalar) -> Scalar:
         """See the class."""
-        return self.peak * falling(half_cosine(progress(real(step), in_steps(self, "steps"))), self.final)
+        return self.peak * fall_to(half_cosine(progress(real(step), in_steps(self, "steps"))), self.final)
 
 
 class Exponential(Schedule):
@@ -150,7 +150,7 @@ class StepDecay(Schedule):
     def __call__(self, step: Scalar) -> Scalar:
         """See the class."""
         # In whole numbers: XLA may compute t / k as t * (1 / k), and in floats 49 * (1 / 49) < 1.
-        stairs = whole(step) // whole(in_steps(self, "every"))
+        stairs = as_int32(step) // as_int32(in_steps(self, "every"))
         return self.peak * jnp.power(self.factor, real(stairs))
 
 

@@ -10,23 +10,23 @@ import jax.numpy as jnp
 from thalweg.core.duration import as_duration, check_duration, known_steps, parts_field, short, steps_of
 from thalweg.core.fields import check_choice, check_nonnegative, fail, is_tracer, number, real_field, static_field
 from thalweg.core.types import Scalar, real
-from thalweg.schedules.schedule import Schedule, check_schedule, half_cosine, rate_of, schedule_of, since
-from thalweg.schedules.warmup import rest
+from thalweg.schedules.schedule import Schedule, check_schedule, half_cosine, rate_of, schedule_of, steps_since
+from thalweg.schedules.warmup import steps_left
 
-BETWEEN = ("constant", "linear", "cosine")
+INTERPOLATIONS = ("constant", "linear", "cosine")
 
 
-def several(convert: Callable[[Any], Any]) -> Callable[[Any], tuple]:
+def convert_each(convert: Callable[[Any], Any]) -> Callable[[Any], tuple]:
     """A converter of every entry of a list or tuple; anything else is the only entry."""
     return lambda value: tuple(convert(entry) for entry in (value if isinstance(value, (list, tuple)) else (value,)))
 
 
-def several_field(convert: Callable[[Any], Any]) -> Any:
+def tuple_field(convert: Callable[[Any], Any]) -> Any:
     """A dataclass field for one or several of what `convert` returns."""
-    return eqx.field(converter=several(convert))
+    return eqx.field(converter=convert_each(convert))
 
 
-def stretches(owner: "Join", steps: float | None) -> tuple:
+def segment_lengths(owner: "Join", steps: float | None) -> tuple:
     """The length of every schedule in a join: between two boundaries, and the rest of the run."""
     ends = [known_steps(duration) for duration in owner.boundaries]
     last = ends[-1]
@@ -37,7 +37,7 @@ def stretches(owner: "Join", steps: float | None) -> tuple:
         )
     pairs = zip([0.0, *ends], ends, strict=False)
     between = [None if begin is None or end is None else end - begin for begin, end in pairs]
-    return (*between, rest(steps, owner.boundaries[-1]))
+    return (*between, steps_left(steps, owner.boundaries[-1]))
 
 
 class Piecewise(Schedule):
@@ -52,8 +52,8 @@ class Piecewise(Schedule):
     - `between`: "constant", "linear" or "cosine".
     """
 
-    boundaries: Any = several_field(as_duration)
-    values: Any = several_field(number)
+    boundaries: Any = tuple_field(as_duration)
+    values: Any = tuple_field(number)
     between: str = static_field("constant")
 
     def __check_init__(self):
@@ -61,7 +61,7 @@ class Piecewise(Schedule):
         for value in self.values:
             if not is_tracer(value) and not (isinstance(value, float) and 0 <= value < jnp.inf):
                 fail(self, "values", self.values, "finite numbers >= 0")
-        check_choice(self, "between", BETWEEN)
+        check_choice(self, "between", INTERPOLATIONS)
 
     def __call__(self, step: Scalar) -> Scalar:
         """See the class."""
@@ -87,8 +87,8 @@ class Join(Schedule):
     - `boundaries`: \(b_1, \dots, b_n\), rising; each whole steps or `tw.Epochs(n)`.
     """
 
-    schedules: Any = parts_field(stretches, converter=several(schedule_of))
-    boundaries: Any = several_field(as_duration)
+    schedules: Any = parts_field(segment_lengths, converter=convert_each(schedule_of))
+    boundaries: Any = tuple_field(as_duration)
 
     def __check_init__(self):
         check_boundaries(self, "schedules")
@@ -100,7 +100,7 @@ class Join(Schedule):
         rate = rate_of(self.schedules[0], step)
         for schedule, duration in zip(self.schedules[1:], self.boundaries, strict=True):
             begin = steps_of(self, "boundaries", duration)
-            rate = jnp.where(real(step) >= begin, rate_of(schedule, since(step, begin)), rate)
+            rate = jnp.where(real(step) >= begin, rate_of(schedule, steps_since(step, begin)), rate)
         return rate
 
 

@@ -23,17 +23,17 @@ def rate_of(schedule: Any, step: Scalar) -> Scalar:
     return real(schedule(step) if callable(schedule) else schedule)
 
 
-def whole(value: Any) -> Scalar:
+def as_int32(value: Any) -> Scalar:
     """A whole number, as one."""
     return jnp.asarray(value).astype(jnp.int32)
 
 
-def since(step: Scalar, begin: Scalar) -> Scalar:
+def steps_since(step: Scalar, begin: Scalar) -> Scalar:
     """Steps since `begin`, none before it: whole where `step` is, for a float32 counts to 2**24 only."""
     step = jnp.asarray(step)
     if jnp.issubdtype(step.dtype, jnp.floating):
         return jnp.maximum(real(step) - begin, 0)
-    return jnp.maximum(step - whole(begin).astype(step.dtype), 0)
+    return jnp.maximum(step - as_int32(begin).astype(step.dtype), 0)
 
 
 def progress(t: Scalar, steps: Scalar) -> Scalar:
@@ -46,7 +46,7 @@ def half_cosine(p: Scalar) -> Scalar:
     return 0.5 * (1 + jnp.cos(jnp.pi * p))
 
 
-def falling(p: Scalar, final: Any) -> Scalar:
+def fall_to(p: Scalar, final: Any) -> Scalar:
     """From 1 down to `final` as `p` goes from 1 to 0."""
     return final + (1 - final) * p
 

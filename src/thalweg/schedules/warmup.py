@@ -10,15 +10,15 @@ from thalweg.core.types import Scalar, real
 from thalweg.schedules.schedule import (
     Schedule,
     check_schedule,
-    falling,
+    fall_to,
     half_cosine,
     progress,
     rate_of,
     schedule_of,
-    since,
+    steps_since,
 )
 
-SHAPES = ("linear", "cosine", "1-sqrt")
+DECAY_SHAPES = ("linear", "cosine", "1-sqrt")
 
 
 class Warmup(Schedule):
@@ -35,7 +35,7 @@ class Warmup(Schedule):
     **References** Goyal et al. 2017, arXiv:1706.02677.
     """
 
-    schedule: Any = parts_field(lambda self, steps: (rest(steps, self.warmup),), converter=schedule_of)
+    schedule: Any = parts_field(lambda self, steps: (steps_left(steps, self.warmup),), converter=schedule_of)
     warmup: Any = duration_field(within_run=True)
 
     def __check_init__(self):
@@ -45,7 +45,7 @@ class Warmup(Schedule):
     def __call__(self, step: Scalar) -> Scalar:
         """See the class."""
         w = in_steps(self, "warmup")
-        return warm(step, w) * rate_of(self.schedule, since(step, w))
+        return warmup_factor(step, w) * rate_of(self.schedule, steps_since(step, w))
 
 
 class WarmupCosine(Schedule):
@@ -83,7 +83,7 @@ class WarmupCosine(Schedule):
     def __call__(self, step: Scalar) -> Scalar:
         """See the class."""
         t, w, last = real(step), in_steps(self, "warmup"), in_steps(self, "steps")
-        return self.peak * warm(step, w) * falling(half_cosine(progress(t - w, last - w)), self.final)
+        return self.peak * warmup_factor(step, w) * fall_to(half_cosine(progress(t - w, last - w)), self.final)
 
 
 class WSD(Schedule):
@@ -116,7 +116,7 @@ class WSD(Schedule):
     def __check_init__(self):
         check_nonnegative(self, "peak")
         check_real(self, "final", 0.0, 1.0, "in [0, 1]")
-        check_choice(self, "shape", SHAPES)
+        check_choice(self, "shape", DECAY_SHAPES)
         check_duration(self, "decay", whole_run=False)
         check_duration(self, "warmup", low=0, whole_run=False)
         check_duration(self, "steps")
@@ -132,7 +132,7 @@ class WSD(Schedule):
         t, w, d, last = real(step), in_steps(self, "warmup"), in_steps(self, "decay"), in_steps(self, "steps")
         q = progress(t - (last - d), d)
         h = {"linear": lambda: 1 - q, "cosine": lambda: half_cosine(q), "1-sqrt": lambda: 1 - jnp.sqrt(q)}[self.shape]()
-        return self.peak * warm(step, w) * falling(h, self.final)
+        return self.peak * warmup_factor(step, w) * fall_to(h, self.final)
 
 
 class InverseSqrt(Schedule):
@@ -161,12 +161,12 @@ class InverseSqrt(Schedule):
         return self.peak * jnp.minimum(ratio, 1 / jnp.sqrt(ratio))
 
 
-def warm(step: Scalar, warmup: Scalar) -> Scalar:
+def warmup_factor(step: Scalar, warmup: Scalar) -> Scalar:
     """The fraction of the peak in a warm-up of so many steps; 1 after it."""
     return jnp.where(real(step) < warmup, (real(step) + 1) / jnp.maximum(warmup, 1), 1.0)
 
 
-def rest(steps: float | None, begin: Any) -> float | None:
+def steps_left(steps: float | None, begin: Any) -> float | None:
     """The steps of the run that are left after so many."""
     first = known_steps(begin)
     return None if steps is None or first is None else max(steps - first, 0.0)

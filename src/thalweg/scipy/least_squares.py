@@ -15,15 +15,15 @@ from thalweg.core.status import Status
 from thalweg.core.stop import Evaluations, GradNorm, Steps, Stop
 from thalweg.minimize import minimize as run
 from thalweg.run.messages import at_noise_floor
-from thalweg.scipy.methods import named
-from thalweg.scipy.minimize import RelativeChange, derivatives, optimize_result
-from thalweg.scipy.translate import Rows, as_args, as_start, sensible
+from thalweg.scipy.methods import public_method
+from thalweg.scipy.minimize import RelativeValueChange, optimize_result, warn_unused_derivatives
+from thalweg.scipy.translate import VectorFunction, as_arguments, as_vector, attainable_tolerance
 from thalweg.solvers.descent.lbfgsb import LBFGSB
 
-IDLE = ("x_scale", "diff_step", "tr_solver", "tr_options", "jac_sparsity", "workers", "callback", "xtol")
+IGNORED_ARGUMENTS = ("x_scale", "diff_step", "tr_solver", "tr_options", "jac_sparsity", "workers", "callback", "xtol")
 """Arguments of SciPy that mean nothing here."""
 AT_GTOL, AT_FTOL, AT_XTOL, AT_LIMIT = 1, 2, 3, 0
-TOLERANCE = 1e-8
+DEFAULT_TOLERANCE = 1e-8
 """SciPy's default of all three tolerances."""
 FAILED = -1
 """SciPy's codes of the end of a run."""
@@ -35,9 +35,9 @@ def least_squares(
     jac: Any = "2-point",
     bounds: Any = (-np.inf, np.inf),
     method: str = "trf",
-    ftol: float | None = TOLERANCE,
-    xtol: float | None = TOLERANCE,
-    gtol: float | None = TOLERANCE,
+    ftol: float | None = DEFAULT_TOLERANCE,
+    xtol: float | None = DEFAULT_TOLERANCE,
+    gtol: float | None = DEFAULT_TOLERANCE,
     x_scale: Any = 1.0,
     loss: str = "linear",
     max_nfev: int | None = None,
@@ -58,9 +58,9 @@ def least_squares(
     """
     if isinstance(jac, str):
         jac = None
-    derivatives(jac=jac)
+    warn_unused_derivatives(jac=jac)
     for name in others:
-        if name not in IDLE:
+        if name not in IGNORED_ARGUMENTS:
             raise TypeError(
                 f"least_squares({name}=...) is not known here; write tw.minimize(tw.LeastSquares(fun), x0)."
             )
@@ -68,15 +68,15 @@ def least_squares(
         raise ValueError(f"loss={loss!r}: only 'linear' is known here; write the loss out and use minimize.")
     if method not in ("trf", "dogbox", "lm"):
         raise ValueError(f"method={method!r}: choose one of 'trf', 'dogbox', 'lm'.")
-    x = as_start(x0)
-    limits = box(bounds, x.size)
+    x = as_vector(x0)
+    limits = bounds_from_pair(bounds, x.size)
     if limits is not None and method == "lm":
         raise ValueError("method='lm' would ignore bounds=; use method='trf'.")
-    problem = Problem(LeastSquares(residuals=Rows(fun, as_args(args))), bounds=limits, allow_unused=True)
-    solver = named("LevenbergMarquardt")() if limits is None else LBFGSB()
-    stop = stop_rule(gtol, ftol, max_nfev, x)
+    problem = Problem(LeastSquares(residuals=VectorFunction(fun, as_arguments(args))), bounds=limits, allow_unused=True)
+    solver = public_method("LevenbergMarquardt")() if limits is None else LBFGSB()
+    stop = least_squares_stop(gtol, ftol, max_nfev, x)
     result = run(problem, x, solver, stop=stop, on_failure="ignore")
-    found, dynamic = program(measured, problem.objective, jnp.asarray(result.x))
+    found, dynamic = program(residuals_and_jacobian, problem.objective, jnp.asarray(result.x))
     residuals, jacobian = (np.asarray(part) for part in found.call(dynamic))
     status = {Status.CONVERGED: AT_GTOL, Status.STOPPED: AT_FTOL, Status.STEP_LIMIT: AT_LIMIT}
     code = status.get(result.status, FAILED)
@@ -91,7 +91,7 @@ def least_squares(
         jac=jacobian,
         grad=jacobian.T @ residuals,
         optimality=result.optimality,
-        active_mask=active(np.asarray(result.x), limits),
+        active_mask=active_mask(np.asarray(result.x), limits),
         nfev=int(result.evals.value),
         njev=int(result.evals.gradient),
         status=code,
@@ -101,7 +101,7 @@ def least_squares(
     )
 
 
-def box(bounds: Any, n: int) -> Bounds | None:
+def bounds_from_pair(bounds: Any, n: int) -> Bounds | None:
     """Of `(lower, upper)` or SciPy's `Bounds`; None where both sides are open."""
     if isinstance(bounds, Bounds):
         return bounds
@@ -112,21 +112,23 @@ def box(bounds: Any, n: int) -> Bounds | None:
     return None if np.isneginf(lower).all() and np.isposinf(upper).all() else Bounds(lower, upper)
 
 
-def stop_rule(gtol: float | None, ftol: float | None, max_nfev: int | None, x: Any) -> Stop:
+def least_squares_stop(gtol: float | None, ftol: float | None, max_nfev: int | None, x: Any) -> Stop:
     """SciPy's tolerances; None switches one off."""
-    gtol, ftol = (sensible(TOLERANCE, x) if tol == TOLERANCE else tol for tol in (gtol, ftol))
+    gtol, ftol = (
+        attainable_tolerance(DEFAULT_TOLERANCE, x) if tol == DEFAULT_TOLERANCE else tol for tol in (gtol, ftol)
+    )
     limit = Steps(1000 * x.size)
     stop: Stop = limit if max_nfev is None else limit | Evaluations(int(max_nfev))
-    stop = stop if not ftol else RelativeChange(ftol) | stop
+    stop = stop if not ftol else RelativeValueChange(ftol) | stop
     return stop if not gtol else GradNorm(gtol) | stop
 
 
-def measured(objective: LeastSquares, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+def residuals_and_jacobian(objective: LeastSquares, x: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The residuals and their Jacobian."""
     return objective.residual(x), jax.jacobian(objective.residual)(x)
 
 
-def active(x: np.ndarray, bounds: Bounds | None) -> np.ndarray:
+def active_mask(x: np.ndarray, bounds: Bounds | None) -> np.ndarray:
     """-1 at a lower bound, 1 at an upper one, 0 elsewhere."""
     if bounds is None:
         return np.zeros(x.size, int)

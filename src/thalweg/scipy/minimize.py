@@ -19,19 +19,27 @@ from thalweg.minimize import minimize as run
 from thalweg.run.callbacks import Event, Every
 from thalweg.run.result import Result
 from thalweg.run.warn import warn
-from thalweg.scipy.methods import Choice, check_options, chosen
-from thalweg.scipy.translate import Called, as_args, as_bounds, as_constraints, as_start, sensible, sides
+from thalweg.scipy.methods import ScipyMethod, find_scipy_method, refuse_unknown_options
+from thalweg.scipy.translate import (
+    ScipyObjective,
+    as_arguments,
+    as_bounds,
+    as_constraints,
+    as_vector,
+    attainable_tolerance,
+    equality_and_inequality,
+)
 from thalweg.solvers.descent.bfgs import InverseHessian
 from thalweg.solvers.descent.lbfgs import Pairs, inverse_times
 from thalweg.solvers.descent.lbfgsb import Memory
 
-CODES = {Status.CONVERGED: 0, Status.STEP_LIMIT: 1, Status.SEARCH_FAILED: 2, Status.NONFINITE: 3}
+STATUS_CODES = {Status.CONVERGED: 0, Status.STEP_LIMIT: 1, Status.SEARCH_FAILED: 2, Status.NONFINITE: 3}
 """SciPy's status of BFGS and L-BFGS-B; what it has no number for is 4."""
-OTHER, BY_CALLBACK = 4, 99
-MESSAGES = {0: "Optimization terminated successfully", 1: "Maximum number of iterations has been exceeded."}
+OTHER_CODE, CALLBACK_CODE = 4, 99
+SCIPY_MESSAGES = {0: "Optimization terminated successfully", 1: "Maximum number of iterations has been exceeded."}
 
 
-class RelativeChange(Stop):
+class RelativeValueChange(Stop):
     r"""STOPPED once \(|f_t - f_{t-1}| \le\) `tolerance` \(\max(|f_t|, |f_{t-1}|)\), after a step that changed it."""
 
     tolerance: float = real_field()
@@ -83,25 +91,25 @@ def minimize(
     float64, as in SciPy, needs `jax.config.update("jax_enable_x64", True)`.
     """
     options = dict(options or {})
-    derivatives(jac=jac, hess=hess, hessp=hessp)
-    x, limits, parts = as_start(x0), None, as_constraints(constraints)
+    warn_unused_derivatives(jac=jac, hess=hess, hessp=hessp)
+    x, limits, parts = as_vector(x0), None, as_constraints(constraints)
     limits = as_bounds(bounds, x.size)
-    choice = chosen(method, limits is not None, bool(parts))
-    check_options(choice, options)
-    equality, inequality = sides(parts, x)
-    called = Called(fun, as_args(args), jac is True)
+    choice = find_scipy_method(method, limits is not None, bool(parts))
+    refuse_unknown_options(choice, options)
+    equality, inequality = equality_and_inequality(parts, x)
+    called = ScipyObjective(fun, as_arguments(args), jac is True)
     problem = Problem(called, bounds=limits, equality=equality, inequality=inequality, allow_unused=True)
-    watch = Watch(callback)
+    watch = ScipyCallback(callback)
     callbacks = () if callback is None else (Every(1, watch),)
-    stop = stop_rule(choice, tol, options, x)
+    stop = minimize_stop(choice, tol, options, x)
     result = run(problem, x, choice.make(options), stop=stop, callbacks=callbacks, on_failure="ignore")
-    out = as_scipy(result, problem, watch.stopped)
+    out = as_optimize_result(result, problem, watch.stopped)
     if options.get("disp"):
         print(result)
     return out
 
 
-def derivatives(**given: Any) -> None:
+def warn_unused_derivatives(**given: Any) -> None:
     """Says once what becomes of derivatives that the user wrote."""
     names = [name for name, value in given.items() if value is not None and value is not False]
     if names:
@@ -109,32 +117,32 @@ def derivatives(**given: Any) -> None:
         warn(f"{them} is not used: JAX differentiates fun; leave it out.", UserWarning)
 
 
-def stop_rule(choice: Choice, tol: float | None, options: dict[str, Any], x: Any) -> Stop:
+def minimize_stop(choice: ScipyMethod, tol: float | None, options: dict[str, Any], x: Any) -> Stop:
     """SciPy's limits, and its tolerance of the gradient; one of the value only where the user asks for it.
 
     A step can be short far from the minimum: by SciPy's default for L-BFGS-B, 2.2e-9, runs would end there.
     """
     gtol = options.get("gtol", tol)
-    gtol = sensible(choice.gtol, x) if gtol is None else gtol
+    gtol = attainable_tolerance(choice.gtol, x) if gtol is None else gtol
     stop: Stop = GradNorm(gtol) | Steps(int(options.get("maxiter") or choice.maxiter(x.size)))
     if options.get("ftol"):
-        stop = stop | RelativeChange(options["ftol"])
+        stop = stop | RelativeValueChange(options["ftol"])
     count = options.get("maxfun", options.get("maxfev"))
     return stop if count is None else stop | Evaluations(int(count))
 
 
-class Watch:
+class ScipyCallback:
     """The user's callback in one of SciPy's three forms; it remembers whether it ended the run."""
 
     def __init__(self, callback: Callable | None):
         self.callback, self.stopped = callback, False
-        self.form = () if callback is None else parameters(callback)
+        self.form = () if callback is None else parameter_names(callback)
 
     def __call__(self, event: Event) -> str | None:
         """Calls it with the point that was just reached."""
         assert self.callback is not None
         x = np.asarray(event.x)
-        state = optimize_result()(x=x, fun=last(event.trace.value), nit=event.step)
+        state = optimize_result()(x=x, fun=last_value(event.trace.value), nit=event.step)
         try:
             if self.form == ("intermediate_result",):
                 answer = self.callback(intermediate_result=state)
@@ -146,12 +154,12 @@ class Watch:
         return "stop" if self.stopped else None
 
 
-def last(column: Any) -> float:
+def last_value(column: Any) -> float:
     """The newest entry."""
     return float(column[-1]) if len(column) else float("nan")
 
 
-def parameters(callback: Callable) -> tuple[str, ...]:
+def parameter_names(callback: Callable) -> tuple[str, ...]:
     """The names of a function's parameters; none where they cannot be read."""
     try:
         return tuple(inspect.signature(callback).parameters)
@@ -159,16 +167,16 @@ def parameters(callback: Callable) -> tuple[str, ...]:
         return ()
 
 
-def gradient(objective: Objective, x: Params) -> Params:
+def gradient_at(objective: Objective, x: Params) -> Params:
     """At one point: `OptimizeResult.jac`."""
     return objective.evaluate(x).grad
 
 
-def as_scipy(result: Result, problem: Problem, by_callback: bool) -> Any:
+def as_optimize_result(result: Result, problem: Problem, by_callback: bool) -> Any:
     """The result in SciPy's names."""
-    found, dynamic = program(gradient, problem.objective, jnp.asarray(result.x))
-    code = BY_CALLBACK if by_callback else CODES.get(result.status, 0 if result.ok else OTHER)
-    message = MESSAGES.get(code, result.message) if code != 0 else f"{MESSAGES[0]}: {result.message}"
+    found, dynamic = program(gradient_at, problem.objective, jnp.asarray(result.x))
+    code = CALLBACK_CODE if by_callback else STATUS_CODES.get(result.status, 0 if result.ok else OTHER_CODE)
+    message = SCIPY_MESSAGES.get(code, result.message) if code != 0 else f"{SCIPY_MESSAGES[0]}: {result.message}"
     fields = {
         "x": np.asarray(result.x),
         "fun": result.value,
@@ -184,31 +192,31 @@ def as_scipy(result: Result, problem: Problem, by_callback: bool) -> Any:
     }
     if problem.constrained:
         fields["maxcv"] = result.infeasibility
-    learned = inverse_hessian(result.state.state)
+    learned = learned_inverse_hessian(result.state.state)
     if learned is not None:
         fields["hess_inv"] = learned
     return optimize_result()(fields)
 
 
-def inverse_hessian(state: Any) -> np.ndarray | None:
+def learned_inverse_hessian(state: Any) -> np.ndarray | None:
     """The inverse Hessian that a quasi-Newton method has learned; None for others."""
     memory = getattr(state, "direction", None)
     if isinstance(memory, InverseHessian):
         return np.asarray(memory.h)
     if isinstance(memory, Memory):
-        found, dynamic = program(as_matrix, memory.pairs)
+        found, dynamic = program(lbfgs_matrix, memory.pairs)
         return np.asarray(found.call(dynamic))
     return None
 
 
-def as_matrix(pairs: Pairs) -> Any:
+def lbfgs_matrix(pairs: Pairs) -> Any:
     """The matrix of L-BFGS, column by column; the identity before the first pair."""
     n = pairs.t.shape[1]
     known = pairs._replace(gamma=jnp.where(pairs.gamma > 0, pairs.gamma, 1))
     return jax.vmap(lambda unit: inverse_times(known, unit))(jnp.eye(n, dtype=pairs.t.dtype))
 
 
-class LookAlike(dict):
+class AttributeDict(dict):
     """A dict whose entries are attributes, where SciPy is not installed."""
 
     def __getattr__(self, name: str) -> Any:
@@ -226,5 +234,5 @@ def optimize_result() -> type:
     try:
         from scipy.optimize import OptimizeResult
     except ImportError:
-        return LookAlike
+        return AttributeDict
     return OptimizeResult

@@ -15,15 +15,15 @@ from thalweg.core.variables import hold, release
 from thalweg.run.cautions import precision
 from thalweg.run.inspect import traced
 
-TREES = "x0 must be one array, as SciPy's is; for other trees there is tw.minimize"
+ONE_ARRAY = "x0 must be one array, as SciPy's is; for other trees there is tw.minimize"
 
 
-def sensible(tolerance: float, x: Any) -> float:
+def attainable_tolerance(tolerance: float, x: Any) -> float:
     """A tolerance that was meant for float64, at least the rounding unit of `x`."""
     return max(tolerance, precision(x.dtype))
 
 
-class Called(eqx.Module):
+class ScipyObjective(eqx.Module):
     """`fun(x, *args)`; the arrays among `args` are traced, so other data need no other program.
 
     - `pair`: `fun` returns `(value, gradient)`, of which the value is used.
@@ -44,7 +44,7 @@ class Called(eqx.Module):
         return name_of(self.fun)
 
 
-class Rows(eqx.Module):
+class VectorFunction(eqx.Module):
     """`fun(x, *args)` as one vector."""
 
     fun: Callable
@@ -59,7 +59,7 @@ class Rows(eqx.Module):
         return name_of(self.fun)
 
 
-class Product(eqx.Module):
+class LinearMap(eqx.Module):
     """`A x`."""
 
     a: Any
@@ -69,7 +69,7 @@ class Product(eqx.Module):
         return jnp.asarray(self.a, x.dtype) @ x
 
 
-class Between(eqx.Module):
+class TwoSidedConstraint(eqx.Module):
     """`lower <= rows(x) <= upper`, or one of the two forms that this library knows.
 
     The limits are part of the program: which entries are equations decides what is computed.
@@ -94,10 +94,10 @@ class Between(eqx.Module):
         return h, c
 
 
-class Side(eqx.Module):
+class StackedConstraints(eqx.Module):
     """All equations (`part` 0) or all inequalities (`part` 1) of some constraints, as a tuple of vectors."""
 
-    constraints: tuple[Between, ...]
+    constraints: tuple[TwoSidedConstraint, ...]
     part: int = static_field()
 
     def __call__(self, x: jax.Array) -> tuple[jax.Array, ...]:
@@ -105,18 +105,18 @@ class Side(eqx.Module):
         return tuple(constraint.split(x)[self.part] for constraint in self.constraints)
 
 
-def as_args(args: Any) -> tuple:
+def as_arguments(args: Any) -> tuple:
     """SciPy takes a single argument without a tuple around it."""
     return hold(args if isinstance(args, tuple) else (args,))
 
 
-def as_start(x0: Any) -> np.ndarray:
+def as_vector(x0: Any) -> np.ndarray:
     """A vector of floats, in the dtype of `x0` where that is one."""
     if isinstance(x0, dict):
-        raise TypeError(f"x0={x0!r}: {TREES}.")
+        raise TypeError(f"x0={x0!r}: {ONE_ARRAY}.")
     x = np.atleast_1d(np.asarray(x0))
     if x.ndim != 1 or x.dtype.kind not in "fiub":
-        raise ValueError(f"x0 has shape {x.shape} and dtype {x.dtype}: {TREES}.")
+        raise ValueError(f"x0 has shape {x.shape} and dtype {x.dtype}: {ONE_ARRAY}.")
     return x if x.dtype.kind == "f" else x.astype(float)
 
 
@@ -135,40 +135,42 @@ def as_bounds(bounds: Any, n: int) -> Bounds | None:
     return Bounds(lower, upper)
 
 
-def as_constraints(constraints: Any) -> tuple[Between, ...]:
+def as_constraints(constraints: Any) -> tuple[TwoSidedConstraint, ...]:
     """Of SciPy's dicts, `NonlinearConstraint` and `LinearConstraint`, one or several."""
     several = isinstance(constraints, (list, tuple))
     return tuple(as_constraint(one) for one in (constraints if several else [constraints]))
 
 
-def as_constraint(constraint: Any) -> Between:
+def as_constraint(constraint: Any) -> TwoSidedConstraint:
     """One of them: a dict's inequality is `fun(x) >= 0`."""
     if isinstance(constraint, dict):
         kind, fun = str(constraint.get("type", "")).lower(), constraint.get("fun")
         if kind not in ("eq", "ineq") or not callable(fun):
             raise ValueError(f"constraints: {constraint!r} needs 'type': 'eq' or 'ineq', and 'fun': a function.")
         upper = (0.0,) if kind == "eq" else (np.inf,)
-        return Between(Rows(fun, as_args(constraint.get("args", ()))), (0.0,), upper)
+        return TwoSidedConstraint(VectorFunction(fun, as_arguments(constraint.get("args", ()))), (0.0,), upper)
     limits = [getattr(constraint, name, None) for name in ("lb", "ub")]
     if any(limit is None for limit in limits):
         raise TypeError(f"constraints: {constraint!r} is neither a dict nor a constraint of scipy.optimize.")
     lower, upper = (tuple(np.atleast_1d(np.asarray(limit, float)).tolist()) for limit in limits)
     matrix = getattr(constraint, "A", None)
     if matrix is None:
-        return Between(Rows(constraint.fun, ()), lower, upper)
+        return TwoSidedConstraint(VectorFunction(constraint.fun, ()), lower, upper)
     dense = getattr(matrix, "toarray", lambda: matrix)()
-    return Between(Product(np.atleast_2d(np.asarray(dense, float))), lower, upper)
+    return TwoSidedConstraint(LinearMap(np.atleast_2d(np.asarray(dense, float))), lower, upper)
 
 
-def sides(constraints: tuple[Between, ...], x: np.ndarray) -> tuple[Side | None, Side | None]:
+def equality_and_inequality(
+    constraints: tuple[TwoSidedConstraint, ...], x: np.ndarray
+) -> tuple[StackedConstraints | None, StackedConstraints | None]:
     """The equations and the inequalities; None where there are none."""
     sizes = []
     for one in constraints:
         who = f"The constraint {name_of(getattr(one.rows, 'fun', one.rows))}"
         sizes.append([out.size for out in traced(who, one.split, x).out_avals])
 
-    def side(part: int) -> Side | None:
+    def side(part: int) -> StackedConstraints | None:
         some = tuple(one for one, size in zip(constraints, sizes, strict=True) if size[part])
-        return Side(some, part) if some else None
+        return StackedConstraints(some, part) if some else None
 
     return side(0), side(1)

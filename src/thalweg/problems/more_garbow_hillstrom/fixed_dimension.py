@@ -5,7 +5,7 @@ import math
 import jax.numpy as jnp
 import numpy as np
 
-from thalweg.problems.more_garbow_hillstrom.sums import SumOfSquares, sum_of_squares
+from thalweg.problems.more_garbow_hillstrom.sums import SumOfSquares, from_residuals
 from thalweg.problems.zoo import as_like
 
 
@@ -18,7 +18,7 @@ def rosenbrock() -> SumOfSquares:
     def valley(x):
         return jnp.stack([10.0 * (x[1] - x[0] ** 2), 1.0 - x[0]])
 
-    return sum_of_squares(valley, [-1.2, 1.0], 0.0, [1.0, 1.0])
+    return from_residuals(valley, [-1.2, 1.0], 0.0, [1.0, 1.0])
 
 
 def freudenstein_roth() -> SumOfSquares:
@@ -31,7 +31,7 @@ def freudenstein_roth() -> SumOfSquares:
         u, v = x[0], x[1]
         return jnp.stack([-13.0 + u + ((5.0 - v) * v - 2.0) * v, -29.0 + u + ((v + 1.0) * v - 14.0) * v])
 
-    return sum_of_squares(cubics, [0.5, -2.0], 0.0, [5.0, 4.0], [48.98425367924])
+    return from_residuals(cubics, [0.5, -2.0], 0.0, [5.0, 4.0], [48.98425367924])
 
 
 def powell_badly_scaled() -> SumOfSquares:
@@ -44,7 +44,7 @@ def powell_badly_scaled() -> SumOfSquares:
         return jnp.stack([1e4 * x[0] * x[1] - 1.0, jnp.exp(-x[0]) + jnp.exp(-x[1]) - 1.0001])
 
     best = [1.0981593296997054e-05, 9.106146739867453]
-    return sum_of_squares(product_and_exponentials, [0.0, 1.0], 0.0, best)
+    return from_residuals(product_and_exponentials, [0.0, 1.0], 0.0, best)
 
 
 def brown_badly_scaled() -> SumOfSquares:
@@ -56,7 +56,7 @@ def brown_badly_scaled() -> SumOfSquares:
     def scaled(x):
         return jnp.stack([x[0] - 1e6, x[1] - 2e-6, x[0] * x[1] - 2.0])
 
-    return sum_of_squares(scaled, [1.0, 1.0], 0.0, [1e6, 2e-6])
+    return from_residuals(scaled, [1.0, 1.0], 0.0, [1e6, 2e-6])
 
 
 def beale() -> SumOfSquares:
@@ -69,7 +69,7 @@ def beale() -> SumOfSquares:
     def powers(x):
         return as_like(y, x) - x[0] * (1.0 - jnp.stack([x[1], x[1] ** 2, x[1] ** 3]))
 
-    return sum_of_squares(powers, [1.0, 1.0], 0.0, [3.0, 0.5])
+    return from_residuals(powers, [1.0, 1.0], 0.0, [3.0, 0.5])
 
 
 def jennrich_sampson(m: int = 10) -> SumOfSquares:
@@ -83,7 +83,7 @@ def jennrich_sampson(m: int = 10) -> SumOfSquares:
         at = as_like(i, x)
         return 2.0 + 2.0 * at - (jnp.exp(at * x[0]) + jnp.exp(at * x[1]))
 
-    return sum_of_squares(exponentials, [0.3, 0.4], 124.362182355615 if m == 10 else math.nan)
+    return from_residuals(exponentials, [0.3, 0.4], 124.362182355615 if m == 10 else math.nan)
 
 
 def helical_valley() -> SumOfSquares:
@@ -97,7 +97,7 @@ def helical_valley() -> SumOfSquares:
         turns = jnp.arctan2(-x[0], x[1]) / (2 * math.pi) + 0.25  # the cut lies on the ray downwards
         return jnp.stack([10.0 * (x[2] - 10.0 * turns), 10.0 * (jnp.sqrt(x[0] ** 2 + x[1] ** 2) - 1.0), x[2]])
 
-    return sum_of_squares(helix, [-1.0, 0.0, 0.0], 0.0, [1.0, 0.0, 0.0])
+    return from_residuals(helix, [-1.0, 0.0, 0.0], 0.0, [1.0, 0.0, 0.0])
 
 
 def bard() -> SumOfSquares:
@@ -113,7 +113,7 @@ def bard() -> SumOfSquares:
     def rational(x):
         return as_like(y, x) - (x[0] + as_like(u, x) / (as_like(v, x) * x[1] + as_like(w, x) * x[2]))
 
-    return sum_of_squares(rational, np.ones(3), 8.21487730657897e-3, local=[17.42869333])
+    return from_residuals(rational, np.ones(3), 8.21487730657897e-3, local=[17.42869333])
 
 
 def gaussian() -> SumOfSquares:
@@ -128,7 +128,7 @@ def gaussian() -> SumOfSquares:
     def bell(x):
         return x[0] * jnp.exp(-x[1] * (as_like(t, x) - x[2]) ** 2 / 2) - as_like(y, x)
 
-    return sum_of_squares(bell, [0.4, 1.0, 0.0], 1.12793276961896e-8)
+    return from_residuals(bell, [0.4, 1.0, 0.0], 1.12793276961896e-8)
 
 
 def meyer() -> SumOfSquares:
@@ -143,7 +143,7 @@ def meyer() -> SumOfSquares:
     def thermistor(x):
         return x[0] * jnp.exp(x[1] / (as_like(t, x) + x[2])) - as_like(y, x)
 
-    return sum_of_squares(thermistor, [0.02, 4000.0, 250.0], 87.9458551706)
+    return from_residuals(thermistor, [0.02, 4000.0, 250.0], 87.9458551706)
 
 
 def gulf(m: int = 99) -> SumOfSquares:
@@ -158,7 +158,7 @@ def gulf(m: int = 99) -> SumOfSquares:
     def weibull(x):
         return jnp.exp(-(jnp.abs(as_like(y, x) - x[1]) ** x[2]) / x[0]) - as_like(t, x)
 
-    return sum_of_squares(weibull, [5.0, 2.5, 0.15], 0.0, [50.0, 25.0, 1.5])
+    return from_residuals(weibull, [5.0, 2.5, 0.15], 0.0, [50.0, 25.0, 1.5])
 
 
 def box(m: int = 10) -> SumOfSquares:
@@ -173,7 +173,7 @@ def box(m: int = 10) -> SumOfSquares:
     def exponentials(x):
         return jnp.exp(-as_like(t, x) * x[0]) - jnp.exp(-as_like(t, x) * x[1]) - x[2] * as_like(known, x)
 
-    return sum_of_squares(exponentials, [0.0, 10.0, 20.0], 0.0, [1.0, 10.0, 1.0])
+    return from_residuals(exponentials, [0.0, 10.0, 20.0], 0.0, [1.0, 10.0, 1.0])
 
 
 def powell_singular() -> SumOfSquares:
@@ -186,7 +186,7 @@ def powell_singular() -> SumOfSquares:
         squares = [(x[1] - 2.0 * x[2]) ** 2, math.sqrt(10.0) * (x[0] - x[3]) ** 2]
         return jnp.stack([x[0] + 10.0 * x[1], math.sqrt(5.0) * (x[2] - x[3]), *squares])
 
-    return sum_of_squares(singular, [3.0, -1.0, 0.0, 1.0], 0.0, np.zeros(4))
+    return from_residuals(singular, [3.0, -1.0, 0.0, 1.0], 0.0, np.zeros(4))
 
 
 def wood() -> SumOfSquares:
@@ -200,7 +200,7 @@ def wood() -> SumOfSquares:
         second = [math.sqrt(90.0) * (x[3] - x[2] ** 2), 1.0 - x[2]]
         return jnp.stack([*first, *second, math.sqrt(10.0) * (x[1] + x[3] - 2.0), (x[1] - x[3]) / math.sqrt(10.0)])
 
-    return sum_of_squares(valleys, [-3.0, -1.0, -3.0, -1.0], 0.0, np.ones(4))
+    return from_residuals(valleys, [-3.0, -1.0, -3.0, -1.0], 0.0, np.ones(4))
 
 
 def kowalik_osborne() -> SumOfSquares:
@@ -216,7 +216,7 @@ def kowalik_osborne() -> SumOfSquares:
         at = as_like(u, x)
         return as_like(y, x) - x[0] * (at**2 + at * x[1]) / (at**2 + at * x[2] + x[3])
 
-    return sum_of_squares(kinetics, [0.25, 0.39, 0.415, 0.39], 3.07505603849237e-4, local=[1.0273436e-3])
+    return from_residuals(kinetics, [0.25, 0.39, 0.415, 0.39], 3.07505603849237e-4, local=[1.0273436e-3])
 
 
 def brown_dennis(m: int = 20) -> SumOfSquares:
@@ -232,7 +232,7 @@ def brown_dennis(m: int = 20) -> SumOfSquares:
         rise = x[0] + as_like(t, x) * x[1] - as_like(exponential, x)
         return rise**2 + (x[2] + x[3] * as_like(sine, x) - as_like(cosine, x)) ** 2
 
-    return sum_of_squares(squares, [25.0, 5.0, -5.0, -1.0], 85822.2016263575 if m == 20 else math.nan)
+    return from_residuals(squares, [25.0, 5.0, -5.0, -1.0], 85822.2016263575 if m == 20 else math.nan)
 
 
 def osborne_1() -> SumOfSquares:
@@ -241,13 +241,13 @@ def osborne_1() -> SumOfSquares:
     \(y_i - (x_1 + x_2e^{-t_ix_4} + x_3e^{-t_ix_5})\), \(t_i = 10(i-1)\); 5.46489e-5.
     """
     t = 10.0 * np.arange(33)
-    y = np.array(DECAYS)
+    y = np.array(OSBORNE_1_DATA)
 
     def decays(x):
         at = as_like(t, x)
         return as_like(y, x) - (x[0] + x[1] * jnp.exp(-at * x[3]) + x[2] * jnp.exp(-at * x[4]))
 
-    return sum_of_squares(decays, [0.5, 1.5, -1.0, 0.01, 0.02], 5.46489469748264e-5)
+    return from_residuals(decays, [0.5, 1.5, -1.0, 0.01, 0.02], 5.46489469748264e-5)
 
 
 def biggs(m: int = 13) -> SumOfSquares:
@@ -264,7 +264,7 @@ def biggs(m: int = 13) -> SumOfSquares:
         return x[2] * jnp.exp(-at * x[0]) - x[3] * jnp.exp(-at * x[1]) + x[5] * jnp.exp(-at * x[4]) - as_like(y, x)
 
     best = [1.0, 10.0, 1.0, 5.0, 4.0, 3.0]
-    return sum_of_squares(exponentials, [1.0, 2.0, 1.0, 1.0, 1.0, 1.0], 0.0, best, [5.6556499e-3] if m == 13 else [])
+    return from_residuals(exponentials, [1.0, 2.0, 1.0, 1.0, 1.0, 1.0], 0.0, best, [5.6556499e-3] if m == 13 else [])
 
 
 def osborne_2() -> SumOfSquares:
@@ -274,7 +274,7 @@ def osborne_2() -> SumOfSquares:
     \(t_i = (i-1)/10\); 4.01377e-2.
     """
     t = np.arange(65) / 10
-    y = np.array(BELLS)
+    y = np.array(OSBORNE_2_DATA)
 
     def bells(x):
         at = as_like(t, x)
@@ -282,15 +282,15 @@ def osborne_2() -> SumOfSquares:
         return as_like(y, x) - (x[0] * jnp.exp(-at * x[4]) + jnp.sum(bell, axis=1))
 
     start = [1.3, 0.65, 0.65, 0.7, 0.6, 3.0, 5.0, 7.0, 2.0, 4.5, 5.5]
-    return sum_of_squares(bells, start, 4.01377362935478e-2)
+    return from_residuals(bells, start, 4.01377362935478e-2)
 
 
-DECAYS = (
+OSBORNE_1_DATA = (
     *(0.844, 0.908, 0.932, 0.936, 0.925, 0.908, 0.881, 0.850, 0.818, 0.784, 0.751),
     *(0.718, 0.685, 0.658, 0.628, 0.603, 0.580, 0.558, 0.538, 0.522, 0.506, 0.490),
     *(0.478, 0.467, 0.457, 0.448, 0.438, 0.431, 0.424, 0.420, 0.414, 0.411, 0.406),
 )
-BELLS = (
+OSBORNE_2_DATA = (
     *(1.366, 1.191, 1.112, 1.013, 0.991, 0.885, 0.831, 0.847, 0.786, 0.725, 0.746, 0.679, 0.608),
     *(0.655, 0.616, 0.606, 0.602, 0.626, 0.651, 0.724, 0.649, 0.649, 0.694, 0.644, 0.624, 0.661),
     *(0.612, 0.558, 0.533, 0.495, 0.500, 0.423, 0.395, 0.375, 0.372, 0.391, 0.396, 0.405, 0.428),

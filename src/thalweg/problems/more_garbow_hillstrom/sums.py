@@ -28,7 +28,7 @@ class SumOfSquares(NamedTuple):
     local: tuple[float, ...] = ()
 
 
-def sum_of_squares(residuals: Callable, x0: Any, minimum: float, argmin: Any = None, local: Any = ()) -> SumOfSquares:
+def from_residuals(residuals: Callable, x0: Any, minimum: float, argmin: Any = None, local: Any = ()) -> SumOfSquares:
     """Both views of `residuals`."""
 
     def squares(x):

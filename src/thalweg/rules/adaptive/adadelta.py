@@ -8,7 +8,7 @@ from thalweg.core.fields import check_fraction, check_nonnegative, real_field, s
 from thalweg.core.rule import Rule, at, lift
 from thalweg.core.tree import zeros_like
 from thalweg.core.types import Params, Scalar
-from thalweg.rules.adaptive.root import check_eps, root
+from thalweg.rules.adaptive.root import check_eps, root_mean_square_divisor
 
 
 class AdaDeltaState(NamedTuple):
@@ -60,7 +60,7 @@ class AdaDelta(Rule):
 
         def step(g, v, d, eta, beta, eps):
             v = beta * v + (1 - beta) * g**2
-            s = root(d, eps, self.eps_place) / root(v, eps, self.eps_place) * g
+            s = root_mean_square_divisor(d, eps, self.eps_place) / root_mean_square_divisor(v, eps, self.eps_place) * g
             return -eta * s, v, beta * d + (1 - beta) * s**2
 
         scalars = self.rate(state), at(self.beta, state.count), self.eps

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from thalweg.core.fields import check_nonnegative, real_field, static_field
 from thalweg.core.rule import Rule, at, lift
 from thalweg.core.types import Params, Scalar
-from thalweg.rules.adaptive.root import check_eps, root
+from thalweg.rules.adaptive.root import check_eps, root_mean_square_divisor
 
 
 class AdaGradState(NamedTuple):
@@ -59,7 +59,7 @@ class AdaGrad(Rule):
 
         def step(g, v, eta, eps):
             v = v + g**2
-            return -eta * g / root(v, eps, self.eps_place), v
+            return -eta * g / root_mean_square_divisor(v, eps, self.eps_place), v
 
         update, v = lift(step, (grads, state.v), self.rate(state), self.eps)
         return update, AdaGradState(state.count + 1, v)

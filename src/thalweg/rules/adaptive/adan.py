@@ -9,7 +9,7 @@ from thalweg.core.fields import check_fraction, check_nonnegative, real_field, s
 from thalweg.core.rule import Rule, at, lift, required
 from thalweg.core.tree import zeros_like
 from thalweg.core.types import Params, Scalar, real
-from thalweg.rules.masks import Mask, check_mask, chosen, masked
+from thalweg.rules.masks import Mask, check_mask, evaluate_mask, zero_unmasked
 
 
 class AdanState(NamedTuple):
@@ -85,8 +85,8 @@ class Adan(Rule):
             update = -eta * (s + decay * decaying) / (1 + eta * decay * decays)
             return update, m, d, v, g
 
-        decays = jax.tree.map(lambda yes, leaf: jnp.asarray(yes, leaf.dtype), chosen(self, params), params)
-        trees = (grads, state.m, state.d, state.v, state.g, masked(self, params), decays)
+        decays = jax.tree.map(lambda yes, leaf: jnp.asarray(yes, leaf.dtype), evaluate_mask(self, params), params)
+        trees = (grads, state.m, state.d, state.v, state.g, zero_unmasked(self, params), decays)
         scalars = count == 0, self.rate(state), self.weight_decay, self.eps, *betas, *(1 - beta**t for beta in betas)
         update, *memory = lift(step, trees, *scalars)
         return update, AdanState(count + 1, *memory)

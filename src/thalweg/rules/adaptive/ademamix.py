@@ -10,7 +10,7 @@ from thalweg.core.rule import Rule, at, lift, required
 from thalweg.core.tree import zeros_like
 from thalweg.core.types import Params, Scalar, real
 from thalweg.rules.adam import adam_scalars
-from thalweg.rules.masks import Mask, check_mask, masked
+from thalweg.rules.masks import Mask, check_mask, zero_unmasked
 from thalweg.schedules.schedule import progress
 
 
@@ -82,12 +82,12 @@ class AdEMAMix(Rule):
             d = (m / c1 + alpha * s) / (jnp.sqrt(v / c2) + eps)
             return -eta * (d + decay * decaying), m, s, v
 
-        trees = (grads, state.m, state.slow, state.v, masked(self, params))
-        scalars = self.rate(state), self.weight_decay, *self.warmed(state), *adam_scalars(self, state)
+        trees = (grads, state.m, state.slow, state.v, zero_unmasked(self, params))
+        scalars = self.rate(state), self.weight_decay, *self.warmed_up(state), *adam_scalars(self, state)
         update, *memory = lift(step, trees, *scalars)
         return update, AdEMAMixState(state.count + 1, *memory)
 
-    def warmed(self, state: AdEMAMixState) -> tuple[Scalar, Scalar]:
+    def warmed_up(self, state: AdEMAMixState) -> tuple[Scalar, Scalar]:
         r"""\(\alpha^{(t)}\) and \(\beta_3^{(t)}\)."""
         b1, b3, alpha = (at(number, state.count) for number in (self.b1, self.b3, self.alpha))
         p = progress(real(state.count + 1), in_steps(self, "warmup"))

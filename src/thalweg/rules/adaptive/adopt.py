@@ -15,7 +15,7 @@ from thalweg.core.fields import (
 from thalweg.core.rule import Rule, at, lift, required
 from thalweg.core.types import Params, Scalar, real
 from thalweg.rules.adam import AdamState, adam_init
-from thalweg.rules.masks import Mask, check_mask, masked
+from thalweg.rules.masks import Mask, check_mask, zero_unmasked
 
 
 class ADOPT(Rule):
@@ -76,7 +76,7 @@ class ADOPT(Rule):
         limit = t**0.25 if self.clip else jnp.where(first, 0, jnp.inf)
         decay, b2 = jnp.where(first, 0, self.weight_decay), jnp.where(first, 0, at(self.b2, state.count))
         scalars = self.rate(state), decay, at(self.b1, state.count), b2, self.eps, limit
-        update, m, v = lift(step, (grads, state.m, state.v, masked(self, params)), *scalars)
+        update, m, v = lift(step, (grads, state.m, state.v, zero_unmasked(self, params)), *scalars)
         return update, AdamState(state.count + 1, m, v)
 
     def rate(self, state: AdamState) -> Scalar:

@@ -8,7 +8,7 @@ from thalweg.core.fields import check_flag, check_fraction, check_nonnegative, r
 from thalweg.core.rule import Rule, at, lift
 from thalweg.core.tree import zeros_like
 from thalweg.core.types import Params, Scalar
-from thalweg.rules.adaptive.root import check_eps, root
+from thalweg.rules.adaptive.root import check_eps, root_mean_square_divisor
 
 
 class RMSPropState(NamedTuple):
@@ -77,7 +77,7 @@ class RMSProp(Rule):
             if self.centered:
                 kept = [beta * memory[0] + (1 - beta) * g]
                 spread = jnp.maximum(v - kept[0] ** 2, 0)
-            update = -eta * g / root(spread, eps, self.eps_place)
+            update = -eta * g / root_mean_square_divisor(spread, eps, self.eps_place)
             if self.momentum is not None:
                 update = mu * memory[-1] + update
                 kept.append(update)

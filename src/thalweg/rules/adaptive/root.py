@@ -7,10 +7,10 @@ import jax.numpy as jnp
 
 from thalweg.core.fields import check_choice, check_positive
 
-PLACES = ("inside", "outside")
+EPS_PLACES = ("inside", "outside")
 
 
-def root(v: jax.Array, eps: Any, place: str) -> jax.Array:
+def root_mean_square_divisor(v: jax.Array, eps: Any, place: str) -> jax.Array:
     r"""\(\sqrt{v + \varepsilon}\) or \(\sqrt v + \varepsilon\)."""
     return jnp.sqrt(v + eps) if place == "inside" else jnp.sqrt(v) + eps
 
@@ -18,4 +18,4 @@ def root(v: jax.Array, eps: Any, place: str) -> jax.Array:
 def check_eps(owner: Any) -> None:
     """The fields `eps` and `eps_place`. An entry whose gradients are all zero is divided by what `eps` leaves."""
     check_positive(owner, "eps")
-    check_choice(owner, "eps_place", PLACES)
+    check_choice(owner, "eps_place", EPS_PLACES)

@@ -8,7 +8,7 @@ from thalweg.core.fields import check_fraction, check_nonnegative, real_field, s
 from thalweg.core.rule import Rule, at, lift, required
 from thalweg.core.tree import zeros_like
 from thalweg.core.types import Params, Scalar
-from thalweg.rules.masks import Mask, check_mask, masked
+from thalweg.rules.masks import Mask, check_mask, zero_unmasked
 
 
 class SignState(NamedTuple):
@@ -64,7 +64,7 @@ class Lion(Rule):
             return -eta * (direction + decay * decaying), b2 * m + (1 - b2) * g
 
         scalars = self.rate(state), self.weight_decay, at(self.b1, state.count), at(self.b2, state.count)
-        update, m = lift(step, (grads, state.m, masked(self, params)), *scalars)
+        update, m = lift(step, (grads, state.m, zero_unmasked(self, params)), *scalars)
         return update, SignState(state.count + 1, m)
 
     def rate(self, state: SignState) -> Scalar:

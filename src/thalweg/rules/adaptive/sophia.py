@@ -8,7 +8,7 @@ from thalweg.core.fields import check_fraction, check_nonnegative, check_positiv
 from thalweg.core.rule import Rule, at, lift, required
 from thalweg.core.tree import zeros_like
 from thalweg.core.types import Params, Scalar
-from thalweg.rules.masks import Mask, check_mask, masked
+from thalweg.rules.masks import Mask, check_mask, zero_unmasked
 
 
 class SophiaState(NamedTuple):
@@ -79,7 +79,7 @@ class Sophia(Rule):
             m = b1 * m + (1 - b1) * g
             return -eta * (jnp.clip(m / jnp.maximum(gamma * h, eps), -1, 1) + decay * decaying), m
 
-        trees = (grads, state.m, h, masked(self, params))
+        trees = (grads, state.m, h, zero_unmasked(self, params))
         numbers = at(self.b1, state.count), self.gamma, self.eps, self.weight_decay
         update, m = lift(step, trees, self.rate(state), *numbers)
         return update, SophiaState(state.count + 1, m, h)

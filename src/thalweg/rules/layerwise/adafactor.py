@@ -16,8 +16,8 @@ from thalweg.core.fields import (
 from thalweg.core.rule import Rule, at, lift, required
 from thalweg.core.tree import wide
 from thalweg.core.types import Params, Scalar, real
-from thalweg.rules.layerwise.sizes import mean, root_mean_square
-from thalweg.rules.masks import Mask, check_mask, masked
+from thalweg.rules.layerwise.sizes import mean_over, root_mean_square
+from thalweg.rules.masks import Mask, check_mask, zero_unmasked
 
 
 class AdafactorState(NamedTuple):
@@ -105,7 +105,7 @@ class Adafactor(Rule):
             size = jnp.maximum(min_scale, root_mean_square(x)) if self.relative else 1
             return -eta * (size * u + decay * decaying), rows, columns
 
-        trees = (grads, state.rows, state.columns, params, masked(self, params))
+        trees = (grads, state.rows, state.columns, params, zero_unmasked(self, params))
         beta = 1 - real(state.count + 1) ** -at(self.decay, state.count)
         numbers = self.eps, self.min_scale, self.clip, self.weight_decay
         update, rows, columns = lift(step, trees, beta, self.rate(state), *numbers)
@@ -118,10 +118,10 @@ class Adafactor(Rule):
             rows = beta * rows + (1 - beta) * squares
             return g / jnp.sqrt(rows), rows, columns
         short, long = axes
-        rows = beta * rows + (1 - beta) * mean(squares, (long,))
-        columns = beta * columns + (1 - beta) * mean(squares, (short,))
+        rows = beta * rows + (1 - beta) * mean_over(squares, (long,))
+        columns = beta * columns + (1 - beta) * mean_over(squares, (short,))
         # Two divisions: the product of a row's and a column's square may underflow.
-        return g / jnp.sqrt(rows / mean(rows, (short,))) / jnp.sqrt(columns), rows, columns
+        return g / jnp.sqrt(rows / mean_over(rows, (short,))) / jnp.sqrt(columns), rows, columns
 
     def rate(self, state: AdafactorState) -> Scalar:
         """The learning rate of the next update, in units of the weights where steps are."""

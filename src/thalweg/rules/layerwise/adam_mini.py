@@ -10,8 +10,8 @@ from thalweg.core.rule import Rule, at, lift, required
 from thalweg.core.tree import wide, zeros_like
 from thalweg.core.types import Params, Scalar
 from thalweg.rules.adam import AdamState, adam_scalars
-from thalweg.rules.layerwise.sizes import mean
-from thalweg.rules.masks import Mask, check_mask, masked
+from thalweg.rules.layerwise.sizes import mean_over
+from thalweg.rules.masks import Mask, check_mask, zero_unmasked
 from thalweg.rules.units import axes_of_a_unit, check_outputs
 
 
@@ -61,7 +61,7 @@ class AdamMini(Rule):
         """Both means at zero."""
 
         def block_means(leaf):
-            return jnp.zeros(block_shape(leaf.shape, self.outputs), wide(leaf.dtype))
+            return jnp.zeros(second_moment_shape(leaf.shape, self.outputs), wide(leaf.dtype))
 
         return AdamState(jnp.zeros((), jnp.int32), zeros_like(params), jax.tree.map(block_means, params))
 
@@ -73,10 +73,10 @@ class AdamMini(Rule):
 
         def step(g, m, v, decaying, eta, decay, b1, b2, eps, c1, c2):
             m = b1 * m + (1 - b1) * g
-            v = b2 * v + (1 - b2) * mean(g**2, axes_of_a_unit(g.shape, self.outputs))
+            v = b2 * v + (1 - b2) * mean_over(g**2, axes_of_a_unit(g.shape, self.outputs))
             return -eta * ((m / c1) / (jnp.sqrt(v / c2) + eps) + decay * decaying), m, v
 
-        trees = (grads, state.m, state.v, masked(self, params))
+        trees = (grads, state.m, state.v, zero_unmasked(self, params))
         update, m, v = lift(step, trees, self.rate(state), self.weight_decay, *adam_scalars(self, state))
         return update, AdamState(state.count + 1, m, v)
 
@@ -85,7 +85,7 @@ class AdamMini(Rule):
         return at(self.learning_rate, state.count)
 
 
-def block_shape(shape: tuple[int, ...], outputs: str) -> tuple[int, ...]:
+def second_moment_shape(shape: tuple[int, ...], outputs: str) -> tuple[int, ...]:
     """One entry a block, with as many axes as the leaf."""
     inner = axes_of_a_unit(shape, outputs)
     return tuple(1 if axis in inner else size for axis, size in enumerate(shape))

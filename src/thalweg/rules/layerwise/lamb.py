@@ -6,8 +6,8 @@ from thalweg.core.fields import check_fraction, check_nonnegative, real_field, s
 from thalweg.core.rule import Rule, at, lift, required
 from thalweg.core.types import Params, Scalar
 from thalweg.rules.adam import AdamState, adam_direction, adam_init, adam_scalars
-from thalweg.rules.layerwise.sizes import length, ratio_of
-from thalweg.rules.masks import Mask, check_mask, masked
+from thalweg.rules.layerwise.sizes import euclidean_norm, trust_ratio
+from thalweg.rules.masks import Mask, check_mask, zero_unmasked
 
 
 class LAMB(Rule):
@@ -60,9 +60,9 @@ class LAMB(Rule):
         def step(g, m, v, x, eta, decay, *scalars):  # x is a scalar 0 where the mask says no: ratio 1, no decay
             d, m, v = adam_direction(g, m, v, *scalars)
             r = d + decay * x
-            return -eta * ratio_of(length(x), length(r)) * r, m, v
+            return -eta * trust_ratio(euclidean_norm(x), euclidean_norm(r)) * r, m, v
 
-        trees = (grads, state.m, state.v, masked(self, params))
+        trees = (grads, state.m, state.v, zero_unmasked(self, params))
         update, m, v = lift(step, trees, self.rate(state), self.weight_decay, *adam_scalars(self, state))
         return update, AdamState(state.count + 1, m, v)
 

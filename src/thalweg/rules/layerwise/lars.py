@@ -8,8 +8,8 @@ from thalweg.core.fields import check_fraction, check_nonnegative, check_positiv
 from thalweg.core.rule import Rule, at, lift, required
 from thalweg.core.tree import zeros_like
 from thalweg.core.types import Params, Scalar
-from thalweg.rules.layerwise.sizes import length, ratio_of
-from thalweg.rules.masks import Mask, check_mask, masked
+from thalweg.rules.layerwise.sizes import euclidean_norm, trust_ratio
+from thalweg.rules.masks import Mask, check_mask, zero_unmasked
 from thalweg.rules.momentum import MomentumState
 
 
@@ -61,11 +61,11 @@ class LARS(Rule):
         params = required(self, grads, "params", params)
 
         def step(g, m, x, eta, beta, decay, trust):  # x is a scalar 0 where the mask says no: ratio 1, no decay
-            ratio = ratio_of(trust * length(x), length(g) + decay * length(x))
+            ratio = trust_ratio(trust * euclidean_norm(x), euclidean_norm(g) + decay * euclidean_norm(x))
             m = beta * m + eta * ratio * (g + decay * x)
             return -m, m
 
-        trees = (grads, state.m, masked(self, params))
+        trees = (grads, state.m, zero_unmasked(self, params))
         numbers = self.rate(state), at(self.beta, state.count), self.weight_decay, self.trust
         update, m = lift(step, trees, *numbers)
         return update, MomentumState(state.count + 1, m)

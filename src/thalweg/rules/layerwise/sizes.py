@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 
-def mean(array: jax.Array, axes: tuple[int, ...] | None = None) -> jax.Array:
+def mean_over(array: jax.Array, axes: tuple[int, ...] | None = None) -> jax.Array:
     """The mean over some axes, or all of them, which stay as axes of length 1."""
     entries = math.prod(array.shape if axes is None else (array.shape[axis] for axis in axes))
     return jnp.sum(array, axis=axes, keepdims=True) / max(entries, 1)
@@ -14,15 +14,15 @@ def mean(array: jax.Array, axes: tuple[int, ...] | None = None) -> jax.Array:
 
 def root_mean_square(array: jax.Array) -> jax.Array:
     """The size of a typical entry."""
-    return jnp.sqrt(mean(array**2))
+    return jnp.sqrt(mean_over(array**2))
 
 
-def length(array: jax.Array) -> jax.Array:
+def euclidean_norm(array: jax.Array) -> jax.Array:
     """The Euclidean norm."""
     return jnp.sqrt(jnp.sum(array**2))
 
 
-def ratio_of(above: jax.Array, below: jax.Array) -> jax.Array:
+def trust_ratio(above: jax.Array, below: jax.Array) -> jax.Array:
     """The trust ratio: `above / below` for two sizes, and 1 where one of them is 0."""
     known = (above > 0) & (below > 0)
     return jnp.where(known, above / jnp.where(known, below, 1), 1)

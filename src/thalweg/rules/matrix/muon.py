@@ -22,19 +22,19 @@ from thalweg.core.rule import Rule, at, check_rule, lift, required, rule_field
 from thalweg.core.tree import wide, zeros_like
 from thalweg.core.types import Params, Scalar, State
 from thalweg.rules.adamw import AdamW
-from thalweg.rules.masks import Mask, check_mask, chosen
-from thalweg.rules.matrix.shapes import grouped, is_matrix
+from thalweg.rules.masks import Mask, check_mask, evaluate_mask
+from thalweg.rules.matrix.shapes import is_matrix, map_by_shape
 from thalweg.rules.units import check_outputs
 
-QUINTIC = (3.4445, -4.7750, 2.0315)
+NEWTON_SCHULZ_COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Keller Jordan's coefficients: a slope of 3.4 at 0, paid for by not converging to 1 but wandering about it."""
 
-MOONSHOT = 0.2
+ADAMW_UPDATE_RMS = 0.2
 """The root mean square of an update of AdamW in training, by which Moonshot scales."""
 
-SCALES = {
+MUON_SCALES = {
     "original": lambda outputs, inputs: math.sqrt(max(1.0, outputs / inputs)),
-    "rms": lambda outputs, inputs: MOONSHOT * math.sqrt(max(outputs, inputs)),
+    "rms": lambda outputs, inputs: ADAMW_UPDATE_RMS * math.sqrt(max(outputs, inputs)),
 }
 """The factor of an update, by the numbers of outputs and inputs."""
 
@@ -103,7 +103,7 @@ class Muon(Rule):
         check_count(self, "stacked", low=0)
         check_rule(self, "others")
         check_mask(self)
-        check_choice(self, "scale", SCALES)
+        check_choice(self, "scale", MUON_SCALES)
         check_outputs(self)
         check_flag(self, "nesterov", "bfloat16")
 
@@ -131,7 +131,7 @@ class Muon(Rule):
 
         unrounded = jax.tree.map(lambda g: g.astype(wide(g.dtype)), mine)
         ahead, m = lift(average, (unrounded, state.m), at(self.beta, state.count))
-        (update,) = lift(step, (mine, self.orthogonal(ahead), x), self.rate(state), self.weight_decay)
+        (update,) = lift(step, (mine, self.orthogonalized(ahead), x), self.rate(state), self.weight_decay)
         return eqx.combine(update, others_update), MuonState(state.count + 1, m, others)
 
     def rate(self, state: MuonState) -> Scalar:
@@ -148,17 +148,17 @@ class Muon(Rule):
                 fail(self, "mask", self.mask, f"False for a leaf of shape {leaf.shape}, which is no matrix")
             return yes and leaf.size > 0
 
-        return jax.tree.map(checked, chosen(self, params), params)
+        return jax.tree.map(checked, evaluate_mask(self, params), params)
 
-    def orthogonal(self, tree: Params) -> Params:
+    def orthogonalized(self, tree: Params) -> Params:
         """Every matrix with its singular values near 1, times its factor; in at least float32."""
         leaves, structure = jax.tree.flatten(tree)
         matrices = [self.as_matrices(leaf) for leaf in leaves]
-        done = grouped(lambda y: (self.near_one(y),), [lying(each) for each in matrices])
+        done = map_by_shape(lambda y: (self.orthogonalize(y),), [transpose_tall(each) for each in matrices])
         out = []
         for leaf, each, (y,) in zip(leaves, matrices, done, strict=True):
             near = y if each.shape == y.shape else y.mT
-            out.append(self.factor(*each.shape[1:]) * near.astype(each.dtype).reshape(leaf.shape))
+            out.append(self.update_scale(*each.shape[1:]) * near.astype(each.dtype).reshape(leaf.shape))
         return structure.unflatten(out)
 
     def as_matrices(self, leaf: jax.Array) -> jax.Array:
@@ -167,25 +167,27 @@ class Muon(Rule):
         rows = math.prod(axes[:-1]) if self.outputs == "last" else axes[0]
         return leaf.astype(wide(leaf.dtype)).reshape(-1, rows, math.prod(axes) // rows)
 
-    def factor(self, rows: int, columns: int) -> float:
+    def update_scale(self, rows: int, columns: int) -> float:
         """What an update of such a matrix is multiplied by."""
-        return SCALES[self.scale](columns, rows) if self.outputs == "last" else SCALES[self.scale](rows, columns)
+        return (
+            MUON_SCALES[self.scale](columns, rows) if self.outputs == "last" else MUON_SCALES[self.scale](rows, columns)
+        )
 
-    def near_one(self, matrices: jax.Array) -> jax.Array:
+    def orthogonalize(self, matrices: jax.Array) -> jax.Array:
         """Lying matrices with their singular values near 1."""
         norms = jnp.sqrt(jnp.sum(jnp.square(matrices), axis=(1, 2), keepdims=True))
         unit = matrices / jnp.maximum(norms, jnp.asarray(self.eps).astype(norms.dtype))
         return newton_schulz(unit.astype(jnp.bfloat16) if self.bfloat16 else unit, self.iterations)
 
 
-def lying(matrices: jax.Array) -> jax.Array:
+def transpose_tall(matrices: jax.Array) -> jax.Array:
     """Transposed, if they have more rows than columns: the iteration squares the shorter side."""
     return matrices if matrices.shape[1] <= matrices.shape[2] else matrices.mT
 
 
 def newton_schulz(y: jax.Array, iterations: int) -> jax.Array:
     """Lying matrices of norm at most 1 with their singular values near 1: an odd polynomial of `y`, iterated."""
-    a, b, c = QUINTIC
+    a, b, c = NEWTON_SCHULZ_COEFFICIENTS
     for _ in range(iterations):
         square = y @ y.mT
         y = a * y + (b * square + c * square @ square) @ y

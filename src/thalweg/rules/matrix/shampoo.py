@@ -20,9 +20,17 @@ from thalweg.core.fields import (
 from thalweg.core.rule import Rule, at, lift
 from thalweg.core.tree import wide, zeros_like
 from thalweg.core.types import Params, Scalar, real
-from thalweg.rules.matrix.shapes import EXACT, along, gram, grouped, is_matrix, mapped, own_axes
+from thalweg.rules.matrix.shapes import (
+    FULL_PRECISION,
+    gram_matrix,
+    is_matrix,
+    item_axes,
+    map_by_shape,
+    map_rows,
+    mode_product,
+)
 
-GRAFTS = ("none", "sgd", "adagrad")
+GRAFT_MODES = ("none", "sgd", "adagrad")
 
 
 class ShampooState(NamedTuple):
@@ -86,7 +94,7 @@ class Shampoo(Rule):
         check_positive(self, "eps")
         check_count(self, "every", "block_size")
         check_count(self, "stacked", low=0)
-        check_choice(self, "graft", GRAFTS)
+        check_choice(self, "graft", GRAFT_MODES)
 
     def init(self, params: Params) -> ShampooState:
         """Nothing summed up."""
@@ -94,7 +102,7 @@ class Shampoo(Rule):
         def empty(leaf):
             if not is_matrix(leaf, self.stacked):
                 return ()
-            count, sizes = block_shape(leaf, self)
+            count, sizes = block_layout(leaf, self)
             return tuple(jnp.zeros((count, size, size), wide(leaf.dtype)) for size in sizes)
 
         def diagonal(leaf):
@@ -116,14 +124,14 @@ class Shampoo(Rule):
         def observe(g, squares, factors):
             g = g.astype(wide(g.dtype))
             keep, new = b2.astype(g.dtype), weight.astype(g.dtype)
-            blocks = cut(g, self) if factors else g
-            factors = tuple(keep * old + new * gram(blocks, axis) for axis, old in enumerate(factors))
+            blocks = split_blocks(g, self) if factors else g
+            factors = tuple(keep * old + new * gram_matrix(blocks, axis) for axis, old in enumerate(factors))
             exponents = tuple(jnp.full(len(factor), -0.5 / len(factors), factor.dtype) for factor in factors)
             return None if squares is None else keep * squares + new * g**2, factors, exponents
 
         (m,) = lift(lambda m, g, b1: (b1 * m + (1 - b1) * g,), (state.m, grads), b1)
         leaves, structure = jax.tree.flatten(grads)
-        squares, factors, exponents = mapped(3, observe, leaves, state.squares, state.factors)
+        squares, factors, exponents = map_rows(3, observe, leaves, state.squares, state.factors)
         # The number of the step, one more than the count, is a power of two if they share no bit.
         early = (state.count < self.every) & (state.count & (state.count + 1) == 0)
         due = early | (state.count % self.every == 0)
@@ -133,7 +141,7 @@ class Shampoo(Rule):
             eta = self.rate(state).astype(wide(g.dtype))
             return ((-eta * self.direction(m.astype(eta.dtype), squares, roots, share)).astype(g.dtype),)
 
-        (update,) = mapped(1, step, leaves, structure.flatten_up_to(m), squares, roots)
+        (update,) = map_rows(1, step, leaves, structure.flatten_up_to(m), squares, roots)
         return structure.unflatten(update), ShampooState(state.count + 1, m, squares, factors, roots)
 
     def rate(self, state: ShampooState) -> Scalar:
@@ -148,40 +156,40 @@ class Shampoo(Rule):
 
         def roots(batch, exponent):
             values, vectors = jnp.linalg.eigh(batch)
-            powers = damped(values, eps, (1,)) ** exponent[:, None]
-            return (jnp.matmul(vectors * powers[:, None, :], vectors.mT, precision=EXACT),)
+            powers = damped_eigenvalues(values, eps, (1,)) ** exponent[:, None]
+            return (jnp.matmul(vectors * powers[:, None, :], vectors.mT, precision=FULL_PRECISION),)
 
-        return structure.unflatten([root for (root,) in grouped(roots, unbiased, jax.tree.leaves(exponents))])
+        return structure.unflatten([root for (root,) in map_by_shape(roots, unbiased, jax.tree.leaves(exponents))])
 
     def direction(self, m: jax.Array, squares: Any, roots: tuple[jax.Array, ...], share: Scalar) -> jax.Array:
         """The step of one leaf per unit of rate."""
-        axes = own_axes(m, self.stacked)
+        axes = item_axes(m, self.stacked)
         diagonal = d = m
         if squares is not None:
-            diagonal = d = m / jnp.sqrt(damped(squares / share.astype(m.dtype), self.eps, axes))
+            diagonal = d = m / jnp.sqrt(damped_eigenvalues(squares / share.astype(m.dtype), self.eps, axes))
         if roots:
-            blocks = cut(m, self)
+            blocks = split_blocks(m, self)
             for axis, root in enumerate(roots):
-                blocks = along(root, blocks, axis)
-            d = join(blocks, m, self)
+                blocks = mode_product(root, blocks, axis)
+            d = merge_blocks(blocks, m, self)
         if self.graft == "none":
             return d
-        length = lengths(d, axes)
-        return d * lengths(m if self.graft == "sgd" else diagonal, axes) / jnp.where(length > 0, length, 1)
+        length = norms_over(d, axes)
+        return d * norms_over(m if self.graft == "sgd" else diagonal, axes) / jnp.where(length > 0, length, 1)
 
 
-def lengths(array: jax.Array, axes: tuple[int, ...]) -> jax.Array:
+def norms_over(array: jax.Array, axes: tuple[int, ...]) -> jax.Array:
     """Euclidean norms over these axes."""
     return jnp.sqrt(jnp.sum(array**2, axis=axes, keepdims=True))
 
 
-def damped(values: jax.Array, eps: Any, axes: tuple[int, ...]) -> jax.Array:
+def damped_eigenvalues(values: jax.Array, eps: Any, axes: tuple[int, ...]) -> jax.Array:
     """Eigenvalues lifted off zero, relative to the largest; all 1 where all are zero."""
     top = jnp.max(values, axis=axes, keepdims=True, initial=0)
     return jnp.where(top > 0, jnp.maximum(values, 0) + jnp.asarray(eps).astype(top.dtype) * top, 1)
 
 
-def block_shape(leaf: jax.Array, rule: Shampoo) -> tuple[int, tuple[int, ...]]:
+def block_layout(leaf: jax.Array, rule: Shampoo) -> tuple[int, tuple[int, ...]]:
     """How many blocks a leaf is cut into, and their shape."""
     axes = leaf.shape[rule.stacked :]
     pieces = [-(-n // rule.block_size) for n in axes]
@@ -189,27 +197,27 @@ def block_shape(leaf: jax.Array, rule: Shampoo) -> tuple[int, tuple[int, ...]]:
     return math.prod(leaf.shape[: rule.stacked]) * math.prod(pieces), sizes
 
 
-def cut(leaf: jax.Array, rule: Shampoo) -> jax.Array:
+def split_blocks(leaf: jax.Array, rule: Shampoo) -> jax.Array:
     """The leaf's blocks along a new first axis. Zeros fill the last ones: they stay apart from all else in a root."""
-    count, sizes = block_shape(leaf, rule)
+    count, sizes = block_layout(leaf, rule)
     axes = leaf.shape[rule.stacked :]
     pieces = [-(-n // s) for n, s in zip(axes, sizes, strict=True)]
     padding = [(0, 0)] + [(0, p * s - n) for n, p, s in zip(axes, pieces, sizes, strict=True)]
     padded = jnp.pad(leaf.reshape(-1, *axes), padding)
     split = padded.reshape(-1, *itertools.chain(*zip(pieces, sizes, strict=True)))
-    return jnp.transpose(split, order(len(axes))).reshape(count, *sizes)
+    return jnp.transpose(split, block_axes_first(len(axes))).reshape(count, *sizes)
 
 
-def join(blocks: jax.Array, like: jax.Array, rule: Shampoo) -> jax.Array:
+def merge_blocks(blocks: jax.Array, like: jax.Array, rule: Shampoo) -> jax.Array:
     """The inverse of `cut`."""
     axes, sizes = like.shape[rule.stacked :], blocks.shape[1:]
     pieces = [-(-n // s) for n, s in zip(axes, sizes, strict=True)]
     split = blocks.reshape(-1, *pieces, *sizes)
-    whole = jnp.transpose(split, [order(len(axes)).index(i) for i in range(split.ndim)])
+    whole = jnp.transpose(split, [block_axes_first(len(axes)).index(i) for i in range(split.ndim)])
     whole = whole.reshape(-1, *(p * s for p, s in zip(pieces, sizes, strict=True)))
     return whole[(slice(None), *(slice(n) for n in axes))].reshape(like.shape)
 
 
-def order(axes: int) -> list[int]:
+def block_axes_first(axes: int) -> list[int]:
     """From (stack, pieces, size, pieces, size, ...) to (stack, pieces, ..., sizes, ...)."""
     return [0, *range(1, 2 * axes, 2), *range(2, 2 * axes + 1, 2)]

@@ -10,9 +10,17 @@ from thalweg.core.rule import Rule, at, required
 from thalweg.core.tree import wide, zeros_like
 from thalweg.core.types import Params, Scalar
 from thalweg.rules.adam import AdamState, adam_direction, adam_scalars
-from thalweg.rules.matrix.shapes import EXACT, along, gram, grouped, is_matrix, items, mapped
+from thalweg.rules.matrix.shapes import (
+    FULL_PRECISION,
+    as_batch,
+    gram_matrix,
+    is_matrix,
+    map_by_shape,
+    map_rows,
+    mode_product,
+)
 
-Matrices = tuple[jax.Array | None, ...]
+AxisMatrices = tuple[jax.Array | None, ...]
 
 
 class SOAPState(NamedTuple):
@@ -25,8 +33,8 @@ class SOAPState(NamedTuple):
     count: Scalar
     m: Params
     v: Params
-    factors: tuple[Matrices, ...]
-    bases: tuple[Matrices, ...]
+    factors: tuple[AxisMatrices, ...]
+    bases: tuple[AxisMatrices, ...]
 
 
 class SOAP(Rule):
@@ -81,7 +89,7 @@ class SOAP(Rule):
         def empty(leaf):
             if not is_matrix(leaf, self.stacked):
                 return ()
-            count = len(items(leaf, self.stacked))
+            count = len(as_batch(leaf, self.stacked))
             return tuple(
                 jnp.zeros((count, n, n), wide(leaf.dtype)) if n <= self.max_size else None
                 for n in leaf.shape[self.stacked :]
@@ -105,22 +113,22 @@ class SOAP(Rule):
             dtype = wide(g.dtype)
             b1, b2, *rest = (jnp.asarray(s).astype(dtype) for s in scalars)
             grad, mean, square = (a.astype(dtype) for a in (g, m, v))
-            there, mean_there = (rotated(a, bases, self.stacked) for a in (grad, mean))
+            there, mean_there = (to_eigenbasis(a, bases, self.stacked) for a in (grad, mean))
             d, _, square = adam_direction(there, mean_there, square, b1, b2, *rest)
-            d = rotated(d, tuple(None if q is None else q.mT for q in bases), self.stacked)
+            d = to_eigenbasis(d, tuple(None if q is None else q.mT for q in bases), self.stacked)
             decay = jnp.asarray(self.weight_decay).astype(dtype) * x.astype(dtype)
             update = jnp.where(moving, -eta.astype(dtype) * (d + decay), 0)
             mean, square = (jnp.where(moving, b1 * mean + (1 - b1) * grad, 0), jnp.where(moving, square, 0))
-            own = items(grad, self.stacked) if factors else grad
+            own = as_batch(grad, self.stacked) if factors else grad
             factors = tuple(
-                None if f is None else b2 * f + (1 - b2) * gram(own, axis) for axis, f in enumerate(factors)
+                None if f is None else b2 * f + (1 - b2) * gram_matrix(own, axis) for axis, f in enumerate(factors)
             )
             return update.astype(g.dtype), mean.astype(m.dtype), square.astype(v.dtype), factors
 
         leaves, structure = jax.tree.flatten(grads)
         columns = [leaves, *(structure.flatten_up_to(tree) for tree in (params, state.m, state.v))]
-        update, m, v, factors = mapped(4, step, *columns, state.factors, state.bases)
-        bases, v = self.turned(state.count, factors, state.bases, v)
+        update, m, v, factors = map_rows(4, step, *columns, state.factors, state.bases)
+        bases, v = self.updated_bases(state.count, factors, state.bases, v)
         trees = [structure.unflatten(column) for column in (update, m, v)]
         return trees[0], SOAPState(state.count + 1, trees[1], trees[2], factors, bases)
 
@@ -128,19 +136,19 @@ class SOAP(Rule):
         """The learning rate of the next update."""
         return at(self.learning_rate, state.count)
 
-    def turned(self, count: Scalar, factors: Any, bases: Any, v: tuple) -> tuple[Any, tuple]:
+    def updated_bases(self, count: Scalar, factors: Any, bases: Any, v: tuple) -> tuple[Any, tuple]:
         """The bases for the next step, and the mean squares in the order of their columns."""
         matrices, structure = jax.tree.flatten(factors)
         columns = jax.tree.leaves(bases)
 
         def made():
-            vectors = grouped(lambda f: (jnp.linalg.eigh(f)[1][:, :, ::-1],), matrices)
+            vectors = map_by_shape(lambda f: (jnp.linalg.eigh(f)[1][:, :, ::-1],), matrices)
             return structure.unflatten([q for (q,) in vectors]), v
 
         def refreshed():
-            done = grouped(orthogonal_iteration, matrices, columns)
+            done = map_by_shape(orthogonal_iteration, matrices, columns)
             orders = structure.unflatten([by for _, by in done])
-            (sorted_v,) = mapped(1, lambda leaf, by: (rearranged(leaf, by, self.stacked),), v, orders)
+            (sorted_v,) = map_rows(1, lambda leaf, by: (permute_axes_by(leaf, by, self.stacked),), v, orders)
             return structure.unflatten([q for q, _ in done]), sorted_v
 
         due = jnp.where(count == 0, 0, jnp.where(count % self.every == 0, 1, 2))
@@ -149,26 +157,26 @@ class SOAP(Rule):
 
 def orthogonal_iteration(factors: jax.Array, bases: jax.Array) -> tuple[jax.Array, jax.Array]:
     """One step toward the eigenvectors, and the order of the old columns in the new bases: largest value first."""
-    product = jnp.matmul(factors, bases, precision=EXACT)
+    product = jnp.matmul(factors, bases, precision=FULL_PRECISION)
     order = jnp.argsort(-jnp.sum(bases * product, axis=1), axis=1)
     return jnp.linalg.qr(jnp.take_along_axis(product, order[:, None, :], axis=2))[0], order
 
 
-def rotated(leaf: jax.Array, bases: Matrices, stacked: int) -> jax.Array:
+def to_eigenbasis(leaf: jax.Array, bases: AxisMatrices, stacked: int) -> jax.Array:
     """`Q' G` along every axis that has a basis."""
     if not bases:
         return leaf
-    tensors = items(leaf, stacked)
+    tensors = as_batch(leaf, stacked)
     for axis, q in enumerate(bases):
-        tensors = tensors if q is None else along(q.mT, tensors, axis)
+        tensors = tensors if q is None else mode_product(q.mT, tensors, axis)
     return tensors.reshape(leaf.shape)
 
 
-def rearranged(leaf: jax.Array, orders: Matrices, stacked: int) -> jax.Array:
+def permute_axes_by(leaf: jax.Array, orders: AxisMatrices, stacked: int) -> jax.Array:
     """The entries along every axis that has a basis in the order of its columns."""
     if not orders:
         return leaf
-    tensors = items(leaf, stacked)
+    tensors = as_batch(leaf, stacked)
     for axis, order in enumerate(orders):
         if order is not None:
             shape = [len(tensors)] + [1] * (tensors.ndim - 1)

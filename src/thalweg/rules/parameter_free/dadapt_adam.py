@@ -8,8 +8,8 @@ from thalweg.core.fields import check_fraction, check_nonnegative, check_positiv
 from thalweg.core.rule import Rule, at, lift, required
 from thalweg.core.tree import dot, zeros_like
 from thalweg.core.types import Params, Scalar, real
-from thalweg.rules.masks import Mask, check_mask, masked
-from thalweg.rules.parameter_free.distance import absolute_sum, raised
+from thalweg.rules.masks import Mask, check_mask, zero_unmasked
+from thalweg.rules.parameter_free.distance import l1_norm, raise_estimate
 
 
 class DAdaptAdamState(NamedTuple):
@@ -98,8 +98,8 @@ class DAdaptAdam(Rule):
         (direction,) = lift(ahead, (state.s, state.v), self.eps)
         gain = b3 * state.gain + (1 - b3) * eta * real(dot(grads, direction))
         m, v, s = lift(means, (state.m, state.v, state.s, grads), eta, b1, b2, b3)
-        d = raised(state.d, gain, (1 - b3) * real(absolute_sum(s)))
-        (update,) = lift(step, (grads, m, v, masked(self, params)), eta, self.eps, self.weight_decay)
+        d = raise_estimate(state.d, gain, (1 - b3) * real(l1_norm(s)))
+        (update,) = lift(step, (grads, m, v, zero_unmasked(self, params)), eta, self.eps, self.weight_decay)
         return update, DAdaptAdamState(state.count + 1, m, v, s, d, gain)
 
     def rate(self, state: DAdaptAdamState) -> Scalar:

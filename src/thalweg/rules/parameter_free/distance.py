@@ -7,13 +7,13 @@ from thalweg.core.tree import common_dtype
 from thalweg.core.types import Params, Scalar, ScalarLike, real
 
 
-def raised(distance: Scalar, above: ScalarLike, below: ScalarLike) -> Scalar:
+def raise_estimate(distance: Scalar, above: ScalarLike, below: ScalarLike) -> Scalar:
     """The largest lower bound `above / below` of the distance so far; nothing is learned from a zero gradient."""
     known = below != 0
     return real(jnp.where(known, jnp.maximum(distance, above / jnp.where(known, below, 1)), distance))
 
 
-def absolute_sum(tree: Params) -> Scalar:
+def l1_norm(tree: Params) -> Scalar:
     """The sum of the absolute values of all entries."""
     dtype = common_dtype(tree)
     sums = (jnp.sum(jnp.abs(leaf.astype(dtype))) for leaf in jax.tree.leaves(tree))

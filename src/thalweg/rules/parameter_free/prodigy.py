@@ -15,8 +15,8 @@ from thalweg.core.fields import (
 from thalweg.core.rule import Rule, at, lift, required
 from thalweg.core.tree import dot, subtract, zeros_like
 from thalweg.core.types import Params, Scalar, real
-from thalweg.rules.masks import Mask, check_mask, masked
-from thalweg.rules.parameter_free.distance import absolute_sum, raised
+from thalweg.rules.masks import Mask, check_mask, zero_unmasked
+from thalweg.rules.parameter_free.distance import l1_norm, raise_estimate
 
 
 class ProdigyState(NamedTuple):
@@ -108,8 +108,8 @@ class Prodigy(Rule):
 
         m, v, s = lift(sums, (state.m, state.v, state.s, grads), d, weight, b1, b2, b3)
         gain = b3 * state.gain + (d / self.d0) * eta * real(dot(grads, subtract(state.x0, params)))
-        d = raised(d, self.growth * gain, real(absolute_sum(s)))
-        (update,) = lift(step, (grads, m, v, masked(self, params)), eta, d * self.eps, self.weight_decay)
+        d = raise_estimate(d, self.growth * gain, real(l1_norm(s)))
+        (update,) = lift(step, (grads, m, v, zero_unmasked(self, params)), eta, d * self.eps, self.weight_decay)
         return update, ProdigyState(state.count + 1, m, v, s, state.x0, d, gain)
 
     def rate(self, state: ProdigyState) -> Scalar:

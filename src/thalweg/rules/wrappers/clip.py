@@ -11,7 +11,7 @@ from thalweg.core.tree import norm, scaled, wide
 from thalweg.core.types import Params, Scalar, ScalarLike
 from thalweg.rules.units import axes_of_a_unit, check_outputs
 
-BY = ("norm", "leaf", "value")
+CLIP_MODES = ("norm", "leaf", "value")
 
 
 class Clip(Rule):
@@ -40,7 +40,7 @@ class Clip(Rule):
     def __check_init__(self):
         check_rule(self)
         check_positive(self, "limit")
-        check_choice(self, "by", BY)
+        check_choice(self, "by", CLIP_MODES)
 
     def init(self, params: Params) -> Inner:
         """The rule's."""
@@ -48,7 +48,7 @@ class Clip(Rule):
 
     def update(self, grads: Params, state: Inner, params: Params | None = None, **extra: Any) -> tuple[Params, Inner]:
         """The rule's, of the clipped gradient."""
-        update, inner = self.rule.update(clipped(grads, self.limit, self.by), state.rule, params, **extra)
+        update, inner = self.rule.update(clip_gradient(grads, self.limit, self.by), state.rule, params, **extra)
         return update, Inner(inner)
 
     def rate(self, state: Inner) -> Scalar:
@@ -94,7 +94,7 @@ class AdaptiveClip(Rule):
 
         def clip(g, x, ratio, eps):
             limit = ratio * jnp.maximum(unit_norms(x, self.outputs), eps)
-            return (within(limit, unit_norms(g, self.outputs)) * g,)
+            return (clip_factor(limit, unit_norms(g, self.outputs)) * g,)
 
         (clipped,) = lift(clip, (grads, params), self.ratio, self.eps)
         update, inner = self.rule.update(clipped, state.rule, params, **extra)
@@ -105,16 +105,16 @@ class AdaptiveClip(Rule):
         return self.rule.rate(state.rule)
 
 
-def clipped(grads: Params, limit: ScalarLike, by: str) -> Params:
+def clip_gradient(grads: Params, limit: ScalarLike, by: str) -> Params:
     """A gradient cut down to `limit` by one of `BY`."""
     if by == "value":
         return lift(lambda g, c: (jnp.clip(g, -c, c),), (grads,), limit)[0]
     if by == "leaf":
-        return jax.tree.map(lambda g: scaled(within(limit, norm(g)), g), grads)
-    return scaled(within(limit, norm(grads)), grads)
+        return jax.tree.map(lambda g: scaled(clip_factor(limit, norm(g)), g), grads)
+    return scaled(clip_factor(limit, norm(grads)), grads)
 
 
-def within(limit: Any, length: jax.Array) -> jax.Array:
+def clip_factor(limit: Any, length: jax.Array) -> jax.Array:
     """The factor that brings a length down to the limit: 1 for what is within it, a zero length included."""
     limit = jnp.asarray(limit).astype(length.dtype)
     long = length > limit

@@ -11,13 +11,13 @@ from thalweg.core.fields import check_choice, check_count, static_field
 from thalweg.core.rule import Rule, check_rule, key_of, rule_field
 from thalweg.core.types import Params, Scalar, State
 
-BLOCK = 256
+QUANTIZATION_BLOCK = 256
 """Entries that share a scale: 4 bytes in 256, as in the reference."""
-LEVELS = 127
+INT8_LEVELS = 127
 """Magnitudes of a signed byte beside 0."""
-SMALLEST = {"bfloat16": 1, "int8": 4096}
+DEFAULT_MIN_SIZE = {"bfloat16": 1, "int8": 4096}
 """Arrays with fewer entries stay as they are, unless `min_size` says otherwise."""
-ROUNDINGS = ("stochastic", "nearest")
+ROUNDING_MODES = ("stochastic", "nearest")
 
 
 class CompactedState(NamedTuple):
@@ -76,8 +76,8 @@ class CompactState(Rule):
 
     def __check_init__(self):
         check_rule(self)
-        check_choice(self, "dtype", SMALLEST)
-        check_choice(self, "rounding", ROUNDINGS)
+        check_choice(self, "dtype", DEFAULT_MIN_SIZE)
+        check_choice(self, "rounding", ROUNDING_MODES)
         if self.min_size is not None:
             check_count(self, "min_size", low=0)
 
@@ -90,18 +90,18 @@ class CompactState(Rule):
         self, grads: Params, state: CompactedState, params: Params | None = None, **extra: Any
     ) -> tuple[Params, CompactedState]:
         """The rule's, with its state unpacked before and packed after."""
-        update, inner = self.rule.update(grads, unpacked(state), params, **extra)
+        update, inner = self.rule.update(grads, unpack_state(state), params, **extra)
         key = key_of(extra, state.count) if self.rounding == "stochastic" else None
         return update, self.packed(inner, state.count + 1, key)
 
     def rate(self, state: CompactedState) -> Scalar:
         """The rule's."""
-        return self.rule.rate(unpacked(state))
+        return self.rule.rate(unpack_state(state))
 
     def packed(self, state: State, count: Scalar, key: Any = None) -> CompactedState:
         """The state with its large arrays packed; stochastically where there is a key."""
         leaves, treedef = jax.tree.flatten(state)
-        chosen = [self.packs(leaf) for leaf in leaves]
+        chosen = [self.is_packed(leaf) for leaf in leaves]
         words = (
             [None] * len(leaves) if key is None else list(epoch_word(key, jnp.arange(len(leaves), dtype=jnp.uint32)))
         )
@@ -114,15 +114,15 @@ class CompactState(Rule):
         values, scales = ([pair[side] for pair in pairs] for side in (0, 1))
         return CompactedState(treedef.unflatten(values), treedef.unflatten(scales), like, count)
 
-    def packs(self, leaf: jax.Array) -> bool:
+    def is_packed(self, leaf: jax.Array) -> bool:
         """Whether an array of the state is packed."""
-        smallest = SMALLEST[self.dtype] if self.min_size is None else self.min_size
+        smallest = DEFAULT_MIN_SIZE[self.dtype] if self.min_size is None else self.min_size
         floating = jnp.issubdtype(leaf.dtype, jnp.floating)
         saves = floating and leaf.dtype.itemsize > jnp.dtype(self.dtype).itemsize
         return saves and leaf.ndim > 0 and leaf.size >= max(smallest, 1)
 
 
-def unpacked(state: CompactedState) -> State:
+def unpack_state(state: CompactedState) -> State:
     """The state as the rule knows it."""
     values, treedef = jax.tree.flatten(state.rule)
     scales = jax.tree.leaves(state.scales) or [None] * len(values)
@@ -153,13 +153,15 @@ def to_bfloat16(array: jax.Array, word: jax.Array | None) -> jax.Array:
 
 def to_bytes(array: jax.Array, word: jax.Array | None) -> tuple[jax.Array, jax.Array]:
     """Codes in rows of a block, and each block's largest magnitude."""
-    rows = -(-array.size // BLOCK)
-    blocks = jnp.pad(array.astype(jnp.float32).reshape(-1), (0, rows * BLOCK - array.size)).reshape(rows, BLOCK)
+    rows = -(-array.size // QUANTIZATION_BLOCK)
+    blocks = jnp.pad(array.astype(jnp.float32).reshape(-1), (0, rows * QUANTIZATION_BLOCK - array.size)).reshape(
+        rows, QUANTIZATION_BLOCK
+    )
     scales = jnp.max(jnp.abs(blocks), axis=1)
     ratio = jnp.abs(blocks) / jnp.where(scales > 0, scales, 1)[:, None]
-    below = jnp.clip(jnp.floor(LEVELS * jnp.sqrt(jnp.sqrt(ratio))), 0, LEVELS - 1)
-    low, high = (below / LEVELS) ** 4, ((below + 1) / LEVELS) ** 4
-    threshold = 0.5 if word is None else uniform(random_words(word, blocks.shape))
+    below = jnp.clip(jnp.floor(INT8_LEVELS * jnp.sqrt(jnp.sqrt(ratio))), 0, INT8_LEVELS - 1)
+    low, high = (below / INT8_LEVELS) ** 4, ((below + 1) / INT8_LEVELS) ** 4
+    threshold = 0.5 if word is None else uniform_from_words(random_words(word, blocks.shape))
     code = jnp.where(ratio - low > threshold * (high - low), below + 1, below)
     code = jnp.where(ratio > 0, jnp.maximum(code, 1), 0)  # what is not zero stays so; see the class
     return (jnp.sign(blocks) * code).astype(jnp.int8), scales
@@ -167,11 +169,11 @@ def to_bytes(array: jax.Array, word: jax.Array | None) -> tuple[jax.Array, jax.A
 
 def from_bytes(codes: jax.Array, scales: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     """The array, in float32."""
-    code = codes.astype(jnp.float32) / LEVELS
+    code = codes.astype(jnp.float32) / INT8_LEVELS
     entries = scales[:, None] * (code * jnp.abs(code) * code**2)
     return entries.reshape(-1)[: math.prod(shape)].reshape(shape)
 
 
-def uniform(words: jax.Array) -> jax.Array:
+def uniform_from_words(words: jax.Array) -> jax.Array:
     """A number in [0, 1) for each word."""
     return (words >> 8).astype(jnp.float32) * 2.0**-24

@@ -16,7 +16,7 @@ from thalweg.core.fields import (
 from thalweg.core.rule import Rule, check_rule, lift, rule_field
 from thalweg.core.tree import zeros_like
 from thalweg.core.types import Params, Scalar, State
-from thalweg.rules.wrappers.clip import BY, clipped
+from thalweg.rules.wrappers.clip import CLIP_MODES, clip_gradient
 
 
 class MARSState(NamedTuple):
@@ -59,7 +59,7 @@ class MARS(Rule):
         check_nonnegative(self, "gamma")
         check_fraction(self, "beta")
         check_positive(self, "limit")
-        check_choice(self, "by", BY)
+        check_choice(self, "by", CLIP_MODES)
 
     def init(self, params: Params) -> MARSState:
         """No gradient yet."""
@@ -75,7 +75,7 @@ class MARS(Rule):
 
         share = jnp.where(state.count > 0, self.gamma * self.beta / (1 - self.beta), 0)
         (corrected,) = lift(correct, (grads, state.last), share)
-        update, inner = self.rule.update(clipped(corrected, self.limit, self.by), state.rule, params, **extra)
+        update, inner = self.rule.update(clip_gradient(corrected, self.limit, self.by), state.rule, params, **extra)
         last = jax.tree.map(lambda g, before: g.astype(before.dtype), grads, state.last)
         return update, MARSState(inner, state.count + 1, last)
 

@@ -44,7 +44,7 @@ class MasterCopy(Rule):
 
     def init(self, params: Params) -> MasterState:
         """Copies of the narrow leaves, and the rule's state for wide ones."""
-        return MasterState(self.rule.init(widened(params)), copies(params))
+        return MasterState(self.rule.init(widen(params)), wide_copies(params))
 
     def update(
         self, grads: Params, state: MasterState, params: Params | None = None, **extra: Any
@@ -53,13 +53,13 @@ class MasterCopy(Rule):
         params = required(self, grads, "params", params)
         if params is None:
             return grads, state
-        extra = extra | ({"grad": widened(extra["grad"])} if "grad" in extra else {})
-        master = filled(params, state.master)
-        update, inner = self.rule.update(widened(grads), state.rule, master, **extra)
+        extra = extra | ({"grad": widen(extra["grad"])} if "grad" in extra else {})
+        master = overlay(params, state.master)
+        update, inner = self.rule.update(widen(grads), state.rule, master, **extra)
         moved = add(master, update)
         rounded = jax.tree.map(lambda leaf, like: leaf.astype(like.dtype), moved, params)
-        returned = filled(update, kept(subtract(rounded, params), params))
-        return returned, MasterState(inner, kept(moved, params))
+        returned = overlay(update, narrow_only(subtract(rounded, params), params))
+        return returned, MasterState(inner, narrow_only(moved, params))
 
     def rate(self, state: MasterState) -> Scalar:
         """The rule's."""
@@ -71,21 +71,21 @@ def is_narrow(leaf: Any) -> bool:
     return wide(leaf.dtype) != leaf.dtype
 
 
-def widened(tree: Params) -> Params:
+def widen(tree: Params) -> Params:
     """Narrow leaves in float32."""
     return jax.tree.map(lambda leaf: leaf.astype(wide(leaf.dtype)), tree)
 
 
-def copies(params: Params) -> Params:
+def wide_copies(params: Params) -> Params:
     """Wide copies of the narrow leaves."""
-    return kept(widened(params), params)
+    return narrow_only(widen(params), params)
 
 
-def kept(tree: Params, like: Params) -> Params:
+def narrow_only(tree: Params, like: Params) -> Params:
     """`tree` where `like` is narrow, None elsewhere."""
     return jax.tree.map(lambda leaf, narrow: leaf if is_narrow(narrow) else None, tree, like)
 
 
-def filled(tree: Params, some: Params) -> Params:
+def overlay(tree: Params, some: Params) -> Params:
     """`some` where it has a leaf, `tree` elsewhere."""
     return jax.tree.map(lambda leaf, other: leaf if other is None else other, tree, some)

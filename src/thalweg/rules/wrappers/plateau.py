@@ -79,9 +79,9 @@ class ReduceOnPlateau(Rule):
         value = required(self, grads, "value", extra.get("value"))
         update, inner = self.rule.update(grads, state.rule, params, **extra)
         state = state._replace(rule=inner)
-        return scaled(state.scale, update), state if value is None else self.look(state, real(value))
+        return scaled(state.scale, update), state if value is None else self.after_loss(state, real(value))
 
-    def look(self, state: PlateauState, value: Scalar) -> PlateauState:
+    def after_loss(self, state: PlateauState, value: Scalar) -> PlateauState:
         """The state after one more loss."""
         seen = state.seen + 1
         mean = state.mean + (value - state.mean) / real(seen)
@@ -100,14 +100,14 @@ class ReduceOnPlateau(Rule):
             jnp.zeros_like(mean),
         )
         before = state._replace(seen=seen, mean=mean)
-        return chosen(real(seen) >= in_steps(self, "every"), after, before)
+        return select_state(real(seen) >= in_steps(self, "every"), after, before)
 
     def rate(self, state: PlateauState) -> Scalar:
         """The rule's, times the scale."""
         return self.rule.rate(state.rule) * state.scale
 
 
-def chosen(condition: Scalar, after: Any, before: Any) -> Any:
+def select_state(condition: Scalar, after: Any, before: Any) -> Any:
     """The numbers of one state or of another around the same state of the rule, in the dtypes of the second."""
     pairs = zip(after[1:], before[1:], strict=True)
     return type(before)(before.rule, *(jnp.where(condition, a, b).astype(b.dtype) for a, b in pairs))

@@ -9,7 +9,7 @@ from thalweg.core.fields import check_count, check_fraction, check_real, real_fi
 from thalweg.core.rule import Rule, check_rule, required, rule_field
 from thalweg.core.tree import scaled
 from thalweg.core.types import Params, Scalar, State, real
-from thalweg.rules.wrappers.plateau import chosen
+from thalweg.rules.wrappers.plateau import select_state
 
 
 class ReactiveState(NamedTuple):
@@ -92,9 +92,9 @@ class Reactive(Rule):
         value = required(self, grads, "value", extra.get("value"))
         update, inner = self.rule.update(grads, state.rule, params, **extra)
         state = state._replace(rule=inner)
-        return scaled(state.scale, update), state if value is None else self.look(state, real(value))
+        return scaled(state.scale, update), state if value is None else self.after_loss(state, real(value))
 
-    def look(self, state: ReactiveState, value: Scalar) -> ReactiveState:
+    def after_loss(self, state: ReactiveState, value: Scalar) -> ReactiveState:
         """The state after one more loss."""
         state = state._replace(last=jnp.where(jnp.isposinf(state.last), value, state.last))
         seen, size = state.seen + 1, jnp.abs(state.last)
@@ -111,8 +111,8 @@ class Reactive(Rule):
         shrunk = looked._replace(
             scale=jnp.maximum(state.scale * self.shrink, self.min_scale), last=value, spiked=jnp.ones_like(state.spiked)
         )
-        calm = chosen(real(seen) >= in_steps(self, "every"), looked, before)
-        return chosen(value > state.last + (self.spike - 1) * size, shrunk, calm)
+        calm = select_state(real(seen) >= in_steps(self, "every"), looked, before)
+        return select_state(value > state.last + (self.spike - 1) * size, shrunk, calm)
 
     def rate(self, state: ReactiveState) -> Scalar:
         """The rule's, times the scale."""

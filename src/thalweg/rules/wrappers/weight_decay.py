@@ -5,7 +5,7 @@ from typing import Any
 from thalweg.core.fields import check_flag, check_nonnegative, fail, real_field, static_field
 from thalweg.core.rule import Inner, OptaxRule, Rule, check_rule, lift, required, rule_field
 from thalweg.core.types import Params, Scalar
-from thalweg.rules.masks import Mask, check_mask, masked
+from thalweg.rules.masks import Mask, check_mask, zero_unmasked
 
 
 class WeightDecay(Rule):
@@ -55,13 +55,13 @@ class WeightDecay(Rule):
 
     def update(self, grads: Params, state: Inner, params: Params | None = None, **extra: Any) -> tuple[Params, Inner]:
         """The rule's, with the decay."""
-        decaying = masked(self, required(self, grads, "params", params))
+        decaying = zero_unmasked(self, required(self, grads, "params", params))
         if not self.decoupled:
-            grads = plus(grads, decaying, self.weight_decay)
+            grads = add_scaled(grads, decaying, self.weight_decay)
             extra = extra | ({"grad": grads} if "grad" in extra else {})
         update, inner = self.rule.update(grads, state.rule, params, **extra)
         if self.decoupled:
-            update = plus(update, decaying, -self.rate(state) * self.weight_decay)
+            update = add_scaled(update, decaying, -self.rate(state) * self.weight_decay)
         return update, Inner(inner)
 
     def rate(self, state: Inner) -> Scalar:
@@ -69,6 +69,6 @@ class WeightDecay(Rule):
         return self.rule.rate(state.rule)
 
 
-def plus(tree: Params, other: Params, factor: Any) -> Params:
+def add_scaled(tree: Params, other: Params, factor: Any) -> Params:
     """`tree + factor * other`, in the dtypes of `tree`."""
     return lift(lambda leaf, x, c: (leaf + c * x,), (tree, other), factor)[0]
