@@ -172,7 +172,7 @@ def test_the_warm_up_of_ademamix_is_that_of_the_paper():
     """The half-life of the slow mean grows in a line, and so does its weight."""
     rule = tw.AdEMAMix(b3=0.999, alpha=4.0, warmup=10)
     state = rule.init(jnp.zeros(2))
-    alphas, betas = np.asarray([rule.warmed(state._replace(count=jnp.asarray(t))) for t in range(15)], float).T
+    alphas, betas = np.asarray([rule.warmed_up(state._replace(count=jnp.asarray(t))) for t in range(15)], float).T
     part = np.minimum((np.arange(15) + 1) / 10, 1)
     np.testing.assert_allclose(alphas, 4 * part, rtol=1e-6)
     lives = np.log(0.5) / np.log(betas)
