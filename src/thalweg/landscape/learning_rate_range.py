@@ -77,7 +77,7 @@ class GeometricSweep(Schedule):
     steps: Any = duration_field()
 
     def __call__(self, step: Scalar) -> Scalar:
-        """See the class."""
+        """Returns the rate at `step`."""
         return self.low * jnp.power(self.high / self.low, real(step) / in_steps(self, "steps"))
 
 

@@ -52,7 +52,7 @@ class CosineRestarts(Schedule):
         check_real(self, "final", 0.0, 1.0, "in [0, 1]")
 
     def __call__(self, step: Scalar) -> Scalar:
-        """See the class."""
+        """Returns the rate at `step`."""
         period, g = in_steps(self, "period"), real(self.growth)
         grows = g > 1
         more = jnp.where(grows, g - 1, 1.0)
@@ -101,7 +101,7 @@ class Cyclical(Schedule):
             fail(self, "gamma", self.gamma, 'left out unless mode="exp_range"')
 
     def __call__(self, step: Scalar) -> Scalar:
-        """See the class."""
+        """Returns the rate at `step`."""
         k = in_steps(self, "half")
         cycle = real(as_int32(step) // as_int32(2 * k))
         height = 1 - jnp.abs((real(step) - 2 * k * cycle) / k - 1)
@@ -149,7 +149,7 @@ class OneCycle(Schedule):
             check_real(self, name, 1.0, jnp.inf, "a finite number >= 1", open_high=True)
 
     def __call__(self, step: Scalar) -> Scalar:
-        """See the class."""
+        """Returns the rate at `step`."""
         first = 1 / real(self.division)
         return self.peak * rise_and_fall(self, step, first, first / self.final_division)
 
@@ -182,7 +182,7 @@ class OneCycleMomentum(Schedule):
         check_one_cycle(self)
 
     def __call__(self, step: Scalar) -> Scalar:
-        """See the class."""
+        """Returns the rate at `step`."""
         # The way from `high` to `low` and back is that of a rate from 0 to 1 and back to 0.
         return self.high + (self.low - self.high) * rise_and_fall(self, step, real(0.0), real(0.0))
 

@@ -44,7 +44,7 @@ class Linear(Schedule):
         check_duration(self, "steps")
 
     def __call__(self, step: Scalar) -> Scalar:
-        """See the class."""
+        """Returns the rate at `step`."""
         p = progress(real(step), in_steps(self, "steps"))
         return (1 - p) * self.start + p * self.end  # unlike start + p (end - start) this ends at `end` exactly
 
@@ -74,7 +74,7 @@ class Polynomial(Schedule):
         check_duration(self, "steps")
 
     def __call__(self, step: Scalar) -> Scalar:
-        """See the class."""
+        """Returns the rate at `step`."""
         left = 1 - progress(real(step), in_steps(self, "steps"))
         return self.peak * fall_to(jnp.power(left, self.power), self.final)
 
@@ -102,7 +102,7 @@ class Cosine(Schedule):
         check_duration(self, "steps")
 
     def __call__(self, step: Scalar) -> Scalar:
-        """See the class."""
+        """Returns the rate at `step`."""
         return self.peak * fall_to(half_cosine(progress(real(step), in_steps(self, "steps"))), self.final)
 
 
@@ -124,7 +124,7 @@ class Exponential(Schedule):
         check_duration(self, "every")
 
     def __call__(self, step: Scalar) -> Scalar:
-        """See the class."""
+        """Returns the rate at `step`."""
         return self.peak * jnp.power(self.factor, real(step) / in_steps(self, "every"))
 
 
@@ -148,7 +148,7 @@ class StepDecay(Schedule):
         check_duration(self, "every", whole_run=False)
 
     def __call__(self, step: Scalar) -> Scalar:
-        """See the class."""
+        """Returns the rate at `step`."""
         # In whole numbers: XLA may compute t / k as t * (1 / k), and in floats 49 * (1 / 49) < 1.
         stairs = as_int32(step) // as_int32(in_steps(self, "every"))
         return self.peak * jnp.power(self.factor, real(stairs))
@@ -182,5 +182,5 @@ class InverseTime(Schedule):
         check_duration(self, "every")
 
     def __call__(self, step: Scalar) -> Scalar:
-        """See the class."""
+        """Returns the rate at `step`."""
         return self.peak * jnp.power(1 + real(step) / in_steps(self, "every"), -self.power)

@@ -64,7 +64,7 @@ class Piecewise(Schedule):
         check_choice(self, "between", INTERPOLATIONS)
 
     def __call__(self, step: Scalar) -> Scalar:
-        """See the class."""
+        """Returns the rate at `step`."""
         rate, begin = real(self.values[0]), real(0.0)
         for i, duration in enumerate(self.boundaries):
             end, after = steps_of(self, "boundaries", duration), real(self.values[i + 1])
@@ -96,7 +96,7 @@ class Join(Schedule):
             check_schedule(self, "schedules", schedule)
 
     def __call__(self, step: Scalar) -> Scalar:
-        """See the class."""
+        """Returns the rate at `step`."""
         rate = rate_of(self.schedules[0], step)
         for schedule, duration in zip(self.schedules[1:], self.boundaries, strict=True):
             begin = steps_of(self, "boundaries", duration)
@@ -119,7 +119,7 @@ class Scaled(Schedule):
         check_nonnegative(self, "factor")
 
     def __call__(self, step: Scalar) -> Scalar:
-        """See the class."""
+        """Returns the rate at `step`."""
         return self.factor * rate_of(self.schedule, step)
 
 

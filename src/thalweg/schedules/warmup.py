@@ -43,7 +43,7 @@ class Warmup(Schedule):
         check_duration(self, "warmup", low=0, whole_run=False)
 
     def __call__(self, step: Scalar) -> Scalar:
-        """See the class."""
+        """Returns the rate at `step`."""
         w = in_steps(self, "warmup")
         return warmup_factor(step, w) * rate_of(self.schedule, steps_since(step, w))
 
@@ -81,7 +81,7 @@ class WarmupCosine(Schedule):
             )
 
     def __call__(self, step: Scalar) -> Scalar:
-        """See the class."""
+        """Returns the rate at `step`."""
         t, w, last = real(step), in_steps(self, "warmup"), in_steps(self, "steps")
         return self.peak * warmup_factor(step, w) * fall_to(half_cosine(progress(t - w, last - w)), self.final)
 
@@ -128,7 +128,7 @@ class WSD(Schedule):
             )
 
     def __call__(self, step: Scalar) -> Scalar:
-        """See the class."""
+        """Returns the rate at `step`."""
         t, w, d, last = real(step), in_steps(self, "warmup"), in_steps(self, "decay"), in_steps(self, "steps")
         q = progress(t - (last - d), d)
         h = {"linear": lambda: 1 - q, "cosine": lambda: half_cosine(q), "1-sqrt": lambda: 1 - jnp.sqrt(q)}[self.shape]()
@@ -156,7 +156,7 @@ class InverseSqrt(Schedule):
         check_duration(self, "warmup", whole_run=False)
 
     def __call__(self, step: Scalar) -> Scalar:
-        """See the class."""
+        """Returns the rate at `step`."""
         ratio = (real(step) + 1) / in_steps(self, "warmup")
         return self.peak * jnp.minimum(ratio, 1 / jnp.sqrt(ratio))
 

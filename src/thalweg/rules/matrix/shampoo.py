@@ -1,4 +1,4 @@
-"""Shampoo."""
+"""The Shampoo rule."""
 
 import itertools
 import math
@@ -34,10 +34,10 @@ GRAFT_MODES = ("none", "sgd", "adagrad")
 
 
 class ShampooState(NamedTuple):
-    """Updates made, the mean of the gradients, what is summed up of their squares, and the roots in use.
+    """The number of updates made, the mean of the gradients, the preconditioner factors, and the inverse roots in use.
 
-    The last three have an entry for each leaf of the parameters: of `squares` an array where the diagonal is used, else
-    None; of `factors` and `roots` a tuple with a batch of matrices for each axis, one for each block.
+    `squares`, `factors` and `roots` have one entry for each leaf of the parameters: in `squares` an array where the
+    diagonal is used, else None; in `factors` and `roots` a tuple with one batch of matrices (one per block) per axis.
     """
 
     count: Scalar
@@ -48,32 +48,33 @@ class ShampooState(NamedTuple):
 
 
 class Shampoo(Rule):
-    r"""Shampoo: AdaGrad with a full matrix for each axis of a parameter in place of one number for each entry.
+    r"""Shampoo: AdaGrad with a full matrix for each axis of a parameter instead of one number for each entry.
 
     \[ L_t = L_{t-1} + G_t G_t^\top, \quad R_t = R_{t-1} + G_t^\top G_t, \quad M_t = \beta_1 M_{t-1} +
        (1-\beta_1)\, G_t, \quad X_{t+1} = X_t - \eta_t\, L_t^{-1/4}\, M_t\, R_t^{-1/4} \]
 
-    for a matrix. A tensor of \(k\) axes has a factor for each of them, with the exponent \(-1/2k\). Vectors and scalars
-    keep the diagonal only: \(v_t = v_{t-1} + g_t^2\) and \(x_{t+1} = x_t - \eta_t\, v_t^{-1/2} m_t\), AdaGrad.
+    for a matrix. A tensor of \(k\) axes has a factor for each of them, with the exponent \(-1/2k\). For vectors and
+    scalars the rule is AdaGrad with momentum: \(v_t = v_{t-1} + g_t^2\) and
+    \(x_{t+1} = x_t - \eta_t\, v_t^{-1/2} m_t\).
 
     - `learning_rate`: \(\eta\) >= 0, or a schedule. `b1`: \(\beta_1\) in [0, 1), or a schedule.
-    - `b2`: \(\beta_2\) in [0, 1], or a schedule. 1: sums, as above; less: means, \(L_t = \beta_2 L_{t-1} +
-      (1-\beta_2) G_t G_t^\top\), divided by \(1-\beta_2^t\) for their start at zero.
-    - `eps`: > 0. Roots are those of \(L + \varepsilon\lambda_{\max}(L)\, I\) and \(v + \varepsilon \max v\): relative,
+    - `b2`: \(\beta_2\) in [0, 1], or a schedule. 1 for sums, as above; less for running means,
+      \(L_t = \beta_2 L_{t-1} + (1-\beta_2) G_t G_t^\top\), divided by \(1-\beta_2^t\) as bias correction.
+    - `eps`: > 0. The roots are of \(L + \varepsilon\lambda_{\max}(L)\, I\) and \(v + \varepsilon \max v\): relative,
       so that the unit of the loss does not matter. The paper starts from \(L_0 = \varepsilon I\) instead.
-    - `graft`: "none"; or each leaf's step is given the length that another step would have: "sgd", that of \(m_t\);
-      "adagrad", that of the diagonal rule above (for \(\beta_2 < 1\), RMSProp).
-    - `every`: >= 1. The roots are taken anew once in so many steps, and before that at the steps 2, 4, 8, ...: roots of
-      the first gradient alone would hold for many steps in directions of which they know nothing.
-    - `block_size`: >= 1. A longer axis is cut into equal blocks, each block of the leaf with factors of its own.
-    - `stacked`: how many leading axes count separate parameters, 1 where layers are scanned.
+    - `graft`: whose length the step of each leaf is given: "none" for its own, "sgd" for that of \(m_t\), "adagrad" for
+      that of the diagonal rule above (RMSProp for \(\beta_2 < 1\)).
+    - `every`: >= 1. The roots are recomputed once in so many steps, and in the beginning at the steps 2, 4, 8, ...,
+      because roots of the first gradient alone say nothing about most directions.
+    - `block_size`: >= 1. A longer axis is split into equal blocks, each with its own factors.
+    - `stacked`: how many leading axes stack separate parameters: 1 where layers are scanned.
 
-    Factors and roots are kept and taken in at least float32.
+    Factors and roots are stored and computed in at least float32.
 
     **Needs** a gradient.
-    **Guarantee** In online convex optimization without momentum, with every root taken anew and the paper's
+    **Guarantee** In online convex optimization without momentum, with roots recomputed at every step and the paper's
     \(\varepsilon\), a regret of the order of \(\sqrt T\) over bounded iterates (theorem 7). On a quadratic of one
-    vector the value falls geometrically.
+    vector the value falls linearly.
     **References** Gupta, Koren & Singer 2018, arXiv:1802.09568; Anil et al. 2020, arXiv:2002.09018 (blocks, amortized
     roots, relative epsilon); Agarwal et al. 2020, arXiv:2002.11803 (grafting).
     """
@@ -97,7 +98,7 @@ class Shampoo(Rule):
         check_choice(self, "graft", GRAFT_MODES)
 
     def init(self, params: Params) -> ShampooState:
-        """Nothing summed up."""
+        """Returns a state with all sums at zero."""
 
         def empty(leaf):
             if not is_matrix(leaf, self.stacked):
@@ -116,7 +117,7 @@ class Shampoo(Rule):
     def update(
         self, grads: Params, state: ShampooState, params: Params | None = None, **extra: Any
     ) -> tuple[Params, ShampooState]:
-        """One step of the iteration."""
+        """Returns the update of one step, and the new state."""
         b1, b2 = at(self.b1, state.count), at(self.b2, state.count)
         weight = jnp.where(b2 < 1, 1 - b2, 1)
         share = jnp.where(b2 < 1, 1 - b2 ** real(state.count + 1), 1)
@@ -145,11 +146,11 @@ class Shampoo(Rule):
         return structure.unflatten(update), ShampooState(state.count + 1, m, squares, factors, roots)
 
     def rate(self, state: ShampooState) -> Scalar:
-        """The learning rate of the next update."""
+        """Returns the learning rate that the next update will use."""
         return at(self.learning_rate, state.count)
 
     def roots_of(self, factors: Any, exponents: Any, share: Scalar) -> Any:
-        """The inverse root of every factor; one eigendecomposition for all factors of one size."""
+        """Returns the inverse root of every factor, by one batched eigendecomposition for all factors of one size."""
         matrices, structure = jax.tree.flatten(factors)
         unbiased = [f / share.astype(f.dtype) for f in matrices]
         eps = self.eps
@@ -162,7 +163,7 @@ class Shampoo(Rule):
         return structure.unflatten([root for (root,) in map_by_shape(roots, unbiased, jax.tree.leaves(exponents))])
 
     def direction(self, m: jax.Array, squares: Any, roots: tuple[jax.Array, ...], share: Scalar) -> jax.Array:
-        """The step of one leaf per unit of rate."""
+        """Returns the direction of one leaf."""
         axes = item_axes(m, self.stacked)
         diagonal = d = m
         if squares is not None:
@@ -179,18 +180,18 @@ class Shampoo(Rule):
 
 
 def norms_over(array: jax.Array, axes: tuple[int, ...]) -> jax.Array:
-    """Euclidean norms over these axes."""
+    """Returns the Euclidean norms over some axes, which stay as axes of length 1."""
     return jnp.sqrt(jnp.sum(array**2, axis=axes, keepdims=True))
 
 
 def damped_eigenvalues(values: jax.Array, eps: Any, axes: tuple[int, ...]) -> jax.Array:
-    """Eigenvalues lifted off zero, relative to the largest; all 1 where all are zero."""
+    """Returns eigenvalues plus `eps` times the largest one; all 1 where all are zero."""
     top = jnp.max(values, axis=axes, keepdims=True, initial=0)
     return jnp.where(top > 0, jnp.maximum(values, 0) + jnp.asarray(eps).astype(top.dtype) * top, 1)
 
 
 def block_layout(leaf: jax.Array, rule: Shampoo) -> tuple[int, tuple[int, ...]]:
-    """How many blocks a leaf is cut into, and their shape."""
+    """Returns how many blocks a leaf is split into, and their shape."""
     axes = leaf.shape[rule.stacked :]
     pieces = [-(-n // rule.block_size) for n in axes]
     sizes = tuple(-(-n // p) for n, p in zip(axes, pieces, strict=True))
@@ -198,7 +199,7 @@ def block_layout(leaf: jax.Array, rule: Shampoo) -> tuple[int, tuple[int, ...]]:
 
 
 def split_blocks(leaf: jax.Array, rule: Shampoo) -> jax.Array:
-    """The leaf's blocks along a new first axis. Zeros fill the last ones: they stay apart from all else in a root."""
+    """Returns the leaf's blocks along a new first axis. The last ones are padded with zeros, which no root mixes in."""
     count, sizes = block_layout(leaf, rule)
     axes = leaf.shape[rule.stacked :]
     pieces = [-(-n // s) for n, s in zip(axes, sizes, strict=True)]
@@ -209,7 +210,7 @@ def split_blocks(leaf: jax.Array, rule: Shampoo) -> jax.Array:
 
 
 def merge_blocks(blocks: jax.Array, like: jax.Array, rule: Shampoo) -> jax.Array:
-    """The inverse of `cut`."""
+    """Returns the leaf of which `blocks` are the blocks: the inverse of `split_blocks`."""
     axes, sizes = like.shape[rule.stacked :], blocks.shape[1:]
     pieces = [-(-n // s) for n, s in zip(axes, sizes, strict=True)]
     split = blocks.reshape(-1, *pieces, *sizes)
@@ -219,5 +220,5 @@ def merge_blocks(blocks: jax.Array, like: jax.Array, rule: Shampoo) -> jax.Array
 
 
 def block_axes_first(axes: int) -> list[int]:
-    """From (stack, pieces, size, pieces, size, ...) to (stack, pieces, ..., sizes, ...)."""
+    """Returns the permutation from (stack, pieces, size, pieces, size, ...) to (stack, pieces, ..., sizes, ...)."""
     return [0, *range(1, 2 * axes, 2), *range(2, 2 * axes + 1, 2)]

@@ -1,4 +1,4 @@
-"""Gradients without their mean."""
+"""Gradient centralization: the mean of every unit's gradient is subtracted."""
 
 from typing import Any
 
@@ -12,16 +12,19 @@ from thalweg.rules.units import axes_of_a_unit, check_outputs
 
 
 class Centralize(Rule):
-    r"""A rule that sees gradients without the mean of every unit: \(\tilde g_u = g_u - \operatorname{mean}(g_u)\).
+    r"""Gradient centralization: the wrapped rule receives gradients with the mean of every unit subtracted.
 
-    A unit \(u\) is the weights that lead to one output. Vectors and scalars pass unchanged.
+    \[ \tilde g_u = g_u - \operatorname{mean}(g_u) \]
 
-    - `rule`: the rule around which it stands.
-    - `outputs`: which axis of a weight counts outputs: "last", as in `inputs @ weight`, Flax and Haiku; or "first", as
-      in `weight @ inputs`, Equinox and PyTorch.
+    for every unit \(u\): the weights that lead to one output. Vectors and scalars are not changed.
 
-    **Needs** what its rule needs.
-    **Guarantee** Gradient descent and its kin never change the mean of a unit's weights.
+    - `rule`: the wrapped rule.
+    - `outputs`: the output axis of a weight: "last" for `inputs @ weight` (Flax, Haiku), "first" for `weight @ inputs`
+      (Equinox, PyTorch).
+
+    **Needs** what the wrapped rule needs.
+    **Guarantee** Around a rule whose update is linear in the gradients, such as SGD or Momentum, the mean of a unit's
+    weights never changes.
     **References** Yong, Huang, Hua & Zhang 2020, arXiv:2004.01461.
     """
 
@@ -33,21 +36,21 @@ class Centralize(Rule):
         check_outputs(self)
 
     def init(self, params: Params) -> Inner:
-        """The rule's."""
+        """Returns the state of the wrapped rule."""
         return Inner(self.rule.init(params))
 
     def update(self, grads: Params, state: Inner, params: Params | None = None, **extra: Any) -> tuple[Params, Inner]:
-        """The rule's, of the centralized gradient."""
+        """Returns the wrapped rule's update for the centralized gradient."""
         (central,) = lift(lambda g: (self.centralized(g),), (grads,))
         update, inner = self.rule.update(central, state.rule, params, **extra)
         return update, Inner(inner)
 
     def centralized(self, g: jax.Array) -> jax.Array:
-        """One array's."""
+        """Returns one array with the mean of every unit subtracted."""
         if g.ndim < 2 or not g.size:
             return g
         return g - jnp.mean(g, axis=axes_of_a_unit(g.shape, self.outputs), keepdims=True)
 
     def rate(self, state: Inner) -> Scalar:
-        """The rule's."""
+        """Returns the learning rate of the wrapped rule."""
         return self.rule.rate(state.rule)
