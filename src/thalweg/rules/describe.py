@@ -91,7 +91,7 @@ def describe(method: Any, params: Any) -> Description:
     """
     method = as_rule(method)
     if not isinstance(method, (Rule, Solver)):
-        raise TypeError(f"describe({method!r}): pass a rule such as tw.Adam(), an Optax transformation, or a solver.")
+        raise TypeError(f"describe({method!r}): give a rule such as tw.Adam(), an Optax transformation, or a solver.")
     x = jax.tree.map(lambda leaf: shape_of(leaf) if is_variable(leaf) else None, params)
     paths = {path: rule_chain(method, path, x) for path, _ in tree_flatten_with_path(x)[0]}
     owned, shared = state_bytes_by_leaf(state_of(method, x), list(paths))
@@ -135,7 +135,7 @@ def state_of(method: Rule | Solver, x: Params) -> Any:
         missing = ", ".join(sorted(oracle.value for oracle in method.needs - problem.offers(x)))
         if missing:
             raise TypeError(
-                f"describe({type(method).__name__}): this method needs {missing}; pass a rule, or a method that needs "
+                f"describe({type(method).__name__}): this method needs {missing}; give a rule, or a method that needs "
                 "only a gradient."
             )
         return method.init(problem, x)

@@ -51,7 +51,7 @@ class Partition(Rule):
 
     def __check_init__(self):
         if not self.patterns:
-            raise ValueError('Partition({}): pass at least one group, for instance {"**": tw.Adam()}.')
+            raise ValueError('Partition({}): give at least one group, for instance {"**": tw.Adam()}.')
         for pattern, rule in zip(self.patterns, self.rules, strict=True):
             if not isinstance(pattern, str):
                 raise TypeError(f"Partition: the pattern {pattern!r} must be a string such as 'encoder/**'.")
