@@ -1,4 +1,4 @@
-"""Step sizes as closed forms of the step: `schedule(t)` is the rate for step `t = 0, 1, ...`."""
+"""Learning-rate schedules as closed forms of the step: `schedule(t)` is the rate at step `t = 0, 1, ...`."""
 
 from thalweg.schedules.cycles import CosineRestarts, Cyclical, OneCycle, OneCycleMomentum
 from thalweg.schedules.decays import Constant, Cosine, Exponential, InverseTime, Linear, Polynomial, StepDecay

@@ -1,4 +1,4 @@
-"""Schedules that rise again."""
+"""Cyclical schedules: warm restarts, triangular cycles, and the one-cycle policy with its momentum."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ CYCLE_SHAPES = ("cosine", "linear")
 
 
 class CosineRestarts(Schedule):
-    r"""SGDR: half cosines one after the other, each from its peak down to `final` times it.
+    r"""Cosine annealing with warm restarts (SGDR): one half cosine after the other, each from its peak downward.
 
     Cycle \(i = 0, 1, \dots\) lasts \(T_i = T_0\,g^i\) steps and begins at \(b_i = T_0\,(g^i-1)/(g-1)\)
     (\(i\,T_0\) for \(g = 1\)). In the cycle of step \(t\)
@@ -30,9 +30,9 @@ class CosineRestarts(Schedule):
     \[ \eta_t = \eta_{\max}\,\rho^i\,\bigl(\phi + (1-\phi)\,\tfrac12(1+\cos(\pi\,(t-b_i)/T_i))\bigr). \]
 
     - `peak`: the first and largest rate \(\eta_{\max}\), >= 0.
-    - `period`: \(T_0\), whole steps or `tw.Epochs(n)`.
-    - `growth`: \(g\) >= 1, by which every cycle is longer than the one before.
-    - `decay`: \(\rho\) in (0, 1], by which its peak is lower.
+    - `period`: \(T_0\), the length of the first cycle: whole steps or `tw.Epochs(n)`.
+    - `growth`: \(g\) >= 1, the factor from the length of one cycle to the next.
+    - `decay`: \(\rho\) in (0, 1], the factor from the peak of one cycle to the next.
     - `final`: \(\phi\), the last rate of a cycle as a fraction of its peak, in [0, 1].
 
     **References** Loshchilov & Hutter 2017, arXiv:1608.03983.
@@ -57,7 +57,7 @@ class CosineRestarts(Schedule):
         grows = g > 1
         more = jnp.where(grows, g - 1, 1.0)
         t = real(step)
-        # The logarithm may miss the number of the cycle by rounding; the cycle's own ends decide.
+        # By rounding, the logarithm may miss the number of the cycle by one; the ends of the cycle decide.
         guess = jnp.round(jnp.log1p(t * more / period) / jnp.log(jnp.where(grows, g, 2.0)))
         guess = jnp.where(period * (jnp.power(g, guess) - 1) / more > t, guess - 1, guess)
         begin = period * (jnp.power(g, guess) - 1) / more
@@ -69,7 +69,7 @@ class CosineRestarts(Schedule):
 
 
 class Cyclical(Schedule):
-    r"""Smith's cyclical rates: up and down a straight line between `low` and `high`.
+    r"""Cyclical learning rates: linearly up and down between `low` and `high`.
 
     With the cycle \(c = \lfloor t/2k \rfloor\) and the height \(z_t = 1 - |t/k - 2c - 1|\) in it,
 
@@ -78,9 +78,10 @@ class Cyclical(Schedule):
     where \(a_t\) is 1 ("triangular"), \(2^{-c}\) ("triangular2") or \(\gamma^t\) ("exp_range").
 
     - `low`, `high`: \(\eta_{\min} \le \eta_{\max}\), >= 0.
-    - `half`: \(k\), half a cycle (the paper's stepsize), whole steps or `tw.Epochs(n)`; two to ten epochs there.
+    - `half`: \(k\), half the length of a cycle (the "stepsize" of the paper, which uses two to ten epochs): whole steps
+      or `tw.Epochs(n)`.
     - `mode`: "triangular", "triangular2" or "exp_range".
-    - `gamma`: \(\gamma\) in (0, 1], of "exp_range" alone.
+    - `gamma`: \(\gamma\) in (0, 1], only for "exp_range".
 
     **References** Smith 2017, arXiv:1506.01186.
     """
@@ -114,7 +115,7 @@ class Cyclical(Schedule):
 
 
 class OneCycle(Schedule):
-    r"""One rise to `peak` and one long fall, to far below the first rate.
+    r"""The one-cycle policy: the rate rises to `peak`, then decreases to far below its initial value.
 
     \[ \eta_t = \begin{cases}
     \eta_{\max}\,\bigl(1 + (1/D - 1)\,h(t/r)\bigr) & t < r = \rho T, \\
@@ -125,12 +126,12 @@ class OneCycle(Schedule):
 
     - `peak`: the largest rate \(\eta_{\max}\), >= 0.
     - `steps`: \(T\), whole steps or `tw.Epochs(n)`; None for the length of the run.
-    - `rise`: \(\rho\) in (0, 1), the fraction of it until the peak.
-    - `division`: \(D\) >= 1: the first rate is `peak / division`.
-    - `final_division`: \(F\) >= 1: the last rate is the first divided by it.
+    - `rise`: \(\rho\) in (0, 1), the fraction of \(T\) until the peak.
+    - `division`: \(D\) >= 1; the first rate is `peak / division`.
+    - `final_division`: \(F\) >= 1; the last rate is the first one divided by it.
     - `shape`: "cosine" or "linear".
 
-    The momentum that goes with it is `schedule.momentum()`: `tw.Momentum(cycle, cycle.momentum())`.
+    `schedule.momentum()` is the momentum that goes with it: `tw.Momentum(cycle, cycle.momentum())`.
 
     **References** Smith & Topin 2018, arXiv:1708.07120; Smith 2018, arXiv:1803.09820 (momentum).
     """
@@ -154,14 +155,14 @@ class OneCycle(Schedule):
         return self.peak * rise_and_fall(self, step, first, first / self.final_division)
 
     def momentum(self, low: float = 0.85, high: float = 0.95) -> "OneCycleMomentum":
-        """The momentum that falls to `low` while the rate rises, and rises to `high` again while it falls."""
+        """Returns the momentum that decreases to `low` while the rate rises, and rises to `high` again afterwards."""
         return OneCycleMomentum(low, high, self.steps, self.rise, self.shape)
 
 
 class OneCycleMomentum(Schedule):
-    r"""The mirror of `OneCycle`, for `beta` or `b1`: from `high` down to `low` at the rate's peak, and back.
+    r"""The momentum of the one-cycle policy, for `beta` or `b1`: from `high` down to `low` at the peak rate, and back.
 
-    With \(h\), \(r = \rho T\) as there: \(\beta_t = \beta_{\min} + (\beta_{\max}-\beta_{\min})\,h(t/r)\) for
+    With \(h\) and \(r = \rho T\) as in `OneCycle`: \(\beta_t = \beta_{\min} + (\beta_{\max}-\beta_{\min})\,h(t/r)\) for
     \(t < r\), and \(\beta_{\max} + (\beta_{\min}-\beta_{\max})\,h\bigl(\tfrac{t-r}{T-r}\bigr)\) afterwards.
 
     - `low`, `high`: \(\beta_{\min} \le \beta_{\max}\), in [0, 1).
@@ -183,28 +184,28 @@ class OneCycleMomentum(Schedule):
 
     def __call__(self, step: Scalar) -> Scalar:
         """Returns the rate at `step`."""
-        # The way from `high` to `low` and back is that of a rate from 0 to 1 and back to 0.
+        # From `high` to `low` and back is the course of a rate from 0 to 1 and back to 0.
         return self.high + (self.low - self.high) * rise_and_fall(self, step, real(0.0), real(0.0))
 
 
 def rise_and_fall(owner: OneCycle | OneCycleMomentum, step: Scalar, first: Scalar, last: Scalar) -> Scalar:
-    """From `first` up to 1 and down to `last`."""
+    """Returns the course of one cycle from `first` up to 1 and down to `last`."""
     t, steps = real(step), in_steps(owner, "steps")
-    bend = {"cosine": half_cosine, "linear": lambda p: 1 - p}[owner.shape]
+    shape = {"cosine": half_cosine, "linear": lambda p: 1 - p}[owner.shape]
     peak = owner.rise * steps
-    rising = 1 + (first - 1) * bend(jnp.clip(t / peak, 0, 1))
-    sinking = last + (1 - last) * bend(jnp.clip((t - peak) / (steps - peak), 0, 1))
-    return jnp.where(t < peak, rising, sinking)
+    rising = 1 + (first - 1) * shape(jnp.clip(t / peak, 0, 1))
+    decreasing = last + (1 - last) * shape(jnp.clip((t - peak) / (steps - peak), 0, 1))
+    return jnp.where(t < peak, rising, decreasing)
 
 
 def check_one_cycle(owner: OneCycle | OneCycleMomentum) -> None:
-    """What the rate's cycle and the momentum's have in common."""
+    """Checks the fields that `OneCycle` and `OneCycleMomentum` share."""
     check_duration(owner, "steps")
     check_real(owner, "rise", 0.0, 1.0, "in (0, 1)", open_low=True, open_high=True)
     check_choice(owner, "shape", CYCLE_SHAPES)
 
 
 def check_order(owner: Cyclical | OneCycleMomentum) -> None:
-    """The low end lies below the high one."""
+    """Checks that `low` is at most `high`."""
     if isinstance(owner.low, float) and isinstance(owner.high, float) and owner.low > owner.high:
         fail(owner, "low", owner.low, f"at most high={owner.high!r}")

@@ -1,4 +1,4 @@
-"""Schedules of one piece: constant, straight, bent, or falling by a factor."""
+"""Schedules of one closed form: constant, linear, polynomial, cosine, exponential, step and inverse-time decay."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ from thalweg.schedules.schedule import Schedule, as_int32, fall_to, half_cosine,
 
 
 class Constant(Schedule):
-    r"""\(\eta_t = \eta\).
+    r"""A constant rate: \(\eta_t = \eta\).
 
-    - `value`: the rate, >= 0.
+    - `value`: \(\eta\) >= 0.
     """
 
     value: float = real_field()
@@ -22,12 +22,12 @@ class Constant(Schedule):
         check_nonnegative(self, "value")
 
     def __call__(self, step: Scalar) -> Scalar:
-        """`value`."""
+        """Returns the rate, whatever the step."""
         return real(self.value)
 
 
 class Linear(Schedule):
-    r"""A straight line from `start` to `end`.
+    r"""A linear schedule from `start` to `end`.
 
     \(\eta_t = (1-p)\,\eta_0 + p\,\eta_T\) with \(p = \min(t/T, 1)\): constant from step \(T\) on.
 
@@ -46,17 +46,17 @@ class Linear(Schedule):
     def __call__(self, step: Scalar) -> Scalar:
         """Returns the rate at `step`."""
         p = progress(real(step), in_steps(self, "steps"))
-        return (1 - p) * self.start + p * self.end  # unlike start + p (end - start) this ends at `end` exactly
+        return (1 - p) * self.start + p * self.end  # unlike start + p (end - start), this ends exactly at `end`
 
 
 class Polynomial(Schedule):
-    r"""A power of what is left of the run, from `peak` down to `final * peak`.
+    r"""Polynomial decay: a power of the remaining fraction of the run, from `peak` down to `final * peak`.
 
     \(\eta_t = \eta_{\max}\,\bigl(\phi + (1-\phi)(1-p)^a\bigr)\) with \(p = \min(t/T, 1)\): constant from step \(T\) on.
 
     - `peak`: the first and largest rate \(\eta_{\max}\), >= 0.
     - `steps`: \(T\), whole steps or `tw.Epochs(n)`; None for the length of the run.
-    - `power`: \(a\) > 0. 1 is a straight line, 2 ends flat, 1/2 falls steeply at the end.
+    - `power`: \(a\) > 0. With 1 the decay is linear, with 2 it flattens toward the end, with 1/2 it steepens.
     - `final`: \(\phi\), the last rate as a fraction of `peak`, in [0, 1].
 
     **References** Chen et al. 2018, arXiv:1606.00915, section 4.1 (the "poly" policy, with a = 0.9).
@@ -80,7 +80,7 @@ class Polynomial(Schedule):
 
 
 class Cosine(Schedule):
-    r"""Half a cosine from `peak` down to `final * peak`.
+    r"""Cosine decay: half a cosine from `peak` down to `final * peak`.
 
     \(\eta_t = \eta_{\max}\,\bigl(\phi + (1-\phi)\,\tfrac12(1 + \cos(\pi p))\bigr)\) with \(p = \min(t/T, 1)\): constant
     from step \(T\) on.
@@ -107,10 +107,10 @@ class Cosine(Schedule):
 
 
 class Exponential(Schedule):
-    r"""A decay by the same factor over every stretch of one length: \(\eta_t = \eta_0\,\gamma^{t/k}\).
+    r"""Exponential decay: \(\eta_t = \eta_0\,\gamma^{t/k}\).
 
     - `peak`: the first and largest rate \(\eta_0\), >= 0.
-    - `factor`: \(\gamma\), in (0, 1].
+    - `factor`: \(\gamma\) in (0, 1], the decay over \(k\) steps.
     - `every`: \(k\), whole steps or `tw.Epochs(n)`; None for the length of the run, which then ends at `factor * peak`.
     """
 
@@ -129,7 +129,7 @@ class Exponential(Schedule):
 
 
 class StepDecay(Schedule):
-    r"""A staircase: the rate is multiplied by `factor` after every `every` steps.
+    r"""Step decay: the rate is multiplied by `factor` after every `every` steps.
 
     \(\eta_t = \eta_0\,\gamma^{\lfloor t/k \rfloor}\).
 
@@ -149,19 +149,19 @@ class StepDecay(Schedule):
 
     def __call__(self, step: Scalar) -> Scalar:
         """Returns the rate at `step`."""
-        # In whole numbers: XLA may compute t / k as t * (1 / k), and in floats 49 * (1 / 49) < 1.
+        # In integers: XLA may compute t / k as t * (1 / k), and in floats 49 * (1 / 49) < 1.
         stairs = as_int32(step) // as_int32(in_steps(self, "every"))
         return self.peak * jnp.power(self.factor, real(stairs))
 
 
 class InverseTime(Schedule):
-    r"""A hyperbola, or a power of it: \(\eta_t = \eta_0\,(1 + t/k)^{-a}\).
+    r"""Inverse-time decay, or a power of it: \(\eta_t = \eta_0\,(1 + t/k)^{-a}\).
 
-    The rates of stochastic approximation: for \(\tfrac12 < a \le 1\) they fulfill the conditions of Robbins and Monro
-    (`tw.robbins_monro`).
+    These are the step sizes of stochastic approximation: for \(\tfrac12 < a \le 1\) they satisfy the Robbins-Monro
+    conditions (`tw.robbins_monro`).
 
     - `peak`: the first and largest rate \(\eta_0\), >= 0.
-    - `every`: \(k\), whole steps or `tw.Epochs(n)`, after which the rate is \(2^{-a}\) of the first; None for the
+    - `every`: \(k\), whole steps or `tw.Epochs(n)`, after which the rate is \(2^{-a}\) times the first; None for the
       length of the run.
     - `power`: \(a\) > 0.
 

@@ -1,4 +1,4 @@
-"""Do the rates of a schedule add up to infinity, and their squares to a number? Stochastic approximation asks."""
+"""The Robbins-Monro conditions: whether the rates of a schedule add up to infinity, and their squares do not."""
 
 import math
 from collections.abc import Callable
@@ -15,23 +15,23 @@ from thalweg.schedules.joined import Join, Piecewise, Scaled
 from thalweg.schedules.warmup import WSD, InverseSqrt, Warmup, WarmupCosine
 
 OCTAVES = range(10, 30)
-"""A measured schedule is looked at between 2**k and 2**(k + 1) steps for these k: as far as a 32-bit count goes."""
+"""A schedule is sampled between 2**k and 2**(k + 1) steps for these k, as far as a 32-bit count goes."""
 SAMPLES_PER_OCTAVE = 1024
-"""Steps at which it is looked at in each of them."""
+"""The number of steps sampled in each octave."""
 COMPARED_OCTAVES = 6
-"""Octaves at the end whose slopes are compared."""
+"""The number of octaves at the end whose slopes are compared."""
 EXPONENT_TOLERANCE = 1e-3
-"""An exponent as close as this to 1 or 1/2 counts as it: rounding in float32 moves a slope by about 1e-4."""
+"""An exponent this close to 1 or 1/2 counts as equal: rounding in float32 moves a slope by about 1e-4."""
 
 
 class RobbinsMonro(NamedTuple):
-    r"""The conditions of Robbins and Monro for rates \(\eta_0, \eta_1, \dots\).
+    r"""Whether rates \(\eta_0, \eta_1, \dots\) satisfy the Robbins-Monro conditions; printing it shows why.
 
-    - `sum_diverges`: \(\sum\eta_t = \infty\): the iterate can get anywhere. `squares_converge`:
-      \(\sum\eta_t^2 < \infty\): the noise dies out. None where a measurement does not tell.
+    - `sum_diverges`: whether \(\sum\eta_t = \infty\), so that the iterate can reach any point; None if undecided.
+    - `squares_converge`: whether \(\sum\eta_t^2 < \infty\), so that the noise averages out; None if undecided.
     - `exponent`: \(a\), where the rates fall like \(t^{-a}\) in the long run: 0 if they do not fall, infinity if they
       end at 0 or fall faster than every power.
-    - `reason`: a proof in a line, or what was measured.
+    - `reason`: a proof in one line, or what was measured.
     """
 
     sum_diverges: bool | None
@@ -41,7 +41,7 @@ class RobbinsMonro(NamedTuple):
 
     @property
     def satisfied(self) -> bool | None:
-        """Whether both hold; None where that is not known."""
+        """Whether both conditions hold; None if undecided."""
         both = (self.sum_diverges, self.squares_converge)
         return False if False in both else None if None in both else True
 
@@ -60,13 +60,13 @@ class RobbinsMonro(NamedTuple):
 
 
 def robbins_monro(schedule: Any) -> RobbinsMonro:
-    r"""Whether \(\sum\eta_t = \infty\) and \(\sum\eta_t^2 < \infty\), with the reason.
+    r"""Checks the Robbins-Monro conditions \(\sum\eta_t = \infty\) and \(\sum\eta_t^2 < \infty\), with the reason.
 
-    - `schedule`: one of ours, judged by its closed form; a number; or any function of the step, whose fall is measured
-      between 1024 and 2**30 steps. A measurement is not a proof, and says so.
+    - `schedule`: a schedule of this library, decided by its closed form; a number; or any function of the step, whose
+      decay is measured between 1024 and 2**30 steps. A measurement is not a proof, and the result says so.
 
-    With unbiased gradients of bounded variance and rates that fulfill both, stochastic gradient descent on a strongly
-    convex function converges to the minimum almost surely.
+    With unbiased gradients of bounded variance and rates that satisfy both conditions, stochastic gradient descent on a
+    strongly convex function converges to the minimum almost surely.
 
     **References** Robbins & Monro 1951, doi:10.1214/aoms/1177729586; Robbins & Siegmund 1971,
     doi:10.1016/B978-0-12-604550-5.50015-8.
@@ -82,12 +82,12 @@ def robbins_monro(schedule: Any) -> RobbinsMonro:
 
 
 def is_composed(schedule: Any) -> bool:
-    """Whether a schedule's long run is that of a schedule inside it."""
+    """Whether the long-run behavior of a schedule is that of a schedule inside it."""
     return isinstance(schedule, (Warmup, Join, Scaled))
 
 
 def exponent_from_form(schedule: Any) -> tuple[float | None, str]:
-    """The exponent of the long run and the proof; None where there is a function inside whose form is not known."""
+    """Returns the long-run exponent and the proof; None where a function inside has no known closed form."""
     if isinstance(schedule, Warmup):
         return prepend_reason(
             "finitely many steps of warm-up change neither sum", exponent_from_form(schedule.schedule)
@@ -106,12 +106,12 @@ def exponent_from_form(schedule: Any) -> tuple[float | None, str]:
 
 
 def prepend_reason(first: str, rest: tuple[float | None, str]) -> tuple[float | None, str]:
-    """A step before the rest of a proof."""
+    """Returns an exponent and its proof with one more argument in front."""
     return rest[0], f"{first}; {rest[1]}"
 
 
 def constant_tail(rate: Any, until: str = "the rate is") -> tuple[float, str]:
-    """A rate that stays."""
+    """Returns the exponent and the proof for a rate that is constant in the long run."""
     rate = float(rate)
     if rate == 0:
         return math.inf, f"{until} 0: both sums are finite"
@@ -119,19 +119,19 @@ def constant_tail(rate: Any, until: str = "the rate is") -> tuple[float, str]:
 
 
 def ends_at(value: Callable[[Any], Any]) -> Callable[[Any], tuple[float, str]]:
-    """Schedules that end at a value."""
+    """Returns the proof for schedules that are constant after their last step."""
     return lambda schedule: constant_tail(value(schedule), "after its last step the rate is")
 
 
 def geometric_tail(schedule: Exponential | StepDecay) -> tuple[float, str]:
-    """Rates below a geometric sequence."""
+    """Returns the exponent and the proof for rates that fall geometrically."""
     if schedule.factor == 1 or schedule.peak == 0:
         return constant_tail(schedule.peak)
     return math.inf, f"the rates fall geometrically (factor {float(schedule.factor):g}): both sums are finite"
 
 
 def power_tail(a: Any, peak: Any) -> tuple[float, str]:
-    """Rates like a power of the step."""
+    """Returns the exponent and the proof for rates that fall like a power of the step."""
     a = float(a)
     if float(peak) == 0:
         return constant_tail(0.0)
@@ -141,12 +141,12 @@ def power_tail(a: Any, peak: Any) -> tuple[float, str]:
 
 
 def restarts_tail(schedule: CosineRestarts) -> tuple[float, str]:
-    """Cycle i adds about `(growth decay)^i` to the sum and `(growth decay^2)^i` to that of squares."""
+    """Returns the exponent and the proof for restarts: cycle i adds about `(growth decay)^i` to the sum."""
     growth, decay = float(schedule.growth), float(schedule.decay)
     if float(schedule.peak) == 0:
         return constant_tail(0.0)
     if decay == 1:
-        return 0.0, "every cycle returns to the peak: its mean rate does not fall, and both sums grow like t"
+        return 0.0, "every cycle returns to the peak, so its mean rate does not fall, and both sums grow like t"
     if growth == 1:
         return math.inf, "cycles of one length have geometrically falling peaks: both sums are finite"
     exponent = round(-math.log(decay) / math.log(growth), 12)  # 1/3 times 3 is 1
@@ -155,7 +155,7 @@ def restarts_tail(schedule: CosineRestarts) -> tuple[float, str]:
 
 
 def cyclical_tail(schedule: Cyclical) -> tuple[float, str]:
-    """What is left when the height has faded, or the height for ever."""
+    """Returns the exponent and the proof for cyclical rates, whose height is constant or falls geometrically."""
     fades = schedule.mode == "triangular2" or (schedule.mode == "exp_range" and schedule.gamma < 1)
     if fades and float(schedule.low) == 0:
         return math.inf, "the cycles' heights fall geometrically to 0: both sums are finite"
@@ -182,11 +182,11 @@ TAIL_OF_TYPE: dict[type, Callable[[Any], tuple[float, str]]] = {
     CosineRestarts: restarts_tail,
     Cyclical: cyclical_tail,
 }
-"""How each closed form ends."""
+"""Type of a schedule -> the exponent and the proof of its long-run behavior."""
 
 
 def measure_exponents(schedule: Callable) -> RobbinsMonro:
-    """The slopes of the mean rate, and of the mean square, over doublings of the step."""
+    """Measures how the mean rate and the mean squared rate fall from one doubling of the step to the next."""
     begin = 2.0 ** np.asarray(OCTAVES)
     # Evenly spread in the logarithm, at the same places of every octave.
     places = 2.0 ** ((np.arange(SAMPLES_PER_OCTAVE) + 0.5) / SAMPLES_PER_OCTAVE)
@@ -210,9 +210,9 @@ def measure_exponents(schedule: Callable) -> RobbinsMonro:
 
 
 def log_slope(means: np.ndarray) -> tuple[float, float]:
-    """The exponent over the last octaves and its uncertainty: how much it scatters, and what change is still to come.
+    """Returns the exponent over the last octaves and its uncertainty: its scatter, and the change still to be expected.
 
-    A logarithm beside the power puts c / log t on the slope. What is left of it after octave k is the change over the
+    A logarithm besides the power adds c / log t to the slope. What remains of it after octave k is the change over the
     last n octaves times k / n; twice as much is allowed for.
     """
     tail = means[-COMPARED_OCTAVES - 1 :]
@@ -225,7 +225,7 @@ def log_slope(means: np.ndarray) -> tuple[float, float]:
 
 
 def sum_diverges(exponent: float, spread: float, limit: float) -> bool | None:
-    """Whether the sum of `t**-exponent` diverges; None where the uncertainty reaches across the limit."""
+    """Whether the sum of `t**-exponent` diverges; None if the uncertainty does not allow a decision."""
     if spread <= EXPONENT_TOLERANCE:
         return exponent <= limit + EXPONENT_TOLERANCE
     if exponent == math.inf or exponent - spread > limit:
@@ -234,5 +234,5 @@ def sum_diverges(exponent: float, spread: float, limit: float) -> bool | None:
 
 
 def negate(answer: bool | None) -> bool | None:
-    """Not, of three."""
+    """Returns the negation of a truth value that may be None."""
     return None if answer is None else not answer

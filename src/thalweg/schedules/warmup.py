@@ -1,4 +1,4 @@
-"""Schedules that begin with a linear warm-up."""
+"""Schedules with a linear warm-up."""
 
 from typing import Any
 
@@ -22,13 +22,13 @@ DECAY_SHAPES = ("linear", "cosine", "1-sqrt")
 
 
 class Warmup(Schedule):
-    r"""A linear warm-up before any schedule, which begins when it is over.
+    r"""A linear warm-up before any schedule, which starts when the warm-up is over.
 
     \(\eta_t = \eta_{\text{warm}}\,(t+1)/w\) for \(t < w\), with the first rate of the schedule
-    \(\eta_{\text{warm}} = s_0\), and \(\eta_t = s_{t-w}\) from step \(w\) on. No step is lost on a rate of 0.
+    \(\eta_{\text{warm}} = s_0\), and \(\eta_t = s_{t-w}\) from step \(w\) on. No step has a rate of 0.
 
     - `schedule`: \(s\), a schedule, any function of the step, or a number for a constant rate. Its step 0 is the end of
-      the warm-up, and a length of None is that of the rest of the run: `tw.Warmup(tw.Cosine(0.1), 100)` is
+      the warm-up, and a length of None means the rest of the run: `tw.Warmup(tw.Cosine(0.1), 100)` is
       `tw.WarmupCosine(0.1, 100)`.
     - `warmup`: \(w\), whole steps or `tw.Epochs(n)`; 0 for none.
 
@@ -49,7 +49,7 @@ class Warmup(Schedule):
 
 
 class WarmupCosine(Schedule):
-    r"""Linear warm-up to `peak`, then half a cosine down to `final * peak`.
+    r"""A linear warm-up to `peak`, then a cosine decay to `final * peak`.
 
     \(\eta_t = \eta_{\max}\,(t+1)/w\) for \(t < w\), and
     \(\eta_t = \eta_{\max}\,\bigl(\phi + (1-\phi)\,\tfrac12(1 + \cos(\pi\,(t-w)/(T-w)))\bigr)\) for
@@ -87,20 +87,20 @@ class WarmupCosine(Schedule):
 
 
 class WSD(Schedule):
-    r"""Warm-up, a stable stretch, and a decay at the end.
+    r"""Warmup-stable-decay: a linear warm-up, a constant rate, and a decay over the last steps.
 
     \(\eta_t = \eta_{\max}\,(t+1)/w\) for \(t < w\); \(\eta_{\max}\) for \(w \le t < T-d\); and
     \(\eta_t = \eta_{\max}\,(\phi + (1-\phi)\,h(q))\) with \(q = \min((t-T+d)/d, 1)\) afterwards, where \(h(q)\) is
     \(1-q\) ("linear"), \(\tfrac12(1+\cos \pi q)\) ("cosine") or \(1-\sqrt q\) ("1-sqrt").
 
-    The stable stretch does not depend on how long the run will be: it can be prolonged, and each length only pays for a
-    decay of its own.
+    The constant part does not depend on the length of the run, so a run can be prolonged from there, and every length
+    needs only a decay of its own.
 
     - `peak`: the largest rate \(\eta_{\max}\), >= 0.
     - `decay`: \(d\), whole steps or `tw.Epochs(n)`; a tenth to a fifth of the run is usual.
     - `warmup`: \(w\), whole steps or `tw.Epochs(n)`; 0 for none.
     - `steps`: \(T\), whole steps or `tw.Epochs(n)`; None for the length of the run.
-    - `shape`: of the decay, "linear", "cosine" or "1-sqrt".
+    - `shape`: the form of the decay, "linear", "cosine" or "1-sqrt".
     - `final`: \(\phi\), the last rate as a fraction of `peak`, in [0, 1].
 
     **References** Hu et al. 2024, arXiv:2404.06395; Hägele et al. 2024, arXiv:2405.18392 ("1-sqrt").
@@ -136,7 +136,7 @@ class WSD(Schedule):
 
 
 class InverseSqrt(Schedule):
-    r"""Linear warm-up, then the inverse square root of the step, the schedule of the transformer paper.
+    r"""A linear warm-up, then decay with the inverse square root of the step: the schedule of the transformer paper.
 
     \(\eta_t = \eta_{\max}\,\min\bigl((t+1)/w,\ \sqrt{w/(t+1)}\bigr)\): the peak is reached at step \(w - 1\).
     With \(\eta_{\max} = (d\,w)^{-1/2}\) this is \(d^{-1/2}\min(n^{-1/2},\ n\,w^{-3/2})\) for \(n = t+1\), as it stands
@@ -162,11 +162,11 @@ class InverseSqrt(Schedule):
 
 
 def warmup_factor(step: Scalar, warmup: Scalar) -> Scalar:
-    """The fraction of the peak in a warm-up of so many steps; 1 after it."""
+    """Returns the fraction of the peak during a warm-up of so many steps, and 1 after it."""
     return jnp.where(real(step) < warmup, (real(step) + 1) / jnp.maximum(warmup, 1), 1.0)
 
 
 def steps_left(steps: float | None, begin: Any) -> float | None:
-    """The steps of the run that are left after so many."""
+    """Returns how many steps of the run are left after `begin`; None where that is not known."""
     first = known_steps(begin)
     return None if steps is None or first is None else max(steps - first, 0.0)
