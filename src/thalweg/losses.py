@@ -52,7 +52,7 @@ def check_labels(name: str, logits: jax.Array, labels: jax.Array) -> None:
     """Refuses labels that are not class numbers in the shape of the logits."""
     if np.shape(labels) != np.shape(logits)[:-1] or not np.shape(logits):
         raise ValueError(
-            f"{name}: logits have shape {np.shape(logits)} and labels {np.shape(labels)}: give labels as class numbers, "
+            f"{name}: logits have shape {np.shape(logits)} and labels {np.shape(labels)}: give labels as class numbers "
             "in the shape of the logits without the last axis (for one-hot labels: labels.argmax(-1))."
         )
     if not jnp.issubdtype(jnp.result_type(labels), jnp.integer):

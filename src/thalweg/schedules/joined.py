@@ -32,8 +32,8 @@ def segment_lengths(owner: "Join", steps: float | None) -> tuple:
     last = ends[-1]
     if steps is not None and last is not None and last >= steps:
         raise ValueError(
-            f"Join(boundaries=...): the last schedule begins at step {short(last)}, but the run has only {short(steps)} "
-            "steps; lower the last boundary, or let the run last longer."
+            f"Join(boundaries=...): the last schedule begins at step {short(last)}, but the run has only "
+            f"{short(steps)} steps; lower the last boundary, or let the run last longer."
         )
     pairs = zip([0.0, *ends], ends, strict=False)
     between = [None if begin is None or end is None else end - begin for begin, end in pairs]
