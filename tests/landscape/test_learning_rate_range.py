@@ -64,7 +64,7 @@ def test_noise_alone_has_no_suggestion(noise):
         spurious += np.isfinite(result.suggestion)
     assert spurious <= 4
     flat = analyze_losses(rates(100), np.full(100, 2.0), 100)
-    assert np.isnan(flat.suggestion) and "nothing falls between 1e-06 and 10" in flat.message
+    assert np.isnan(flat.suggestion) and "the loss does not fall between 1e-06 and 10" in flat.message
 
 
 def bowl(x):
@@ -107,7 +107,7 @@ def test_where_nothing_falls():
     everywhere = tw.learning_rate_range(bowl, np.ones(2), tw.SGD(1.0), low=10, high=1e3)
     assert np.isnan(everywhere.suggestion) and "lower low=" in everywhere.message
     nowhere = tw.learning_rate_range(lambda x: jnp.sum(x) * 0 + 1, np.ones(2), tw.SGD(1.0))
-    assert "nothing falls" in nowhere.message and np.isnan(nowhere.interval).all()
+    assert "the loss does not fall" in nowhere.message and np.isnan(nowhere.interval).all()
 
 
 @pytest.mark.parametrize(
@@ -136,8 +136,8 @@ BAD = {
     "high": (dict(high=np.inf), ValueError, "high must be a finite number"),
     "order": (dict(low=1.0, high=0.1), ValueError, "low must be less than high"),
     "steps": (dict(steps=5), ValueError, "steps must be a whole number >= 20"),
-    "no rate": (dict(rule=tw.LBFGS()), ValueError, "has no learning_rate; give e.g. tw.SGD"),
-    "optax": (dict(rule=optax.sgd(0.1)), TypeError, "Optax keeps its learning rate in a closure"),
+    "no rate": (dict(rule=tw.LBFGS()), ValueError, "has no learning_rate; give a rule such as tw.SGD"),
+    "optax": (dict(rule=optax.sgd(0.1)), TypeError, "the learning rate of an Optax transformation cannot be changed"),
     "no method": (dict(rule="sgd"), ValueError, "str has no learning_rate"),
     "no data": (dict(batch_size=3), ValueError, "batch_size=3 needs data"),
 }
@@ -153,7 +153,7 @@ def test_refused(change, error, message):
 def test_the_picture_and_the_summary():
     result = analyze_losses(rates(100), curve(rates(100), 0.05), 100)
     text = str(result).splitlines()
-    assert text[0].startswith("Learning-rate range test: the loss falls most steeply at a rate of 0.0")
+    assert text[0].startswith("Learning-rate range test: the loss falls most steeply at a learning rate of 0.0")
     assert [line.split()[0] for line in text[1:]] == ["suggestion", "interval", "tried"]
     axes = plot.range_test(result, unit="nats")
     assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_xscale()) == ("learning rate", "loss (nats)", "log")

@@ -1,4 +1,4 @@
-"""The KKT conditions at a point, one by one, with multipliers by name."""
+"""The KKT conditions at a point, with the multipliers by name."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -17,13 +17,17 @@ from thalweg.core.types import Params
 from thalweg.core.variables import check_start, entries, leaf_name, rejoin, split
 
 NNLS_EXCHANGES_PER_COLUMN = 3
-"""Times the number of columns: the exchanges after which non-negative least squares stops (Lawson & Hanson's limit)."""
+"""The limit on exchanges of non-negative least squares, per column, as Lawson & Hanson set it."""
 MAX_PRINTED_ROWS = 40
-"""Constraints that the printed table lists."""
+"""The number of constraints that the printed table lists."""
 
 
 class ConstraintRow(NamedTuple):
-    """One constraint, or one side of a bound: its value (`h`, `c`, `lower - x`, `x - upper`) and its multiplier."""
+    """One constraint, or one side of a bound, in a KKT report.
+
+    - `name`: the name of the constraint or variable. `value`: `h`, `c`, `lower - x` or `x - upper`.
+    - `multiplier`: its multiplier. `active`: whether it counts as active.
+    """
 
     name: str
     value: float
@@ -32,20 +36,23 @@ class ConstraintRow(NamedTuple):
 
     @property
     def strict(self) -> bool:
-        """Whether it is active with a positive multiplier."""
+        """Whether the constraint is active with a positive multiplier."""
         return self.active and self.multiplier > 0
 
 
 class KKT(NamedTuple):
-    r"""How far a point is from satisfying the KKT conditions; printing it gives a table.
+    r"""How far a point is from satisfying the KKT conditions; printing it shows a table.
 
-    - `stationarity`: the largest entry of \(\nabla f + J_h'\lambda + J_c'\mu\); with bounds or a nonsmooth part of the
-      step that projects it. `feasibility`: the largest violation. `complementarity`: the largest \(|\mu_i c_i|\).
-      `sign`: the largest \(-\mu_i\), 0 where none is negative.
-    - `equality`, `inequality`, `bounds`: a `Line` for every constraint, and for every active side of a bound.
-    - `rank`, `count`: of the gradients of the active constraints and bounds. Where `rank < count` they are dependent
-      (LICQ fails) and the multipliers are not unique.
-    - `residual`: the largest of stationarity, \(|h|\) and \(|\min(\mu, -c)|\), as `tw.GradNorm` tests it.
+    - `residual`: the largest of stationarity, \(|h|\) and \(|\min(\mu, -c)|\), which `tw.GradNorm` tests.
+    - `stationarity`: the largest entry of \(\nabla f + J_h'\lambda + J_c'\mu\); with bounds or a nonsmooth part, of the
+      corresponding projected step.
+    - `feasibility`: the largest violation of a constraint.
+    - `complementarity`: the largest \(|\mu_i c_i|\).
+    - `sign`: the largest \(-\mu_i\), 0 if no multiplier is negative.
+    - `equality`, `inequality`, `bounds`: a `ConstraintRow` for every constraint, and for every active side of a bound.
+    - `rank`, `count`: the rank and the number of the gradients of active constraints and bounds. If `rank < count`, the
+      gradients are linearly dependent (LICQ fails) and the multipliers are not unique.
+    - `multipliers`: \(\lambda\) and \(\mu\) as vectors.
     """
 
     residual: float
@@ -80,7 +87,8 @@ class KKT(NamedTuple):
         return self.residual <= tolerance
 
     def __str__(self) -> str:
-        licq = "independent" if self.independent else f"dependent, rank {self.rank} of {self.count}: not unique"
+        dependent = f"dependent (rank {self.rank} of {self.count}), so the multipliers are not unique"
+        licq = "independent" if self.independent else dependent
         rows = [
             ("KKT residual", f"{self.residual:.3g}"),
             ("stationarity", f"{self.stationarity:.3g}"),
@@ -106,7 +114,7 @@ class KKT(NamedTuple):
 
 
 class FirstOrderData(NamedTuple):
-    """The problem at the point, as NumPy arrays: gradient, constraints and Jacobian, distances to the bounds."""
+    """Gradient, constraints, their Jacobian, and distances to the bounds at a point, as NumPy arrays."""
 
     x: np.ndarray
     grad: np.ndarray
@@ -118,16 +126,17 @@ class FirstOrderData(NamedTuple):
 
 
 def kkt(problem: Problem | Callable, x: Params, multipliers: Any = None, *, active: float | None = None) -> KKT:
-    r"""The KKT conditions of a problem at `x`.
+    r"""Reports the KKT conditions of a problem at `x`.
 
-    - `x`: the point, a tree like the one that `minimize` was given, e.g. `result.x`.
-    - `multipliers`: `(lambda, mu)` as vectors, e.g. `result.state.state.multipliers` of an augmented Lagrangian. None:
-      estimated, by non-negative least squares over the constraints that are active, so that a KKT point is
-      recognized also where its multipliers are not unique, and as the loop does; the better ones are shown.
-    - `active`: the distance from its limit up to which an inequality or a bound counts as active; default 1e-6, or
-      10 sqrt(eps) of the dtype if that is more.
+    - `problem`: a `tw.Problem`, or a function of `x`.
+    - `x`: the point, a tree like the one that `tw.minimize` was given, for instance `result.x`.
+    - `multipliers`: `(lambda, mu)` as vectors, for instance `result.state.state.multipliers` of an augmented
+      Lagrangian. None to estimate them, both by non-negative least squares over the active constraints, so that a KKT
+      point is recognized even if its multipliers are not unique, and as the loop does; the better estimate is reported.
+    - `active`: up to which distance from its limit an inequality or a bound counts as active. None for 1e-6, or for
+      10 sqrt(eps) of the dtype if that is larger.
 
-    Compiles and runs one gradient and one Jacobian of the constraints.
+    This computes one gradient and one Jacobian of the constraints.
     """
     problem = problem if isinstance(problem, Problem) else Problem(problem)
     variables, frozen = split(check_start(x))
@@ -139,20 +148,20 @@ def kkt(problem: Problem | Callable, x: Params, multipliers: Any = None, *, acti
     near = max(1e-6, 10 * float(np.finfo(here.x.dtype).eps) ** 0.5) if active is None else active
     if multipliers is not None:
         return kkt_report(problem, variables, here, as_multipliers(multipliers, here), near)
-    # By the loop's own estimate too: it needs no active set, and knows what a set or a penalty does to the gradient.
+    # Try the loop's estimate too: it needs no active set, and takes sets and penalties into account.
     smooth = Multipliers(*(np.asarray(part, float) for part in estimate(problem, variables, grad)[0]))
     reports = [kkt_report(problem, variables, here, y, near) for y in (nonnegative_multipliers(here, near), smooth)]
     return min(reports, key=lambda report: report.residual)
 
 
 def gradient_and_constraints(problem: Problem, x: Params) -> tuple[Params, jax.Array, jax.Array, jax.Array]:
-    """All that is evaluated at the point, in one program: gradient, `h`, `c` and their Jacobian."""
+    """Returns the gradient, `h`, `c` and their Jacobian, to be compiled as one program."""
     grad = problem.objective.evaluate(x).grad
     return grad, problem.equalities(x), problem.inequalities(x), constraint_jacobian(problem, x)
 
 
 def first_order_data(problem: Problem, x: Params, grad: Params, constraints: list[jax.Array]) -> FirstOrderData:
-    """Everything at one point."""
+    """Collects what is known at one point as NumPy arrays."""
     flat = ravel(x)
     h, c, jacobian = (np.asarray(part, float) for part in constraints)
     gaps = [np.full(flat.size, np.inf)] * 2
@@ -163,10 +172,10 @@ def first_order_data(problem: Problem, x: Params, grad: Params, constraints: lis
 
 
 def as_multipliers(multipliers: Any, here: FirstOrderData) -> Multipliers:
-    """The user's multipliers as vectors of the right lengths."""
+    """Checks the user's multipliers, and returns them as vectors."""
     if not isinstance(multipliers, (tuple, list)) or len(multipliers) != 2:
         raise TypeError(
-            f"kkt(multipliers={multipliers!r}): give the pair (of equality, of inequality), () where there is none."
+            f"kkt(multipliers={multipliers!r}): give the pair (equality, inequality), with () for none."
         )
     parts = []
     for name, part, values in zip(
@@ -174,13 +183,16 @@ def as_multipliers(multipliers: Any, here: FirstOrderData) -> Multipliers:
     ):
         vector = np.concatenate([np.ravel(np.asarray(leaf, float)) for leaf in jax.tree.leaves(part)] or [np.zeros(0)])
         if vector.size != values.size:
-            raise ValueError(f"kkt(multipliers=...): {vector.size} for {values.size} entries of {name}.")
+            raise ValueError(
+                f"kkt(multipliers=...): {vector.size} for {values.size} entries of {name}: give one multiplier for "
+                "each entry."
+            )
         parts.append(vector)
     return Multipliers(*parts)
 
 
 def nonnegative_multipliers(here: FirstOrderData, near: float) -> Multipliers:
-    """Multipliers that make the gradient of the Lagrangian least, those of active inequalities and bounds >= 0."""
+    """Returns multipliers that minimize the gradient of the Lagrangian, >= 0 for active inequalities and bounds."""
     m, n = here.equality.size, here.x.size
     slack = np.flatnonzero(here.inequality >= -near)
     low, high = np.flatnonzero(here.lower <= near), np.flatnonzero(here.upper <= near)
@@ -226,7 +238,7 @@ def nnls(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def kkt_report(problem: Problem, x: Params, here: FirstOrderData, y: Multipliers, near: float) -> KKT:
-    """The conditions with these multipliers."""
+    """Returns the report for these multipliers."""
     m = here.equality.size
     lagrangian = here.grad + here.jacobian.T @ np.concatenate([y.equality, y.inequality])
     stationary = float(stationarity(problem, x, unravel(jnp.asarray(lagrangian, here.x.dtype), x)))
@@ -234,7 +246,7 @@ def kkt_report(problem: Problem, x: Params, here: FirstOrderData, y: Multipliers
     tree, frozen_names = rejoin(x, problem.objective.frozen), entry_names(x)
     equality = constraint_rows(names("equality", problem.equality, tree), here.equality, y.equality, np.ones(m, bool))
     inequality = constraint_rows(names("inequality", problem.inequality, tree), here.inequality, y.inequality, on)
-    # What stationarity leaves of the Lagrangian's gradient at a bound is the bound's multiplier. (0 - 0 is not -0.)
+    # At a bound, what remains of the Lagrangian's gradient is the multiplier of the bound. (0 - 0 is not -0.)
     bounds = constraint_rows(
         [f"{n} lower" for n in frozen_names],
         0 - here.lower,
@@ -267,15 +279,15 @@ def kkt_report(problem: Problem, x: Params, here: FirstOrderData, y: Multipliers
 
 
 def constraint_rows(
-    named: list[str], values: np.ndarray, multipliers: np.ndarray, active: np.ndarray
+    labels: list[str], values: np.ndarray, multipliers: np.ndarray, active: np.ndarray
 ) -> tuple[ConstraintRow, ...]:
-    """A line for each entry."""
-    rows = zip(named, values, multipliers, active, strict=True)
+    """Returns a row for each entry of a constraint."""
+    rows = zip(labels, values, multipliers, active, strict=True)
     return tuple(ConstraintRow(name, float(value), float(y), bool(on)) for name, value, y, on in rows)
 
 
 def entry_names(x: Params) -> list[str]:
-    """A name for every variable: `x[0]`, `layer/weight[1, 2]`."""
+    """Returns a name for every variable, such as `x[0]` or `layer/weight[1, 2]`."""
     found = []
     for path, leaf in tree_leaves_with_path(x):
         found += entries(leaf_name(path), leaf.shape)

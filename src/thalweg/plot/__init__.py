@@ -1,4 +1,4 @@
-"""Figures: a result in, a Matplotlib figure or axes out. Needs the `plot` extra (matplotlib)."""
+"""Figures of results with Matplotlib: `pip install "thalweg[plot]"`."""
 
 from thalweg.plot.history import history, metric_curve, optimality_curve, validation_curve, value_curve
 from thalweg.plot.profiles import data_profile, performance_profile

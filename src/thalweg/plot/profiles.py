@@ -1,4 +1,4 @@
-"""Many methods on many problems in one picture: performance and data profiles."""
+"""Performance and data profiles: many methods on many problems in one figure."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -11,20 +11,20 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LINE_STYLES = ("-", "--", ":", "-.")
-"""Beyond the colors the dashes tell the methods apart."""
+"""Line styles, which distinguish methods beyond the number of colors."""
 MAX_LEGEND_INSIDE = 6
-"""Methods whose legend hides no curve; a longer one stands beside the picture."""
+"""The largest number of methods with the legend inside the axes; a longer legend is placed beside them."""
 
 
 def performance_profile(work: Mapping[str, Any], axes: "Axes | None" = None, *, unit: str = "evaluations") -> "Axes":
-    r"""For each method the fraction of problems that it solves with at most \(\tau\) times the least work of any.
+    r"""Performance profile: the fraction of problems that a method solves with at most \(\tau\) times the least work.
 
     \(\rho_s(\tau) = |\{p : w_{ps} \le \tau \min_{s'} w_{ps'}\}| / n_p\): at \(\tau = 1\) how often a method is the
-    quickest, far to the right how many problems it solves at all.
+    fastest, at large \(\tau\) how many problems it solves at all.
 
-    - `work`: a method's name -> its work on every problem, infinity or NaN where it failed; the same problems in the
-      same order for all.
-    - `unit`: what is counted.
+    - `work`: name of a method -> its work on every problem, infinity or NaN where it failed; the same problems in the
+      same order for all methods.
+    - `axes`: the axes to draw on; None for new ones. `unit`: the unit of work.
 
     **References** Dolan & Moré 2002, doi:10.1007/s101070100263.
     """
@@ -39,12 +39,13 @@ def performance_profile(work: Mapping[str, Any], axes: "Axes | None" = None, *, 
 def data_profile(
     work: Mapping[str, Any], dimensions: Any, axes: "Axes | None" = None, *, unit: str = "evaluations"
 ) -> "Axes":
-    r"""For each method the fraction of problems that it solves with at most \(\kappa(n_p+1)\) evaluations.
+    r"""Data profile: the fraction of problems that a method solves with at most \(\kappa(n_p+1)\) evaluations.
 
-    \(d_s(\kappa) = |\{p : w_{ps} \le \kappa(n_p + 1)\}| / n_p\): what a budget buys, in units of the evaluations that
-    a simplex gradient takes.
+    \(d_s(\kappa) = |\{p : w_{ps} \le \kappa(n_p + 1)\}| / n_p\): what a budget achieves, in units of the evaluations
+    of one simplex gradient.
 
-    - `work`: as in `performance_profile`. `dimensions`: the number of variables of every problem.
+    - `work`, `axes`, `unit`: as in `performance_profile`.
+    - `dimensions`: the number of variables of every problem.
 
     **References** Moré & Wild 2009, doi:10.1137/080724083.
     """
@@ -59,7 +60,7 @@ def data_profile(
 
 
 def work_table(work: Mapping[str, Any]) -> tuple[list[str], np.ndarray]:
-    """Names and one row of work a method, infinite where it failed."""
+    """Returns the names of the methods, and a table of work with one row per method, infinite where it failed."""
     if not work:
         raise ValueError("work is empty: give at least one method's work, {'name': [numbers]}.")
     rows = [np.asarray(row, float) for row in work.values()]
@@ -68,17 +69,17 @@ def work_table(work: Mapping[str, Any]) -> tuple[list[str], np.ndarray]:
         raise ValueError(f"work has rows of shapes {shapes}: give every method one number a problem.")
     table = np.stack(rows)
     if (table <= 0).any():
-        raise ValueError("work has entries that are not positive: count the evaluation at the start too.")
+        raise ValueError("work has entries that are not positive: count the evaluation at the start, too.")
     return list(work), np.where(np.isnan(table), np.inf, table)
 
 
 def profile_width(names: list[str]) -> float:
-    """Inches, with room for a legend beside the picture."""
+    """Returns the width of the figure in inches, with space for a legend beside the axes if it is long."""
     return 5.0 if len(names) <= MAX_LEGEND_INSIDE else 8.0
 
 
 def draw_profiles(axes: "Axes", names: list[str], table: np.ndarray, start: float | None) -> "Axes":
-    """The distribution functions of the rows as steps over a logarithmic axis of base two."""
+    """Draws the distribution function of every row as steps, over a logarithmic axis of base two."""
     finite = table[np.isfinite(table)]
     low = start or 0.8 * finite.min(initial=1.0)
     high = 1.2 * finite.max(initial=2.0 * low)

@@ -1,4 +1,4 @@
-"""The learning-rate range test as a picture."""
+"""A figure of the learning-rate range test."""
 
 from typing import TYPE_CHECKING
 
@@ -12,11 +12,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 VERTICAL_MARGIN = 0.25
-"""Room above and below the smoothed curve, as a part of its height: an exploding loss would flatten all else."""
+"""The margin above and below the smoothed curve, as a fraction of its height; losses that explode may lie outside."""
 
 
 def range_test(result: LearningRateRange, axes: "Axes | None" = None, *, unit: str = "") -> "Axes":
-    """The losses over the rates, smoothed, with the interval and the suggestion; `unit` is that of the loss."""
+    """Draws the losses of a range test and their smoothed curve over the learning rate, with the suggestion.
+
+    - `result`: what `tw.learning_rate_range` returned. `axes`: the axes to draw on; None for new ones.
+    - `unit`: the unit of the loss.
+    """
     axes = new_axes(axes)
     finite = np.isfinite(result.losses)
     axes.plot(result.rates[finite], result.losses[finite], ".", color=GRAY, markersize=3, alpha=0.6, label="loss")
