@@ -117,7 +117,7 @@ def test_an_unknown_flag_says_which_ones_are_near(thalweg):
 def test_without_scikit_learn(thalweg, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     done = thalweg("run", "digits")
-    assert (done.exit_code, done.stderr) == (2, 'The digits come with scikit-learn: pip install "thalweg[zoo]".\n')
+    assert (done.exit_code, done.stderr) == (2, 'The digits are part of scikit-learn: pip install "thalweg[zoo]".\n')
 
 
 def test_without_matplotlib_the_rest_is_written(thalweg, monkeypatch):

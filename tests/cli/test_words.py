@@ -87,5 +87,5 @@ def test_every_problem_is_listed_with_what_is_known(thalweg):
     assert set(rows) == set(JOBS)
     assert rows["quadratic"]["L"] == 1.0
     assert "fista" in rows["lasso"]["reached by"]
-    assert "A bent valley" in thalweg("problems").stdout
+    assert "a curved, flat valley" in thalweg("problems").stdout
     assert "0.534385" in thalweg("problems", "lasso").stdout

@@ -136,8 +136,8 @@ REFUSED = {
     "constraint": ({"constraints": {"type": "eqq", "fun": valley}}, ValueError, "'eq' or 'ineq'"),
     "constraint of another kind": ({"constraints": valley}, TypeError, "neither a dict nor"),
     "numpy": ({"fun": lambda x: np.sin(x).sum()}, TypeError, "write it with jax.numpy instead of numpy"),
-    "tree": ({"x0": {"a": 1.0}}, TypeError, "there is tw.minimize"),
-    "matrix": ({"x0": np.ones((2, 2))}, ValueError, "x0 must be one array"),
+    "tree": ({"x0": {"a": 1.0}}, TypeError, "use tw.minimize for other trees"),
+    "matrix": ({"x0": np.ones((2, 2))}, ValueError, "x0 must be a single array"),
 }
 
 
@@ -187,7 +187,7 @@ def test_least_squares(bounds):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"loss": "huber"}, "write the loss out and use minimize"),
+        ({"loss": "huber"}, "or minimize with a loss of your own"),
         ({"method": "newton"}, "choose one of 'trf'"),
         ({"method": "lm", "bounds": (0, 1)}, "use method='trf'"),
     ],

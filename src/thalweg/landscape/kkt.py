@@ -174,9 +174,7 @@ def first_order_data(problem: Problem, x: Params, grad: Params, constraints: lis
 def as_multipliers(multipliers: Any, here: FirstOrderData) -> Multipliers:
     """Checks the user's multipliers, and returns them as vectors."""
     if not isinstance(multipliers, (tuple, list)) or len(multipliers) != 2:
-        raise TypeError(
-            f"kkt(multipliers={multipliers!r}): give the pair (equality, inequality), with () for none."
-        )
+        raise TypeError(f"kkt(multipliers={multipliers!r}): give the pair (equality, inequality), with () for none.")
     parts = []
     for name, part, values in zip(
         ("equality", "inequality"), multipliers, (here.equality, here.inequality), strict=True

@@ -1,4 +1,4 @@
-"""`scipy.optimize.least_squares` by the methods of this library."""
+"""`scipy.optimize.least_squares` with the methods of this library."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,12 +21,12 @@ from thalweg.scipy.translate import VectorFunction, as_arguments, as_vector, att
 from thalweg.solvers.descent.lbfgsb import LBFGSB
 
 IGNORED_ARGUMENTS = ("x_scale", "diff_step", "tr_solver", "tr_options", "jac_sparsity", "workers", "callback", "xtol")
-"""Arguments of SciPy that mean nothing here."""
+"""Arguments of SciPy that are accepted and have no effect here."""
 AT_GTOL, AT_FTOL, AT_XTOL, AT_LIMIT = 1, 2, 3, 0
 DEFAULT_TOLERANCE = 1e-8
-"""SciPy's default of all three tolerances."""
+"""SciPy's default for all three tolerances."""
 FAILED = -1
-"""SciPy's codes of the end of a run."""
+"""SciPy's status code of a run that failed."""
 
 
 def least_squares(
@@ -45,14 +45,17 @@ def least_squares(
     args: Any = (),
     **others: Any,
 ) -> Any:
-    """`scipy.optimize.least_squares`, with derivatives by JAX: half the sum of the squares of `fun(x, *args)`.
+    """`scipy.optimize.least_squares` with derivatives by JAX: minimizes half the sum of squares of `fun(x, *args)`.
 
-    - `method`: `'lm'`, `'trf'` and `'dogbox'` are Levenberg-Marquardt; within bounds L-BFGS-B.
-    - `gtol`: largest entry of the (projected) gradient at the end; `ftol`: relative change of the cost.
-      Where `x0` is float32, their default is what it can reach.
-    - `xtol`: None, or any number: the run ends well where no step lowers the cost beyond its rounding.
-    - `loss`: `'linear'` only. `x_scale` and arguments about finite differences do nothing: columns are scaled
-      by the method itself.
+    - `fun`: the residuals, written with `jax.numpy`. `args`: further arguments of `fun`.
+    - `x0`: the start, one array. `jac`: not used, because JAX differentiates `fun`.
+    - `bounds`: `(lower, upper)` or SciPy's `Bounds`.
+    - `method`: `'lm'`, `'trf'` and `'dogbox'` all mean Levenberg-Marquardt, or L-BFGS-B if there are bounds.
+    - `gtol`: the tolerance for the largest entry of the (projected) gradient. `ftol`: the tolerance for the relative
+      change of the cost. If `x0` is float32, their defaults are what float32 can reach.
+    - `xtol`: unless None, a run that stops because rounding hides any further decrease counts as a success.
+    - `loss`: only `'linear'`. `max_nfev`: the limit on evaluations. `verbose`: whether to print the result.
+    - `x_scale` and the rest of SciPy's arguments (`others`) have no effect: the method scales the variables itself.
 
     Returns SciPy's fields `x, cost, fun, jac, grad, optimality, active_mask, nfev, njev, status, message, success`.
     """
@@ -62,10 +65,10 @@ def least_squares(
     for name in others:
         if name not in IGNORED_ARGUMENTS:
             raise TypeError(
-                f"least_squares({name}=...) is not known here; write tw.minimize(tw.LeastSquares(fun), x0)."
+                f"least_squares({name}=...) is not supported; use tw.minimize(tw.LeastSquares(fun), x0) instead."
             )
     if loss != "linear":
-        raise ValueError(f"loss={loss!r}: only 'linear' is known here; write the loss out and use minimize.")
+        raise ValueError(f"loss={loss!r} is not supported: use 'linear', or minimize with a loss of your own.")
     if method not in ("trf", "dogbox", "lm"):
         raise ValueError(f"method={method!r}: choose one of 'trf', 'dogbox', 'lm'.")
     x = as_vector(x0)
@@ -102,18 +105,18 @@ def least_squares(
 
 
 def bounds_from_pair(bounds: Any, n: int) -> Bounds | None:
-    """Of `(lower, upper)` or SciPy's `Bounds`; None where both sides are open."""
+    """Converts `(lower, upper)` or SciPy's `Bounds`; returns None if there is no finite bound."""
     if isinstance(bounds, Bounds):
         return bounds
     pair = (bounds.lb, bounds.ub) if getattr(bounds, "lb", None) is not None else tuple(bounds)
     if len(pair) != 2:
-        raise ValueError(f"bounds has {len(pair)} entries: least_squares takes two, (lower, upper).")
+        raise ValueError(f"bounds has {len(pair)} entries: give two, (lower, upper).")
     lower, upper = (np.broadcast_to(np.asarray(side, float), (n,)) for side in pair)
     return None if np.isneginf(lower).all() and np.isposinf(upper).all() else Bounds(lower, upper)
 
 
 def least_squares_stop(gtol: float | None, ftol: float | None, max_nfev: int | None, x: Any) -> Stop:
-    """SciPy's tolerances; None switches one off."""
+    """Returns a stop rule for SciPy's tolerances, each of which may be None."""
     gtol, ftol = (
         attainable_tolerance(DEFAULT_TOLERANCE, x) if tol == DEFAULT_TOLERANCE else tol for tol in (gtol, ftol)
     )
@@ -124,12 +127,12 @@ def least_squares_stop(gtol: float | None, ftol: float | None, max_nfev: int | N
 
 
 def residuals_and_jacobian(objective: LeastSquares, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The residuals and their Jacobian."""
+    """Returns the residuals and their Jacobian."""
     return objective.residual(x), jax.jacobian(objective.residual)(x)
 
 
 def active_mask(x: np.ndarray, bounds: Bounds | None) -> np.ndarray:
-    """-1 at a lower bound, 1 at an upper one, 0 elsewhere."""
+    """Returns -1 for variables at a lower bound, 1 at an upper one, and 0 elsewhere."""
     if bounds is None:
         return np.zeros(x.size, int)
     return np.where(x <= bounds.lower, -1, np.where(x >= bounds.upper, 1, 0))

@@ -1,4 +1,4 @@
-"""SciPy's names of methods, and what stands behind each here."""
+"""SciPy's names of methods, and the method of this library for each."""
 
 import difflib
 import importlib
@@ -12,10 +12,11 @@ from thalweg.solvers.descent.lbfgsb import LBFGSB
 
 
 class ScipyMethod(NamedTuple):
-    """One of SciPy's methods.
+    """The method of this library for one of SciPy's methods.
 
-    - `make`: from its options to a solver. `options`: those that it reads, beside the common ones.
-    - `gtol`: SciPy's default. `takes`: of `bounds` and `constraints`. `maxiter`: SciPy's limit for `n` variables.
+    - `make`: makes the solver from SciPy's options. `options`: the options that it reads besides the common ones.
+    - `gtol`: SciPy's default tolerance. `takes`: which of `bounds` and `constraints` it accepts.
+    - `maxiter`: SciPy's default limit on steps for `n` variables.
     """
 
     make: Callable[[dict[str, Any]], Solver]
@@ -26,7 +27,7 @@ class ScipyMethod(NamedTuple):
 
 
 def public_method(name: str) -> Callable[..., Any]:
-    """A method by its name in `thalweg`, looked up when it is asked for."""
+    """Returns a method by its name in `thalweg`."""
     make = getattr(importlib.import_module("thalweg"), name, None)
     if make is None:
         raise NotImplementedError(f"tw.{name} is not part of this version; `thalweg methods` lists what is.")
@@ -34,13 +35,13 @@ def public_method(name: str) -> Callable[..., Any]:
 
 
 def strong_wolfe_search(options: dict[str, Any]) -> StrongWolfe:
-    """The line search with SciPy's names of its numbers."""
+    """Returns the strong Wolfe line search for SciPy's options."""
     names = {"c1": "slope", "c2": "curvature", "maxls": "max_trials"}
     return StrongWolfe(**{ours: options[theirs] for theirs, ours in names.items() if theirs in options})
 
 
 def trust_region(name: str) -> Callable[[dict[str, Any]], Solver]:
-    """A trust region with SciPy's names of its numbers."""
+    """Returns a function that makes a trust-region method from SciPy's options."""
     names = {"initial_trust_radius": "radius", "max_trust_radius": "max_radius", "eta": "accept"}
     return lambda options: public_method(name)(**{names[key]: value for key, value in options.items() if key in names})
 
@@ -50,7 +51,7 @@ BOUNDS_AND_CONSTRAINTS = ("bounds", "constraints")
 
 
 def method_of_multipliers(options: dict[str, Any]) -> Solver:
-    """The method of multipliers; bounds stay with its inner method."""
+    """Returns the augmented Lagrangian method, whose inner method handles bounds."""
     return AugmentedLagrangian(LBFGSB())
 
 
@@ -72,33 +73,33 @@ SCIPY_METHODS: dict[str, ScipyMethod] = {
     "slsqp": ScipyMethod(method_of_multipliers, gtol=1e-6, takes=BOUNDS_AND_CONSTRAINTS, maxiter=lambda n: 1000),
     "trust-constr": ScipyMethod(method_of_multipliers, gtol=1e-8, takes=BOUNDS_AND_CONSTRAINTS, maxiter=lambda n: 1000),
 }
-"""SciPy's name in lower case -> what it means here."""
+"""SciPy's name in lower case -> the method of this library."""
 
 ALTERNATIVES = {
-    "tnc": "'L-BFGS-B' takes the same bounds",
-    "trust-krylov": "'trust-ncg' is the nearest",
-    "nelder-mead": "derivatives cost nothing here: 'BFGS', or 'L-BFGS-B' with bounds",
-    "powell": "derivatives cost nothing here: 'BFGS', or 'L-BFGS-B' with bounds",
-    "cobyla": "derivatives cost nothing here: 'SLSQP' takes the same constraints",
-    "cobyqa": "derivatives cost nothing here: 'SLSQP' takes the same constraints",
+    "tnc": "use 'L-BFGS-B', which takes the same bounds",
+    "trust-krylov": "use 'trust-ncg', which is the most similar",
+    "nelder-mead": "JAX provides the derivatives, so use 'BFGS', or 'L-BFGS-B' with bounds",
+    "powell": "JAX provides the derivatives, so use 'BFGS', or 'L-BFGS-B' with bounds",
+    "cobyla": "JAX provides the derivatives, so use 'SLSQP', which takes the same constraints",
+    "cobyqa": "JAX provides the derivatives, so use 'SLSQP', which takes the same constraints",
 }
 COMMON_OPTIONS = ("maxiter", "maxfun", "maxfev", "gtol", "ftol", "disp")
-"""Options that every method reads."""
+"""SciPy's options that every method reads."""
 IGNORED_OPTIONS = ("eps", "finite_diff_rel_step", "iprint", "workers", "norm", "xtol", "xrtol")
-"""Options of SciPy that have nothing to do here: derivatives are exact, and the test is that of the residual."""
+"""SciPy's options that are accepted and have no effect, because derivatives are exact and the residual is tested."""
 
 
 def find_scipy_method(method: Any, bounded: bool, constrained: bool) -> ScipyMethod:
-    """The row that SciPy's rule or the user's name picks; one sentence where there is none."""
+    """Returns the method for a name, or for None the one that SciPy would choose; raises an error for others."""
     if isinstance(method, Solver):
         return ScipyMethod(lambda options: method, takes=BOUNDS_AND_CONSTRAINTS)
     if method is None:
         method = "SLSQP" if constrained else "L-BFGS-B" if bounded else "BFGS"
     if not isinstance(method, str):
-        raise TypeError(f"method={method!r}: give one of SciPy's names, or a method of this library, e.g. tw.LBFGS().")
+        raise TypeError(f"method={method!r}: give one of SciPy's names, or a method such as tw.LBFGS().")
     key = method.lower()
     if key in ALTERNATIVES:
-        raise ValueError(f"method={method!r} has no counterpart here: {ALTERNATIVES[key]}.")
+        raise ValueError(f"method={method!r} is not available: {ALTERNATIVES[key]}.")
     if key not in SCIPY_METHODS:
         near = difflib.get_close_matches(key, SCIPY_METHODS, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(SCIPY_METHODS)}."
@@ -117,4 +118,4 @@ def refuse_unknown_options(choice: ScipyMethod, options: dict[str, Any]) -> None
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"it reads {', '.join(sorted(known))}."
-            raise ValueError(f"options={{{name!r}: ...}} means nothing to this method: {hint}")
+            raise ValueError(f"options={{{name!r}: ...}} is not an option of this method: {hint}")

@@ -1,7 +1,7 @@
 """The 35 test problems of Moré, Garbow & Hillstrom 1981, doi:10.1145/355934.355936, each a sum of squares.
 
-The numbers are the paper's. Its objective is the sum of the squares of the residuals; the value of `LeastSquares` is
-half of that. Minima published with six digits stand here with more, from solutions by SciPy.
+They are numbered as in the paper, whose objective is the sum of squared residuals; the value of `tw.LeastSquares` is
+half of that. Minima that the paper gives to six digits have more digits here, from solutions by SciPy.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The problems of a fixed number of variables, 1 to 19 of the collection, with its formulas and its data."""
+"""Problems 1 to 19 of the collection, which have a fixed number of variables."""
 
 import math
 
@@ -10,7 +10,7 @@ from thalweg.problems.zoo import as_like
 
 
 def rosenbrock() -> SumOfSquares:
-    r"""MGH 1 (Rosenbrock): a bent valley with a flat floor.
+    r"""MGH 1 (Rosenbrock): a curved, flat valley.
 
     \(10(x_2 - x_1^2),\ 1 - x_1\); 0 at (1, 1).
     """
@@ -22,7 +22,7 @@ def rosenbrock() -> SumOfSquares:
 
 
 def freudenstein_roth() -> SumOfSquares:
-    r"""MGH 2 (Freudenstein & Roth): two cubics, and a local minimum on the way to the other.
+    r"""MGH 2 (Freudenstein & Roth): two cubics with a local minimum that is not global.
 
     \(-13 + x_1 + ((5-x_2)x_2-2)x_2,\ -29 + x_1 + ((x_2+1)x_2-14)x_2\); 0 at (5, 4), 48.98 at (11.41, -0.8968).
     """
@@ -35,7 +35,7 @@ def freudenstein_roth() -> SumOfSquares:
 
 
 def powell_badly_scaled() -> SumOfSquares:
-    r"""MGH 3 (Powell): one variable is a million times smaller than the other.
+    r"""MGH 3 (Powell, badly scaled): one variable is a million times smaller than the other.
 
     \(10^4x_1x_2 - 1,\ e^{-x_1} + e^{-x_2} - 1.0001\); 0 at (1.098e-5, 9.106).
     """
@@ -48,7 +48,7 @@ def powell_badly_scaled() -> SumOfSquares:
 
 
 def brown_badly_scaled() -> SumOfSquares:
-    r"""MGH 4 (Brown): the variables of the minimizer differ by twelve orders.
+    r"""MGH 4 (Brown, badly scaled): the entries of the minimizer differ by twelve orders of magnitude.
 
     \(x_1 - 10^6,\ x_2 - 2\cdot10^{-6},\ x_1x_2 - 2\); 0 at (1e6, 2e-6).
     """
@@ -75,7 +75,9 @@ def beale() -> SumOfSquares:
 def jennrich_sampson(m: int = 10) -> SumOfSquares:
     r"""MGH 6 (Jennrich & Sampson): two equal exponentials, with large residuals at the minimum.
 
-    \(2 + 2i - (e^{ix_1} + e^{ix_2})\), \(i \le m\), \(m \ge 2\); 124.362 at \(x_1 = x_2 = 0.2578\) for `m = 10`.
+    \(2 + 2i - (e^{ix_1} + e^{ix_2})\), \(i \le m\); 124.362 at \(x_1 = x_2 = 0.2578\) for m = 10.
+
+    - `m`: the number of residuals, >= 2.
     """
     i = np.arange(1.0, m + 1)
 
@@ -87,14 +89,14 @@ def jennrich_sampson(m: int = 10) -> SumOfSquares:
 
 
 def helical_valley() -> SumOfSquares:
-    r"""MGH 7 (Fletcher & Powell): a valley that winds around an axis.
+    r"""MGH 7 (Fletcher & Powell): a helical valley around an axis.
 
     \(10(x_3 - 10\theta),\ 10(\sqrt{x_1^2+x_2^2} - 1),\ x_3\) with \(2\pi\theta\) the angle of \((x_1, x_2)\) between
     \(-\pi/2\) and \(3\pi/2\); 0 at (1, 0, 0).
     """
 
     def helix(x):
-        turns = jnp.arctan2(-x[0], x[1]) / (2 * math.pi) + 0.25  # the cut lies on the ray downwards
+        turns = jnp.arctan2(-x[0], x[1]) / (2 * math.pi) + 0.25  # the branch cut is the negative x_2 axis
         return jnp.stack([10.0 * (x[2] - 10.0 * turns), 10.0 * (jnp.sqrt(x[0] ** 2 + x[1] ** 2) - 1.0), x[2]])
 
     return from_residuals(helix, [-1.0, 0.0, 0.0], 0.0, [1.0, 0.0, 0.0])
@@ -117,7 +119,7 @@ def bard() -> SumOfSquares:
 
 
 def gaussian() -> SumOfSquares:
-    r"""MGH 9 (Gaussian): the bell curve fitted to its rounded values.
+    r"""MGH 9 (Gaussian): a normal density fitted to its rounded values.
 
     \(x_1e^{-x_2(t_i-x_3)^2/2} - y_i\), \(t_i = (8-i)/2\), \(i \le 15\); 1.12793e-8.
     """
@@ -132,7 +134,7 @@ def gaussian() -> SumOfSquares:
 
 
 def meyer() -> SumOfSquares:
-    r"""MGH 10 (Meyer): the resistance of a thermistor, one of the hardest fits of three parameters.
+    r"""MGH 10 (Meyer): the resistance of a thermistor, one of the hardest fits with three parameters.
 
     \(x_1e^{x_2/(t_i+x_3)} - y_i\), \(t_i = 45 + 5i\), \(i \le 16\); 87.9458.
     """
@@ -149,8 +151,10 @@ def meyer() -> SumOfSquares:
 def gulf(m: int = 99) -> SumOfSquares:
     r"""MGH 11 (Gulf research and development): a Weibull distribution.
 
-    \(\exp(-|y_i - x_2|^{x_3}/x_1) - t_i\), \(t_i = i/100\), \(y_i = 25 + (-50\ln t_i)^{2/3}\), \(i \le m\),
-    \(3 \le m \le 99\) (the minus in the power is lost in the paper's print); 0 at (50, 25, 1.5).
+    \(\exp(-|y_i - x_2|^{x_3}/x_1) - t_i\), \(t_i = i/100\), \(y_i = 25 + (-50\ln t_i)^{2/3}\), \(i \le m\) (the minus
+    in the power is missing in the print of the paper); 0 at (50, 25, 1.5).
+
+    - `m`: the number of residuals, from 3 to 99.
     """
     t = np.arange(1.0, m + 1) / 100
     y = 25.0 + (-50.0 * np.log(t)) ** (2 / 3)
@@ -162,10 +166,12 @@ def gulf(m: int = 99) -> SumOfSquares:
 
 
 def box(m: int = 10) -> SumOfSquares:
-    r"""MGH 12 (Box): three exponentials; minimizers that are points, and a line of them.
+    r"""MGH 12 (Box): three exponentials, with isolated minimizers and a line of them.
 
-    \(e^{-t_ix_1} - e^{-t_ix_2} - x_3(e^{-t_i} - e^{-10t_i})\), \(t_i = i/10\), \(i \le m\), \(m \ge 3\); 0 at
-    (1, 10, 1), at (10, 1, -1) and wherever \(x_1 = x_2\), \(x_3 = 0\).
+    \(e^{-t_ix_1} - e^{-t_ix_2} - x_3(e^{-t_i} - e^{-10t_i})\), \(t_i = i/10\), \(i \le m\); 0 at (1, 10, 1), at
+    (10, 1, -1) and wherever \(x_1 = x_2\), \(x_3 = 0\).
+
+    - `m`: the number of residuals, >= 3.
     """
     t = np.arange(1.0, m + 1) / 10
     known = np.exp(-t) - np.exp(-10 * t)
@@ -177,7 +183,7 @@ def box(m: int = 10) -> SumOfSquares:
 
 
 def powell_singular() -> SumOfSquares:
-    r"""MGH 13 (Powell): the Hessian at the minimum is singular, so that Newton's method is linear.
+    r"""MGH 13 (Powell, singular): the Hessian at the minimum is singular, so Newton's method converges only linearly.
 
     \(x_1 + 10x_2,\ \sqrt5(x_3-x_4),\ (x_2-2x_3)^2,\ \sqrt{10}(x_1-x_4)^2\); 0 at 0.
     """
@@ -190,7 +196,7 @@ def powell_singular() -> SumOfSquares:
 
 
 def wood() -> SumOfSquares:
-    r"""MGH 14 (Wood): two valleys, coupled, and a nearly stationary point between the start and the minimum.
+    r"""MGH 14 (Wood): two coupled valleys, with a nearly stationary point between the start and the minimum.
 
     \(10(x_2-x_1^2),\ 1-x_1,\ \sqrt{90}(x_4-x_3^2),\ 1-x_3,\ \sqrt{10}(x_2+x_4-2),\ (x_2-x_4)/\sqrt{10}\); 0 at ones.
     """
@@ -220,10 +226,11 @@ def kowalik_osborne() -> SumOfSquares:
 
 
 def brown_dennis(m: int = 20) -> SumOfSquares:
-    r"""MGH 16 (Brown & Dennis): residuals of degree two, large at the minimum.
+    r"""MGH 16 (Brown & Dennis): quadratic residuals that are large at the minimum.
 
-    \((x_1+t_ix_2-e^{t_i})^2 + (x_3+x_4\sin t_i-\cos t_i)^2\), \(t_i = i/5\), \(i \le m\), \(m \ge 4\); 85822.2 for
-    `m = 20`.
+    \((x_1+t_ix_2-e^{t_i})^2 + (x_3+x_4\sin t_i-\cos t_i)^2\), \(t_i = i/5\), \(i \le m\); 85822.2 for m = 20.
+
+    - `m`: the number of residuals, >= 4.
     """
     t = np.arange(1.0, m + 1) / 5
     exponential, sine, cosine = np.exp(t), np.sin(t), np.cos(t)
@@ -236,7 +243,7 @@ def brown_dennis(m: int = 20) -> SumOfSquares:
 
 
 def osborne_1() -> SumOfSquares:
-    r"""MGH 17 (Osborne 1): two decays and a constant, fitted to 33 points.
+    r"""MGH 17 (Osborne 1): two exponentials and a constant, fitted to 33 points.
 
     \(y_i - (x_1 + x_2e^{-t_ix_4} + x_3e^{-t_ix_5})\), \(t_i = 10(i-1)\); 5.46489e-5.
     """
@@ -254,7 +261,9 @@ def biggs(m: int = 13) -> SumOfSquares:
     r"""MGH 18 (Biggs EXP6): three exponentials fitted to three exponentials.
 
     \(x_3e^{-t_ix_1} - x_4e^{-t_ix_2} + x_6e^{-t_ix_5} - y_i\), \(y_i = e^{-t_i} - 5e^{-10t_i} + 3e^{-4t_i}\),
-    \(t_i = i/10\), \(i \le m\), \(m \ge 6\); 0 at (1, 10, 1, 5, 4, 3), and for `m = 13` a local minimum 5.65565e-3.
+    \(t_i = i/10\), \(i \le m\); 0 at (1, 10, 1, 5, 4, 3), and for m = 13 a local minimum 5.65565e-3.
+
+    - `m`: the number of residuals, >= 6.
     """
     t = np.arange(1.0, m + 1) / 10
     y = np.exp(-t) - 5 * np.exp(-10 * t) + 3 * np.exp(-4 * t)
@@ -268,7 +277,7 @@ def biggs(m: int = 13) -> SumOfSquares:
 
 
 def osborne_2() -> SumOfSquares:
-    r"""MGH 19 (Osborne 2): a decay and three bells, fitted to 65 points.
+    r"""MGH 19 (Osborne 2): an exponential and three Gaussians, fitted to 65 points.
 
     \(y_i - (x_1e^{-t_ix_5} + x_2e^{-(t_i-x_9)^2x_6} + x_3e^{-(t_i-x_{10})^2x_7} + x_4e^{-(t_i-x_{11})^2x_8})\),
     \(t_i = (i-1)/10\); 4.01377e-2.
