@@ -1,4 +1,4 @@
-"""What the user got wrong, in one sentence."""
+"""Errors of the user, each reported in one sentence."""
 
 import contextlib
 import difflib
@@ -7,21 +7,21 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 MAX_NAMES = 12
-"""Names beyond which a sentence does not list them all."""
+"""The largest number of names that a message lists."""
 
 
 SIGNAL_EXIT_BASE = 128
-"""A shell's exit code for a program that a signal ended, less the signal's number."""
+"""Added to the number of the signal, the exit code of a program that a signal ended."""
 OWN_FOLDERS = (Path(__file__).parent, Path(__file__).parent.with_name("thalweg"))
-"""The folders whose errors are sentences already."""
+"""The folders of this library, whose error messages are shown as they are."""
 
 
 class Misuse(Exception):
-    """Something that the user can put right; its text is the one sentence, and the exit code is 2."""
+    """An error that the user can correct; its text is shown alone, and the exit code is 2."""
 
 
 def unknown_name(kind: str, name: str, names: Iterable[str], see: str = "") -> Misuse:
-    """There is no such name: the nearest one, or all of them."""
+    """Returns the error for an unknown name, which suggests the nearest name or lists all of them."""
     names = sorted(names)
     near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
     if near:
@@ -32,9 +32,9 @@ def unknown_name(kind: str, name: str, names: Iterable[str], see: str = "") -> M
 
 @contextlib.contextmanager
 def user_file_errors(file: Path | None) -> Iterator[None]:
-    """Turns what goes wrong inside into a `Misuse` that names the user's file and line, where it lies in that file.
+    """Turns errors of the user into `Misuse`, with the file and line if they come from the user's file.
 
-    An error that is neither the user's nor one of our sentences about their input goes through as it is.
+    Other errors, which are neither from that file nor about the user's input, are raised as they are.
     """
     try:
         yield
@@ -49,7 +49,7 @@ def user_file_errors(file: Path | None) -> Iterator[None]:
 
 
 def line_in_file(file: Path, error: BaseException | None) -> int | None:
-    """The last line of `file` that an error, or one of its causes, passed through."""
+    """Returns the last line of `file` in the traceback of an error or of one of its causes."""
     while error is not None:
         if isinstance(error, SyntaxError) and error.filename == str(file):
             return error.lineno
@@ -61,7 +61,7 @@ def line_in_file(file: Path, error: BaseException | None) -> int | None:
 
 
 def error_sentence(error: BaseException, where: str) -> str:
-    """The first line of an error's text, after its kind where the text is not one of our own sentences."""
+    """Returns the first line of an error's text, after its type unless the text is a message of this library."""
     text = (str(error).strip().splitlines() or [""])[0]
     if isinstance(error, SyntaxError):
         text = error.msg

@@ -1,4 +1,4 @@
-"""A finished run on the standard output: for a reader, or as JSON for a program."""
+"""The report of a finished run on the standard output, as text or as JSON."""
 
 import json
 import math
@@ -13,11 +13,11 @@ from thalweg_cli.errors import SIGNAL_EXIT_BASE
 from thalweg_cli.parameters import named_arrays
 
 MAX_NUMBERS_OF_X = 100
-"""Numbers of `x` beyond which the JSON leaves it to `parameters.npz`."""
+"""The largest number of entries of `x` in the JSON; `parameters.npz` holds larger ones."""
 
 
 class FinishedRun(NamedTuple):
-    """A finished run, its folder, and the files there."""
+    """A finished run, its folder, and the files in it."""
 
     result: Result
     folder: Path
@@ -25,24 +25,24 @@ class FinishedRun(NamedTuple):
 
     @property
     def exit_code(self) -> int:
-        """0 where the user got what the stop rule asked for."""
+        """The exit code: 0 for success, 1 for failure, 128 and the signal's number if a signal ended the run."""
         if self.result.signal is not None:
             return SIGNAL_EXIT_BASE + self.result.signal
         return 0 if self.result.ok else 1
 
 
 def report_text(done: FinishedRun) -> str:
-    """The summary, and where the files are."""
+    """Returns the summary, and where the files are, as text."""
     return f"{done.result!r}\n  {'folder':<12}{done.folder}: {', '.join(done.files)}"
 
 
 def report_json(done: FinishedRun) -> str:
-    """The summary as one JSON object."""
+    """Returns the summary as one JSON object."""
     return json.dumps(summary(done), allow_nan=False)
 
 
 def summary(done: FinishedRun) -> dict[str, Any]:
-    """The run as JSON can hold it; numbers that JSON does not know (NaN, infinity) are null."""
+    """Returns the run as a value for JSON; NaN and infinity, which JSON does not know, become null."""
     result = done.result
     restarts = result.restarts
     x = named_arrays(result.x)
@@ -79,7 +79,7 @@ def summary(done: FinishedRun) -> dict[str, Any]:
 
 
 def validation_at_kept(result: Result) -> dict[str, Any] | None:
-    """The validation numbers at `x`."""
+    """Returns the validation value and the metrics at `x`."""
     if result.validation is None or not len(result.validation.step):
         return None
     at = int(np.argmin(np.abs(result.validation.step - result.kept)))
@@ -88,7 +88,7 @@ def validation_at_kept(result: Result) -> dict[str, Any] | None:
 
 
 def to_json_value(value: Any) -> Any:
-    """Dicts, lists, text and finite numbers."""
+    """Returns a value with dicts, lists, text and finite numbers only."""
     if isinstance(value, dict):
         return {key: to_json_value(v) for key, v in value.items()}
     if isinstance(value, (list, tuple)):

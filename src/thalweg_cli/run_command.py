@@ -1,4 +1,4 @@
-"""`thalweg run`: from what was typed to a result and its folder."""
+"""The command `thalweg run`: from its arguments to a result and its folder."""
 
 import contextlib
 import json
@@ -25,7 +25,7 @@ from thalweg_cli.run_target import RunTarget, find_target
 
 
 class RunArguments(NamedTuple):
-    """What was typed; None where nothing was."""
+    """The arguments of `thalweg run`; None for those that were not given."""
 
     problem: str | None = None
     method: str | None = None
@@ -46,12 +46,12 @@ class RunArguments(NamedTuple):
 
 
 def execute(request: RunArguments) -> FinishedRun:
-    """Does what was asked; raises `Misuse` where that makes no sense."""
+    """Runs the problem and saves the run; raises `Misuse` for invalid arguments."""
     config = {} if request.config is None else read_run_config(request.config)
     if request.x64 is not None or "x64" in config:
         jax.config.update("jax_enable_x64", bool(config.get("x64") if request.x64 is None else request.x64))
     if request.problem is None and "problem" not in config:
-        raise Misuse("Say what to run, for instance `thalweg run digits`; `thalweg problems` lists what there is.")
+        raise Misuse("Give a problem, for instance `thalweg run digits`; `thalweg problems` lists all of them.")
     start = request.start or (config.get("start") if request.problem is None else None)
     target = find_target(request.problem or config["problem"], start)
     method, options = method_and_options(request, target, config)
@@ -62,7 +62,7 @@ def execute(request: RunArguments) -> FinishedRun:
             asked = {"thalweg": installed_version(), "problem": target.source, "start": start}
             asked |= {"x64": bool(jax.config.read("jax_enable_x64"))} | run_config(method, target, options)
             write_json(place / run_folder.CONFIG, asked)
-            many = options["restarts"] > 1  # they report at their end alone
+            many = options["restarts"] > 1  # restarts take no callbacks
             callbacks = [] if many else [History(place / run_folder.HISTORY), *([] if request.quiet else [Progress()])]
             result = minimize(target.problem, target.x0, method, callbacks=callbacks, on_failure="ignore", **options)
         if many:
@@ -76,12 +76,12 @@ def execute(request: RunArguments) -> FinishedRun:
 
 
 def write_json(path: Path, value: dict) -> None:
-    """One JSON object, indented."""
+    """Writes one indented JSON object."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def installed_version() -> str:
-    """The installed version."""
+    """Returns the installed version."""
     try:
         return metadata.version("thalweg")
     except metadata.PackageNotFoundError:
@@ -89,7 +89,7 @@ def installed_version() -> str:
 
 
 def read_run_config(path: Path) -> dict:
-    """A configuration from a file, or from a run's folder."""
+    """Returns a configuration from a file, or from the folder of a run."""
     try:
         return run_folder.read_config(path)
     except ValueError as error:
@@ -98,14 +98,14 @@ def read_run_config(path: Path) -> dict:
 
 @contextlib.contextmanager
 def reserved_folder(path: Path) -> Iterator[Path]:
-    """The run's folder, made before the run so that a long one is not lost to a full or forbidden disk.
+    """Makes the folder before the run, so that a long run is not lost because it cannot be written.
 
-    Nothing is left of it where the run could not begin.
+    The folder is removed again if the run could not begin.
     """
     try:
         place = run_folder.reserve_folder(path)
     except OSError as error:
-        raise Misuse(f"The folder {path} cannot be made: {error.strerror}; --out names another.") from error
+        raise Misuse(f"The folder {path} cannot be made: {error.strerror}; use --out for another one.") from error
     try:
         yield place
     except Misuse:
@@ -120,17 +120,17 @@ def reserved_folder(path: Path) -> Iterator[Path]:
 
 
 def save_curves(result: Result, target: RunTarget, path: Path) -> None:
-    """The curves, where Matplotlib is there; never a reason for a run to fail."""
+    """Saves the curves as a figure; without Matplotlib it only prints a note."""
     try:
         import logging
 
-        logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it speaks of its font cache on first use
+        logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it logs that it builds a font cache on first use
         from matplotlib.figure import Figure
     except ImportError:
-        print(f'No {path.name}, which needs matplotlib: pip install "thalweg[plot]".', file=sys.stderr)
+        print(f'{path.name} was not drawn, because it needs matplotlib: pip install "thalweg[plot]".', file=sys.stderr)
         return
     from thalweg.plot import history
 
-    # Without pyplot no window system is asked for.
+    # A figure made without pyplot needs no display.
     figure = history(result, minimum=target.minimum, unit=target.unit, figure=Figure(layout="constrained"))
     figure.savefig(path, dpi=120)

@@ -1,4 +1,4 @@
-"""How a run is done: what was typed, else what a configuration says, else what suits the problem."""
+"""Method and options of a run: from the command line, else from a configuration, else the defaults of the problem."""
 
 from typing import Any
 
@@ -15,13 +15,13 @@ from thalweg_cli.settings import adjust, configure, find_method, parse_settings
 from thalweg_cli.stop_rules import parse_stop
 
 BATCH_OPTIONS = ("batch_size", "last", "shuffle", "stop", "keep", "validate_every", "on_nonfinite")
-"""Those that suit a method on batches, and say nothing of one that sees the whole data at every step."""
+"""Options that apply only to methods on mini-batches."""
 
 ALL_DATA = "all"
 
 
 def method_and_options(request: Any, target: RunTarget, config: dict) -> tuple[Any, dict[str, Any]]:
-    """The method and every option."""
+    """Returns the method and all options of a run."""
     try:
         found = {name: from_config(config[name]) for name in OPTION_NAMES if name in config}
         method = from_config(config["method"]) if "method" in config else target.method
@@ -44,7 +44,7 @@ def method_and_options(request: Any, target: RunTarget, config: dict) -> tuple[A
 
 
 def typed_options(request: Any) -> dict[str, Any]:
-    """The options that were typed."""
+    """Returns the options that were given on the command line."""
     plain = ("keep", "restarts", "seed", "validate_every", "on_nonfinite")
     options = {name: value for name in plain if (value := getattr(request, name)) is not None}
     if request.batch_size is not None:
@@ -55,7 +55,7 @@ def typed_options(request: Any) -> dict[str, Any]:
 
 
 def parse_batch_size(text: str) -> int | None:
-    """A whole number; None for all the data."""
+    """Returns the batch size, None for full gradients."""
     if text.lower() == ALL_DATA:
         return None
     try:
@@ -65,7 +65,7 @@ def parse_batch_size(text: str) -> int | None:
 
 
 def with_epochs(stop: Stop | None, epochs: Epochs) -> Stop:
-    """The stop rule with this limit in place of its own, or beside it."""
+    """Returns the stop rule with its limit on epochs replaced, or with this limit added."""
     if stop is None:
         return epochs
     if not any(isinstance(rule, Epochs) for rule in rules_of(stop)):
@@ -78,7 +78,7 @@ def with_epochs(stop: Stop | None, epochs: Epochs) -> Stop:
 
 
 def resolved_method(method: Any, target: RunTarget, options: dict[str, Any]) -> Any:
-    """The method, or the one that `minimize` will choose; None where only the run itself can tell."""
+    """Returns the method, or the one that `minimize` will choose; None if only the run can tell."""
     if method is not None or target.x0 is None:
         return method
     problem = target.problem if options["batch_size"] is None else target.problem.in_batches()
@@ -86,6 +86,6 @@ def resolved_method(method: Any, target: RunTarget, options: dict[str, Any]) -> 
 
 
 def run_config(method: Any, target: RunTarget, options: dict[str, Any]) -> dict[str, Any]:
-    """Method and options as a configuration holds them."""
+    """Returns method and options in the form of a configuration."""
     described = {"method": to_config(resolved_method(method, target, options))}
     return described | {name: to_config(value) for name, value in options.items()}

@@ -1,4 +1,4 @@
-"""What `thalweg run` is asked to run: a problem of the zoo, or one in the user's own file."""
+"""The problem that `thalweg run` solves: one of the zoo, or one in the user's file."""
 
 import difflib
 import importlib.util
@@ -29,17 +29,18 @@ OPTION_NAMES = (
     "dispatch",
     "on_nonfinite",
 )
-"""Options of `minimize` that a problem's author may recommend and a configuration holds."""
+"""Options of `tw.minimize` that the author of a problem may set and a configuration holds."""
 
 DEFAULT_OPTIONS = {name: inspect.signature(minimize).parameters[name].default for name in OPTION_NAMES}
-"""What `minimize` does by itself."""
+"""The defaults of `tw.minimize`."""
 
 
 class RunTarget(NamedTuple):
-    """A problem and its start, with what its author recommends.
+    """A problem and its start, with the method and options that its author recommends.
 
-    - `label`: names the run's folder. `source`: names the problem in a configuration. `file`: the user's, if any.
-    - `method` and `options`: for `minimize`. `minimum` and `unit`: for the figure, where they are known.
+    - `label`: the name of the problem in the run's folder. `source`: its name in a configuration.
+    - `file`: the user's file, if the problem comes from one. `problem`, `x0`: the problem and its start.
+    - `method`, `options`: the recommended method and options. `minimum`, `unit`: for the figure, if they are known.
     """
 
     label: str
@@ -54,7 +55,7 @@ class RunTarget(NamedTuple):
 
 
 def find_target(text: str, start: str | None) -> RunTarget:
-    """The target named `text`: in the zoo, or `FILE.py:NAME` with its start under the name `start`."""
+    """Returns the target `text`: a problem of the zoo, or `FILE.py:NAME` with its start under the name `start`."""
     path, colon, name = text.rpartition(":")
     if text.endswith(".py"):
         path, name = text, "problem"
@@ -64,17 +65,17 @@ def find_target(text: str, start: str | None) -> RunTarget:
 
 
 def zoo_target(name: str, start: str | None) -> RunTarget:
-    """A problem of the zoo."""
+    """Returns a problem of the zoo as a target."""
     if name not in JOBS:
         raise unknown_name("problem", name, JOBS, see="thalweg problems")
     if start is not None:
-        raise Misuse(f"--start {start}: {name} has its own start; --start names one in a file, as in {FILE_FORM}.")
+        raise Misuse(f"--start {start}: {name} has its own start; --start is for problems in a file, {FILE_FORM}.")
     with user_file_errors(None):
         return target_from_object(JOBS[name](), name, name, None, None)
 
 
 def file_target(file: Path, name: str, start: str | None) -> RunTarget:
-    """A problem in the user's file."""
+    """Returns a problem in the user's file as a target."""
     module = load_module(file)
     if name not in vars(module):
         raise missing_name(file, name, module)
@@ -97,10 +98,10 @@ def file_target(file: Path, name: str, start: str | None) -> RunTarget:
 
 
 def target_from_object(found: Any, label: str, source: str, file: Path | None, x0: Any) -> RunTarget:
-    """A target from an object with `problem` and `x0`, and perhaps more."""
+    """Returns a target from an object with `problem` and `x0`, and possibly a method and options."""
     x0 = getattr(found, "x0", None) if x0 is None else x0
     if x0 is None:
-        raise Misuse(f"{source} has a problem and no x0.")
+        raise Misuse(f"{source} has a problem but no x0.")
     problem = as_problem(found.problem, file or Path(), label)
     more = {name: getattr(found, name, RunTarget._field_defaults[name]) for name in ("method", "minimum", "unit")}
     options = {name: getattr(found, name, default) for name, default in DEFAULT_OPTIONS.items()}
@@ -108,7 +109,7 @@ def target_from_object(found: Any, label: str, source: str, file: Path | None, x
 
 
 def load_module(file: Path) -> ModuleType:
-    """The user's file as a module, with its folder on the path as if it were run."""
+    """Imports the user's file as a module, with its folder on the path, as if it were run."""
     if not file.is_file():
         raise Misuse(f"There is no file {file}.")
     name = file.stem if file.stem not in sys.modules else f"{file.stem}_"
@@ -124,14 +125,14 @@ def load_module(file: Path) -> ModuleType:
 
 
 def required_arguments(function: Any) -> list[str]:
-    """The arguments without which `function` cannot be called."""
+    """Returns the names of the arguments of `function` that have no default."""
     kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     parameters = inspect.signature(function).parameters.values()
     return [p.name for p in parameters if p.default is p.empty and p.kind not in kinds]
 
 
 def as_problem(found: Any, file: Path, name: str) -> Problem:
-    """A problem as it is; a function of x as a problem."""
+    """Returns a problem as it is, and a function of x as a problem."""
     if isinstance(found, Problem):
         return found
     if callable(found) and not isinstance(found, type):
@@ -144,16 +145,16 @@ def as_problem(found: Any, file: Path, name: str) -> Problem:
 
 
 def start_from_module(module: ModuleType, file: Path, name: str) -> Any:
-    """The start under `name`; called where it is a function."""
+    """Returns the start under `name`, calling it if it is a function."""
     if name not in vars(module):
-        raise missing_name(file, name, module, " (the start; --start names another)")
+        raise missing_name(file, name, module, " (the start; use --start for another name)")
     x0 = getattr(module, name)
     with user_file_errors(file):
         return x0() if inspect.isfunction(x0) else x0
 
 
 def missing_name(file: Path, name: str, module: ModuleType, what: str = "") -> Misuse:
-    """The file has no such name."""
+    """Returns the error for a name that the user's file does not have."""
     names = [n for n, v in vars(module).items() if not n.startswith("_") and not inspect.ismodule(v)]
     near = difflib.get_close_matches(name, names, n=1)
     others = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names[:MAX_NAMES]) or 'no names'}."

@@ -16,13 +16,13 @@ from thalweg.schedules import Schedule
 from thalweg_cli.errors import Misuse, unknown_name
 
 REPLACEABLE_BY_NUMBER = (Schedule, Duration, WholeRun, Epochs)
-"""Objects in place of which a number means something: a constant rate, a length in steps."""
+"""Types of hyperparameters that a number can replace: a constant rate for a schedule, steps for a duration."""
 
 LITERALS = {"true": True, "false": False, "none": None, "null": None}
 
 
 def parse_settings(texts: list[str]) -> dict[str, Any]:
-    """Name -> value of every `name=value`."""
+    """Returns name -> value for texts of the form `name=value`."""
     settings = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -33,7 +33,7 @@ def parse_settings(texts: list[str]) -> dict[str, Any]:
 
 
 def parse_value(text: str) -> Any:
-    """A truth value, a whole number, a real number, or else the text itself."""
+    """Returns a text as a bool, None, an int or a float, or else as it is."""
     if text.lower() in LITERALS:
         return LITERALS[text.lower()]
     for kind in (int, float):
@@ -45,7 +45,7 @@ def parse_value(text: str) -> Any:
 
 
 def find_method(name: str) -> Method:
-    """The registry row; also found under the name that it has in Python."""
+    """Returns the registry row of a method, by its name or by its name in Python."""
     rows = METHODS | {row.make.__name__.lower(): row for row in METHODS.values()}
     if name.lower() not in rows:
         raise unknown_name("method", name, METHODS, see="thalweg methods")
@@ -53,7 +53,7 @@ def find_method(name: str) -> Method:
 
 
 def configure(row: Method, problem: str, settings: dict[str, Any]) -> Any:
-    """The method with its settings; on a zoo problem that it solves it starts from what suits that problem."""
+    """Returns the method with settings; on a problem of its registry row, the other settings suit that problem."""
     if problem in row.solves:
         return adjust(row.example(problem), settings, row.name)
     parameters = inspect.signature(row.make).parameters
@@ -69,17 +69,17 @@ def configure(row: Method, problem: str, settings: dict[str, Any]) -> Any:
 
 
 def has_parts(value: Any) -> bool:
-    """Whether a field holds rules or solvers: those of the example serve until they are replaced."""
+    """Whether a field holds rules or solvers, for which those of the registry's example are the default."""
     return isinstance(value, (Rule, Solver)) or (isinstance(value, tuple) and any(map(has_parts, value)))
 
 
 def adjust(method: Any, settings: dict[str, Any], name: str, offered: tuple[str, ...] = ()) -> Any:
-    """`method` with hyperparameters replaced, wherever they stand inside it; every part checks its own again."""
+    """Returns `method` with hyperparameters replaced, also inside its parts; every part checks its values again."""
     for key, value in sorted(settings.items(), key=lambda item: not isinstance(item[1], str)):  # names, then numbers
         paths = dict.fromkeys(hyperparameters(method))
         found = [path for path in paths if path == key] or [path for path in paths if path.endswith("." + key)]
         if len(found) > 1:
-            raise Misuse(f"{key!r} could be {' or '.join(found)} in {name}: say which.")
+            raise Misuse(f"{key!r} could be {' or '.join(found)} in {name}: write the full name.")
         if not found:
             short = {path.rpartition(".")[2] for path in paths}
             raise unknown_name(f"setting of {name}", key, {*short, *offered} - {""})
@@ -88,7 +88,7 @@ def adjust(method: Any, settings: dict[str, Any], name: str, offered: tuple[str,
 
 
 def hyperparameters(module: Any, prefix: str = "") -> Iterator[str]:
-    """The dotted name of every field that a number or a word can be given to, outer ones first."""
+    """Yields the dotted name of every field that a number or a word can replace, outer fields first."""
     fields = named_parts(module)
     words = (*REPLACEABLE_BY_NUMBER, Rule, Solver)
     yield from (
@@ -108,14 +108,14 @@ def holds_many(value: Any) -> bool:
 
 
 def named_parts(module: Any) -> list[tuple[str, Any]]:
-    """Name and value of every field; of a tuple, number and value of every entry."""
+    """Returns name and value of every field, or index and value of every entry of a tuple."""
     if isinstance(module, tuple):
         return [(str(i), value) for i, value in enumerate(module)]
     return [(field.name, getattr(module, field.name)) for field in dataclasses.fields(module) if field.init]
 
 
 def replace_field(module: Any, path: list[str], value: Any) -> Any:
-    """A copy with the field at `path` replaced; a word in place of a rule or solver is a method's name."""
+    """Returns a copy with the field at `path` replaced; a word for a rule or solver is the name of a method."""
     head, *rest = path
     before = dict(named_parts(module))[head]
     if rest:

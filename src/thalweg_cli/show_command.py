@@ -1,4 +1,4 @@
-"""`thalweg show`: a run's folder, as far as the run came, as text with curves or as JSON. Needs no JAX."""
+"""The command `thalweg show`: a saved run as text with curves, or as JSON. Nothing here needs JAX."""
 
 import csv
 import itertools
@@ -14,20 +14,20 @@ from thalweg_cli.run_folder import CONFIG, HISTORY, RESULT, RUNS_FOLDER, read_js
 from thalweg_cli.sparklines import is_finite_number, marks_for, spans_decade, sparkline
 
 STEP_COLUMN = "step"
-"""The column with which a history begins."""
+"""The first column of a history."""
 MAX_MARKS, MIN_MARKS = 60, 8
-"""Most and fewest marks of a curve."""
+"""The largest and smallest number of characters of a curve."""
 MAX_PROSE_WIDTH = 120
-"""Columns beyond which prose is hard to read."""
+"""The largest width of text in characters."""
 
 NOT_OPTIONS = ("thalweg", "problem", "method", "stop")
-"""What a configuration holds beside the options."""
+"""The entries of a configuration that are not options."""
 
 Curves = dict[str, list[float | None]]
 
 
 class SavedRun(NamedTuple):
-    """What a folder holds; None where a file is not there yet. The history has a column under each name."""
+    """The contents of a run's folder; None for a file that does not exist yet. The history is name -> column."""
 
     folder: Path
     config: dict | None
@@ -36,7 +36,7 @@ class SavedRun(NamedTuple):
 
 
 def show_run(folder: Path | None, as_json: bool) -> None:
-    """Prints a run; the newest one if none is named."""
+    """Prints a run, by default the most recent one."""
     run = read_run(newest_run() if folder is None else folder)
     print(json.dumps(as_json_value(run), allow_nan=False) if as_json else "\n".join(run_lines(run)))
 
@@ -45,27 +45,27 @@ def show_run(folder: Path | None, as_json: bool) -> None:
 
 
 def newest_run() -> Path:
-    """The run in `runs/` that was begun last."""
+    """Returns the folder of the run in `runs/` that began last."""
     runs = runs_in(RUNS_FOLDER)
     if not runs:
-        raise Misuse(f"There is no run in {RUNS_FOLDER}/: name the run's folder, as in `thalweg show FOLDER`.")
+        raise Misuse(f"There is no run in {RUNS_FOLDER}/: give the folder of a run, as in `thalweg show FOLDER`.")
     return max(runs, key=lambda run: (run / CONFIG).stat().st_mtime)
 
 
 def runs_in(folder: Path) -> list[Path]:
-    """The runs that a folder holds."""
+    """Returns the folders of runs inside a folder."""
     return sorted(path.parent for path in folder.glob(f"*/{CONFIG}"))
 
 
 def read_run(folder: Path) -> SavedRun:
-    """The run in a folder; a `Misuse` where there is none, or a file of it is damaged."""
+    """Returns the run in a folder, or raises `Misuse` if there is none or one of its files is damaged."""
     if not folder.is_dir():
         what = f"{folder} is a file: give" if folder.exists() else f"There is no folder {folder}: give"
         raise Misuse(f"{what} the folder of a run.")
     if not any((folder / name).exists() for name in (CONFIG, RESULT, HISTORY)):
         inside = runs_in(folder)
         if inside:
-            raise Misuse(f"{folder} holds runs: name one, as in `thalweg show {inside[-1]}`.")
+            raise Misuse(f"{folder} holds several runs: give one of them, as in `thalweg show {inside[-1]}`.")
         raise Misuse(f"{folder} is not a run's folder: it has no {CONFIG}.")
     try:
         config, result = (read_json(folder / name) if (folder / name).exists() else None for name in (CONFIG, RESULT))
@@ -78,7 +78,7 @@ def read_run(folder: Path) -> SavedRun:
 
 
 def read_history(path: Path) -> Curves:
-    """The columns of a history; a last row that a killed run did not finish is left out."""
+    """Returns the columns of a history; an incomplete last row, as a killed run leaves it, is omitted."""
     try:
         text = path.read_text(encoding="utf-8")
         table = list(csv.reader(text[: text.rfind("\n") + 1].splitlines()))
@@ -92,7 +92,7 @@ def read_history(path: Path) -> Curves:
     columns: Curves = {name: [] for name in head}
     for number, row in enumerate(rows, 2):
         if len(row) != len(head):
-            raise ValueError(f"{path}, line {number}: the head has {len(head)} cells, and this row {len(row)}.")
+            raise ValueError(f"{path}, line {number}: the header has {len(head)} cells, but this row {len(row)}.")
         for name, cell in zip(head, row, strict=True):
             try:
                 columns[name].append(float(cell) if cell else None)
@@ -105,7 +105,7 @@ def read_history(path: Path) -> Curves:
 
 
 def run_lines(run: SavedRun) -> list[str]:
-    """The summary, the configuration and the curves."""
+    """Returns the summary, the configuration and the curves as lines of text."""
     width = shutil.get_terminal_size().columns
     out = list(run.result["lines"]) if run.result is not None else [unfinished(run)]
     asked = [] if run.config is None else config_rows(run.config)
@@ -128,14 +128,14 @@ def run_lines(run: SavedRun) -> list[str]:
 
 
 def unfinished(run: SavedRun) -> str:
-    """What is known of a run that left no result."""
+    """Returns a sentence about a run without a result."""
     steps = run.history.get(STEP_COLUMN, [])
     far = f"its history ends at step {steps[-1]:g}" if steps and steps[-1] is not None else "it has no history yet"
     return f"UNFINISHED: {run.folder} has no {RESULT}, so the run is still going or was killed; {far}."
 
 
 def config_rows(config: dict) -> list[tuple[str, str]]:
-    """Name and text of what was asked."""
+    """Returns names and texts of the settings of a run."""
     named = {"problem": "problem", "settings": "method", "stop": "stop"}
     rows = [(name, as_python(config[key])) for name, key in named.items() if config.get(key) is not None]
     options = {name: value for name, value in config.items() if name not in NOT_OPTIONS and value is not None}
@@ -143,7 +143,7 @@ def config_rows(config: dict) -> list[tuple[str, str]]:
 
 
 def as_python(value: Any) -> str:
-    """A configured object as it would be written in Python."""
+    """Returns a configured object as it would be written in Python."""
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, list):
@@ -155,7 +155,7 @@ def as_python(value: Any) -> str:
         texts = map(as_python, value.get("rules", []))
         texts = [f"({text})" if " | " in text or " & " in text else text for text in texts]
         return (" | " if kind == "AnyOf" else " & ").join(texts)
-    if kind is None:  # what JSON has no word for stands in a dict of its own: an infinity, an array, a function
+    if kind is None:  # a value that JSON does not know, such as an infinity, an array or a function, is in a dict
         inner = next(iter(value.values()), "")
         return str(inner) if isinstance(inner, dict) else as_python(inner)
     fields = ", ".join(f"{name}={as_python(v)}" for name, v in value.items() if name != "type")
@@ -163,29 +163,29 @@ def as_python(value: Any) -> str:
 
 
 def is_curve(name: str, column: list[float | None]) -> bool:
-    """Whether a column is worth drawing."""
+    """Whether a column is drawn as a curve."""
     return name not in (STEP_COLUMN, "epoch") and any(number is not None for number in column)
 
 
 def curve_order(name: str) -> tuple[int, bool]:
-    """The order of the curves: the value, the validation and its metrics, then the rest as it stands in the file."""
+    """Returns a sort key for curves: the value, the validation and its metrics, then the rest in the file's order."""
     order = ("value", "validation_", "aux_", "optimality", "infeasibility", "step_size")
     return next((i for i, begin in enumerate(order) if name.startswith(begin)), len(order)), name != "validation_value"
 
 
 def column_title(name: str) -> str:
-    """A column's name as the summary has it."""
+    """Returns the name of a column as in the summary."""
     names = {"validation_value": "validation", "step_size": "step size"}
     return names.get(name, name.removeprefix("validation_").removeprefix("aux_").removeprefix("extra_"))
 
 
 def forward_fill(column: list[float | None]) -> list[float | None]:
-    """The column with the last number in place of what was not measured, so that all curves have the same steps."""
+    """Returns the column with gaps filled by the last number, so that all curves have the same steps."""
     return list(itertools.accumulate(column, lambda last, number: last if number is None else number))
 
 
 def range_text(column: list[float | None]) -> str:
-    """First and last number, and the extremes where they lie elsewhere."""
+    """Returns the first and the last number of a column, and its extremes if they are elsewhere."""
     found = [number for number in column if number is not None]
     finite = [number for number in found if is_finite_number(number)]
     text = f"{found[0]:.4g} -> {found[-1]:.4g}"
@@ -200,7 +200,7 @@ def range_text(column: list[float | None]) -> str:
 
 
 def as_json_value(run: SavedRun) -> dict[str, Any]:
-    """The run as JSON can hold it."""
+    """Returns the run as a value for JSON."""
     columns = {}
     for name, column in run.history.items():
         found = [number for number in column if is_finite_number(number)]

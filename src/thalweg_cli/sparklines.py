@@ -1,4 +1,4 @@
-"""Curves of one line of text."""
+"""Sparklines: curves in one line of text."""
 
 import itertools
 import math
@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from typing import Any, TypeGuard
 
 BLOCK_MARKS, ASCII_MARKS = "▁▂▃▄▅▆▇█", "_.-~=+*#"
-"""Marks from the lowest to the highest; the second row for terminals that lack the first."""
+"""Characters from the lowest to the highest value; the second row for terminals that lack the first."""
 
 TERMS_WITHOUT_BLOCKS = ("dumb", "linux")
-"""Values of TERM of terminals whose letters do not include the blocks."""
+"""Values of TERM for terminals that cannot show the block characters."""
 
 LOG_SCALE_RATIO = 10.0
-"""Positive numbers that span more are easier to read on a logarithmic scale."""
+"""The ratio of the largest to the smallest positive number from which a logarithmic scale is used."""
 
 
 def marks_for(stream: Any) -> str:
-    """The marks that a stream can show."""
+    """Returns the characters that a stream can show."""
     if stream.isatty() and os.environ.get("TERM") in TERMS_WITHOUT_BLOCKS:
         return ASCII_MARKS
     try:
@@ -28,13 +28,13 @@ def marks_for(stream: Any) -> str:
 
 
 def spans_decade(numbers: Sequence[float | None]) -> bool:
-    """Whether the finite numbers are positive and span a decade."""
+    """Whether all finite numbers are positive and span a decade."""
     found = [n for n in numbers if is_finite_number(n)]
     return bool(found) and min(found) > 0 and max(found) >= LOG_SCALE_RATIO * min(found)
 
 
 def sparkline(numbers: Sequence[float | None], width: int, marks: str) -> str:
-    """The numbers as at most `width` marks, each the mean of a stretch; a blank where a stretch has none."""
+    """Returns numbers as at most `width` characters, each for the mean of an interval; a blank for an empty one."""
     scale = math.log if spans_decade(numbers) else float
     heights = [scale(n) if is_finite_number(n) else None for n in numbers]
     width = min(width, len(heights))
@@ -49,11 +49,11 @@ def sparkline(numbers: Sequence[float | None], width: int, marks: str) -> str:
 
 
 def mean_of_known(heights: Sequence[float | None]) -> float | None:
-    """The mean of those that are there."""
+    """Returns the mean of the numbers that are not None."""
     found = [height for height in heights if height is not None]
     return sum(height / len(found) for height in found) if found else None
 
 
 def is_finite_number(number: float | None) -> TypeGuard[float]:
-    """Whether there is a number, and it is no infinity."""
+    """Whether there is a number that is neither NaN nor infinite."""
     return number is not None and math.isfinite(number)

@@ -1,4 +1,4 @@
-"""The language of `--stop`: `grad_norm:1e-6 | steps:500`, where `&` binds tighter than `|`."""
+"""The syntax of `--stop`: `grad_norm:1e-6 | steps:500`, where `&` binds tighter than `|`."""
 
 import re
 from collections import deque
@@ -28,13 +28,13 @@ STOP_RULES = {
     "evaluations": Evaluations,
     "seconds": Seconds,
 }
-"""Name on the command line -> rule; each takes one number."""
+"""Name on the command line -> stop rule; each takes one number."""
 
 Tokens = deque[str]
 
 
 def parse_stop(text: str) -> Stop:
-    """The stop rule that `text` describes."""
+    """Returns the stop rule that `text` describes."""
     tokens = deque(re.findall(r"[|&()]|[^|&()\s]+", text))
     stop = any_of(tokens, text)
     if tokens:
@@ -43,7 +43,7 @@ def parse_stop(text: str) -> Stop:
 
 
 def any_of(tokens: Tokens, text: str) -> Stop:
-    """`a | b | ...`."""
+    """Parses `a | b | ...`."""
     stop = all_of(tokens, text)
     while tokens and tokens[0] == "|":
         tokens.popleft()
@@ -52,7 +52,7 @@ def any_of(tokens: Tokens, text: str) -> Stop:
 
 
 def all_of(tokens: Tokens, text: str) -> Stop:
-    """`a & b & ...`."""
+    """Parses `a & b & ...`."""
     stop = single_rule(tokens, text)
     while tokens and tokens[0] == "&":
         tokens.popleft()
@@ -61,7 +61,7 @@ def all_of(tokens: Tokens, text: str) -> Stop:
 
 
 def single_rule(tokens: Tokens, text: str) -> Stop:
-    """`name:number`, or anything in parentheses."""
+    """Parses `name:number`, or an expression in parentheses."""
     if not tokens:
         raise stop_misuse(text, "a rule is missing at its end")
     token = tokens.popleft()
@@ -85,5 +85,5 @@ def single_rule(tokens: Tokens, text: str) -> Stop:
 
 
 def stop_misuse(text: str, what: str) -> Misuse:
-    """The sentence."""
+    """Returns the error for a stop rule that cannot be parsed."""
     return Misuse(f"--stop {text!r}: {what}.")

@@ -1,4 +1,4 @@
-"""`thalweg methods` and `thalweg problems`: the registry and the zoo as tables, cards or JSON."""
+"""The commands `thalweg methods` and `thalweg problems`: the registry and the zoo as tables or as JSON."""
 
 import json
 import sys
@@ -18,16 +18,16 @@ from thalweg_cli.errors import unknown_name
 from thalweg_cli.settings import find_method
 
 PIPE_WIDTH = 1000
-"""Columns of an output that is no terminal: nothing is cut, so that it can be searched."""
+"""The width of an output that is not a terminal, in which nothing is cut, so that it can be searched."""
 
 MIN_COLUMN_WIDTH = 20
-"""Characters to which a column of prose may be folded."""
+"""The smallest width to which a column of text may be folded."""
 
 TableRow = dict[str, Any]
 
 
 def method_row(row: Method) -> TableRow:
-    """What the registry says of a method."""
+    """Returns the table row of a method."""
     solver = row.solver()
     return {
         "name": row.name,
@@ -46,7 +46,7 @@ def method_row(row: Method) -> TableRow:
 
 
 def problem_rows() -> list[TableRow]:
-    """What is known of every problem; data sets are not loaded for it."""
+    """Returns the table rows of all problems; data sets are not loaded."""
     rows = []
     for name, make in JOBS.items():
         row: TableRow = {"name": name, "variables": None, "minimum": None, "L": None, "mu": None}
@@ -63,12 +63,12 @@ def problem_rows() -> list[TableRow]:
 
 
 def finite_or_none(value: float) -> float | None:
-    """`value`, or None for what JSON has no number for."""
+    """Returns `value`, or None for NaN and infinity, which JSON does not know."""
     return value if np.isfinite(value) else None
 
 
 def show_methods(name: str | None, as_json: bool) -> None:
-    """All methods as a table, or one of them in full."""
+    """Prints all methods as a table, or all details of one."""
     if name is not None:
         print_card(method_row(find_method(name)), as_json)
         return
@@ -78,7 +78,7 @@ def show_methods(name: str | None, as_json: bool) -> None:
 
 
 def show_problems(name: str | None, as_json: bool) -> None:
-    """All problems as a table, or one of them in full."""
+    """Prints all problems as a table, or all details of one."""
     rows = problem_rows()
     if name is None:
         print_table(rows, tuple(rows[0]), as_json, "thalweg problems NAME")
@@ -89,7 +89,7 @@ def show_problems(name: str | None, as_json: bool) -> None:
 
 
 def print_table(rows: list[TableRow], columns: Sequence[str], as_json: bool, more: str) -> None:
-    """A table with as many of the columns, from the left, as the terminal has room for."""
+    """Prints a table with as many columns, from the left, as fit into the terminal."""
     if as_json:
         print(json.dumps(rows))
         return
@@ -109,11 +109,12 @@ def print_table(rows: list[TableRow], columns: Sequence[str], as_json: bool, mor
         table.add_row(*row)
     out.print(table, markup=False)
     if shown < len(columns):
-        out.print(f"Not shown for want of room: {', '.join(columns[shown:])}; `{more}` shows all of one.", markup=False)
+        out.print(f"Not shown, because the terminal is too narrow: {', '.join(columns[shown:])}.", markup=False)
+        out.print(f"`{more}` shows all details of one.", markup=False)
 
 
 def print_card(row: TableRow, as_json: bool) -> None:
-    """Everything about one row."""
+    """Prints all details of one row."""
     if as_json:
         print(json.dumps(row))
         return
@@ -124,12 +125,12 @@ def print_card(row: TableRow, as_json: bool) -> None:
 
 
 def console() -> Console:
-    """The standard output; without a terminal wide enough for everything."""
+    """Returns a console for the standard output, without a limit on its width if that is not a terminal."""
     return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=PIPE_WIDTH)
 
 
 def cell_text(value: Any) -> str:
-    """A value as text."""
+    """Returns the value of a cell as text."""
     if value is None:
         return ""
     if isinstance(value, list):

@@ -89,19 +89,19 @@ def test_the_newest_run_is_the_one_that_is_meant(thalweg):
     assert json.loads(thalweg("show", "--json").stdout)["folder"] == str(newest)
     done = thalweg("show", "runs")
     assert (done.exit_code, done.stdout) == (2, "")
-    assert done.stderr.startswith("runs holds runs: name one, as in `thalweg show runs/quadratic-")
+    assert done.stderr.startswith("runs holds several runs: give one of them, as in `thalweg show runs/quadratic-")
 
 
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
         ("result.json", '{"status": "CONV', "a/result.json cannot be read as JSON"),
-        ("result.json", "[1]", "a/result.json is not from a run: it holds a list."),
+        ("result.json", "[1]", "a/result.json is not from a run: it holds a list, not an object."),
         ("result.json", '{"name": "x"}', "a/result.json is not from a run: it has no 'lines'."),
         ("result.json", b"\xff\xfe", "a/result.json cannot be read as JSON"),
         ("config.json", "{", "a/config.json cannot be read as JSON"),
         ("history.csv", "name,age\nAda,36\n", "a/history.csv is not a run's history: it has no column 'step'."),
-        ("history.csv", "step,value\n0,1\n1\n", "a/history.csv, line 3: the head has 2 cells, and this row 1."),
+        ("history.csv", "step,value\n0,1\n1\n", "a/history.csv, line 3: the header has 2 cells, but this row 1."),
         ("history.csv", "step,value\n0,one\n", "a/history.csv, line 2: 'one' is not a number."),
         ("history.csv", b"\xff\xfe\n", "a/history.csv cannot be read as CSV"),
         ("history.csv", None, "a/history.csv cannot be read: Is a directory."),

@@ -63,7 +63,7 @@ def test_a_name_that_stands_twice_inside_must_be_spelled_out():
             return state, 0
 
     two = Two(tw.Steps(1), tw.Steps(2))
-    with pytest.raises(Misuse, match=r"'count' could be one.count or other.count in two: say which"):
+    with pytest.raises(Misuse, match=r"'count' could be one.count or other.count in two: write the full name"):
         adjust(two, {"count": 3}, "two")
     assert adjust(two, {"other.count": 3}, "two").other.count == 3
 
