@@ -1,4 +1,4 @@
-"""A Gaussian mixture by EM: ten random starts at once, and what the best of them says about new points."""
+"""A Gaussian mixture fitted by EM from ten random starts, with posterior probabilities and samples of the best fit."""
 
 import jax
 import jax.numpy as jnp

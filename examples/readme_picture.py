@@ -1,4 +1,4 @@
-"""Draws the picture of the README: three methods in a bent valley and on handwritten digits.
+"""Draws the figure of the README: three methods in Rosenbrock's valley and on handwritten digits.
 
 Run it as `python examples/readme_picture.py [file]`; it needs `pip install "thalweg[plot,zoo]"`.
 """
@@ -21,7 +21,7 @@ DIGITS = {"SGD": tw.SGD(0.5), "Adam": tw.Adam(0.02), "L-BFGS": tw.LBFGS()}
 
 
 def draw_valley(axes):
-    """The paths of the three methods, to the same accuracy."""
+    """Draws the trajectories of the three methods, to the same value."""
     problem, x0 = problems.rosenbrock()[:2]
     plot.contours(problem, (-1.7, -0.6), (1.5, 1.6), axes)
     for color, width, (name, method) in zip(COLORS, (3.0, 1.8, 1.2), VALLEY.items(), strict=False):
@@ -36,7 +36,7 @@ def draw_valley(axes):
 
 
 def draw_digits(axes):
-    """The objective of the digits network against the work done, up to a gradient of 1e-4 or 400 steps."""
+    """Draws the objective of the digits network over gradient evaluations, up to a gradient of 1e-4 or 400 steps."""
     job = problems.digits(decay=1e-3)
     for color, (name, method) in zip(COLORS, DIGITS.items(), strict=False):
         result = tw.minimize(job.problem, job.x0, method, stop=tw.GradNorm(1e-4) | tw.Steps(400))
@@ -51,7 +51,7 @@ def draw_digits(axes):
 
 
 def main(file: Path) -> None:
-    """Both halves side by side."""
+    """Saves both panels side by side."""
     figure, (left, right) = new_figure(10, 4.2, 1, 2)
     draw_valley(left)
     draw_digits(right)

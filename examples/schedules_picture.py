@@ -1,4 +1,4 @@
-"""Draws every form of schedule over a run of a hundred steps, for the page about them.
+"""Draws the schedules over a run of a hundred steps.
 
 Run it as `python examples/schedules_picture.py [file]`; it needs `pip install "thalweg[plot]"`.
 """
@@ -18,12 +18,12 @@ from thalweg.plot.style import COLORS, new_figure, style_axes
 STEPS = 100
 CYCLE = tw.OneCycle(1.0, STEPS, division=10)
 PANELS = {
-    "falling to 0": {
+    "decaying to 0": {
         "Linear": tw.Linear(1.0, 0.0, STEPS),
         "Polynomial, power 2": tw.Polynomial(1.0, STEPS, 2.0),
         "Cosine": tw.Cosine(1.0, STEPS),
     },
-    "falling for ever": {
+    "decaying": {
         "Exponential": tw.Exponential(1.0, 0.5, 25),
         "StepDecay": tw.StepDecay(1.0, 0.5, 25),
         "InverseTime": tw.InverseTime(1.0, 25),
@@ -47,7 +47,7 @@ PANELS = {
 
 
 def main(file: Path) -> None:
-    """A panel for each kind."""
+    """Saves a figure with a panel for each kind of schedule."""
     figure, axes = new_figure(10, 5.2, 2, 3)
     steps = jnp.arange(STEPS + 1)
     for panel, (title, schedules) in zip(axes, PANELS.items(), strict=True):
