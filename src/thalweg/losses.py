@@ -49,7 +49,7 @@ def mean_squared_error(predictions: jax.Array, targets: jax.Array) -> Scalar:
 
 
 def check_labels(name: str, logits: jax.Array, labels: jax.Array) -> None:
-    """Refuses labels that are not class numbers in the shape of the logits."""
+    """Refuses `labels` that are not class numbers in the shape of `logits`; `name` is the function for the message."""
     if np.shape(labels) != np.shape(logits)[:-1] or not np.shape(logits):
         raise ValueError(
             f"{name}: logits have shape {np.shape(logits)} and labels {np.shape(labels)}: give labels as class numbers "
