@@ -1,7 +1,7 @@
-"""Moves a second of simulated annealing, all chains together: 64 restarts of one run, float64.
+"""Moves per second of simulated annealing, all chains together: 64 restarts of one run, float64.
 
-Rastrigin's function of 10 variables, and tours of 12 and of 50 cities. Target: 1e6 moves a second. The other column is
-the same walk as a loop over NumPy arrays, one chain.
+The problems are Rastrigin's function of 10 variables, and tours of 12 and of 50 cities. Target: 1e6 moves per second.
+The same walk as a NumPy loop with one chain is timed for comparison.
 """
 
 import argparse
@@ -22,12 +22,12 @@ CHAINS, STEPS, PROPOSALS = 64, 100, 100
 NUMPY_MOVES = 5000
 
 
-def by_numpy(value: Callable, x: np.ndarray, neighbour: Callable) -> float:
-    """Moves a second of a plain loop."""
+def by_numpy(value: Callable, x: np.ndarray, neighbor: Callable) -> float:
+    """Returns the moves per second of a plain loop in NumPy."""
     rng, here = np.random.default_rng(0), value(x)
     began = time.perf_counter()
     for _ in range(NUMPY_MOVES):
-        y = neighbour(rng, x)
+        y = neighbor(rng, x)
         there = value(y)
         if there <= here or rng.random() < np.exp((here - there) / 0.1):
             x, here = y, there
@@ -35,7 +35,7 @@ def by_numpy(value: Callable, x: np.ndarray, neighbour: Callable) -> float:
 
 
 def turned(rng: Any, x: np.ndarray) -> np.ndarray:
-    """A stretch of a tour reversed."""
+    """Returns a tour with a random part of it reversed."""
     i, j = sorted(rng.choice(len(x), 2, replace=False))
     y = x.copy()
     y[i : j + 1] = y[i : j + 1][::-1]
@@ -43,7 +43,7 @@ def turned(rng: Any, x: np.ndarray) -> np.ndarray:
 
 
 def cases() -> dict[str, tuple]:
-    """Problem, start, move; value and neighbour in NumPy."""
+    """Returns name -> problem, move, and the same walk in NumPy."""
 
     def dents(x):
         return 10 * len(x) + np.sum(x**2 - 10 * np.cos(2 * np.pi * x))
@@ -60,19 +60,19 @@ def cases() -> dict[str, tuple]:
 
 
 def trip(places: np.ndarray) -> Callable:
-    """The length of a tour, from a table of distances, in JAX."""
+    """Returns the length of a tour as a JAX function, from a table of distances."""
     apart = jnp.asarray(np.linalg.norm(places[:, None] - places, axis=2))
     return lambda order: jnp.sum(apart[order, jnp.roll(order, 1)])
 
 
 def length(places: np.ndarray) -> Callable:
-    """The same in NumPy."""
+    """Returns the length of a tour as a NumPy function."""
     apart = np.linalg.norm(places[:, None] - places, axis=2)
     return lambda order: apart[order, np.roll(order, 1)].sum()
 
 
 def main(rounds: int) -> None:
-    """One line a problem."""
+    """Prints one line for each problem."""
     jax.config.update("jax_enable_x64", True)
     for name, (known, move, walk) in cases().items():
         method = tw.SimulatedAnnealing(move, tw.Exponential(1.0, 1e-3, None), PROPOSALS)

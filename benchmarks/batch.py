@@ -2,8 +2,9 @@
 
     python benchmarks/batch.py
 
-SciPy minimises with value and gradient jitted by JAX, `SAMPLE` starts, scaled to the number of ours. All stop at a
-largest gradient entry of 1e-5. Cold times are those of a new process: the first call, with compilation.
+SciPy minimizes with value and gradient jitted by JAX from `SAMPLE` starts; its time is scaled to the number of starts
+here. All stop at a largest gradient entry of 1e-5. Cold times are those of the first call of a new process, including
+compilation.
 """
 
 import json
@@ -27,22 +28,22 @@ TARGET = 30
 
 
 def rosenbrock(x):
-    """Ten variables, minimum 0 at ones; a second minimum near 3.99."""
+    """Rosenbrock's function in ten variables: minimum 0 at ones, and a second local minimum near 3.99."""
     return jnp.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
 
 
 def starts(number: int) -> np.ndarray:
-    """Normal with standard deviation 2."""
+    """Returns normally distributed starts with standard deviation 2."""
     return np.random.default_rng(0).normal(scale=2.0, size=(number, 10))
 
 
 def together(number: int) -> tw.BatchResult:
-    """All in one call."""
+    """Runs all starts in one call."""
     return tw.minimize_batch(rosenbrock, starts(number), tw.LBFGS(), stop=STOP)
 
 
 def scipy_loop(name: str) -> float:
-    """Seconds a start."""
+    """Returns the seconds per start of a loop over SciPy."""
     both = jax.jit(jax.value_and_grad(rosenbrock))
 
     def fun(x):
@@ -59,14 +60,14 @@ def scipy_loop(name: str) -> float:
 
 
 def cold(number: int) -> None:
-    """The first call of a process."""
+    """Prints the seconds of the first call of a process."""
     began = time.perf_counter()
     result = together(number)
     print(json.dumps([time.perf_counter() - began, result.seconds.compile]))
 
 
 def main() -> None:
-    """Every size, cold and warm, and SciPy."""
+    """Times every size, cold and warm, and SciPy."""
     calls = {f"{number} runs": lambda number=number: together(number) for number in SIZES}
     results = {name: call() for name, call in calls.items()}
     loops = {"BFGS": 1000.0, "L-BFGS-B": 1000.0}

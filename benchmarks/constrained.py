@@ -1,9 +1,8 @@
 """Hock & Schittkowski's problems by the augmented Lagrangian, and by SciPy's SLSQP and trust-constr.
 
-Compared are calls of the objective's value and gradient up to each method's end, the KKT residual reached there, and
-the time of a warm call. SciPy gets jitted values, gradients and Jacobians. No target: SLSQP is a Newton method on
-dense matrices, and takes the fewest calls on problems as small as these; what is printed is the price of the method
-that needs gradients only and keeps no matrix.
+For each method the script prints the evaluations of value and gradient, the KKT residual reached, and the time of a
+warm call. SciPy gets jitted values, gradients and Jacobians. There is no target: SLSQP uses dense matrices and takes
+the fewest evaluations on such small problems; the comparison shows the price of a method that needs only gradients.
 """
 
 import argparse
@@ -18,7 +17,7 @@ TOLERANCE = 1e-6
 
 
 def scipy_call(known: Any, method: str) -> Any:
-    """A call of SciPy with everything jitted."""
+    """Returns a call of SciPy with jitted functions."""
     import jax
     import numpy as np
     import scipy.optimize
@@ -51,7 +50,7 @@ def scipy_call(known: Any, method: str) -> Any:
 
 
 def main(rounds: int) -> None:
-    """A line a problem."""
+    """Prints one line for each problem."""
     import jax
 
     jax.config.update("jax_enable_x64", True)

@@ -1,4 +1,4 @@
-"""Deterministic solvers over the zoo: how many problems they solve, and at what price, beside SciPy and JAX's packages.
+"""Deterministic solvers on the zoo: solved problems, evaluations and times, compared with SciPy and JAX packages.
 
 The problems are the 35 of Moré, Garbow & Hillstrom and the smooth ones of the zoo, in float64 from their standard
 starts. All are given a gradient tolerance of 1e-8 (Optimistix, which has none, rtol = atol = 1e-8). A problem is
@@ -34,7 +34,7 @@ EVALUATIONS_TARGET, COLD_AIM, WARM_TARGET = 1.1, 0.2, 0.5
 
 
 KEPT: dict[Any, Any] = {}
-"""What a careful user would make once: jitted functions, methods."""
+"""Jitted functions and methods, which a careful user makes only once."""
 
 
 class Case(NamedTuple):
@@ -55,14 +55,14 @@ class Record:
         self.total = 0
 
     def add(self, value: float, work: int = 1) -> None:
-        """One evaluation."""
+        """Records one evaluation."""
         self.total += work
         self.values.append(float(value))
         self.work.append(self.total)
 
 
 def cases() -> dict[str, Case]:
-    """Everything smooth, unconstrained and bounded below, by name."""
+    """Returns all smooth, unconstrained problems that are bounded below, by name."""
     from thalweg.problems import MGH, SURFACES, ZOO
 
     named = {name: MGH[name]() for name in MGH}
@@ -72,18 +72,18 @@ def cases() -> dict[str, Case]:
 
 
 def as_case(known: Any) -> Case:
-    """What every contender is given."""
+    """Returns a problem in the form that every contender is given."""
     minima = (known.minimum, *getattr(known, "local", ()))
     return Case(known.problem.objective.fun, known.problem, known.x0, minima)
 
 
 def is_solved(value: float, minima: tuple[float, ...]) -> bool:
-    """Within 1e-6 of a minimum."""
+    """Whether a value is within 1e-6 of a minimum."""
     return any(abs(value - low) <= (1e-6 * abs(low) if low else 1e-10) for low in minima)
 
 
 def thalweg(method: str) -> Callable[[Case, Record | None], Any]:
-    """`tw.minimize`; its trace holds the counts."""
+    """Returns a run of `tw.minimize`, whose trace holds the counts."""
 
     def run(case: Case, record: Record | None) -> Any:
         import numpy as np
@@ -105,7 +105,7 @@ def thalweg(method: str) -> Callable[[Case, Record | None], Any]:
 
 
 def scipy(method: str, **options: Any) -> Callable[[Case, Record | None], Any]:
-    """`scipy.optimize.minimize` with jitted derivatives."""
+    """Returns a run of `scipy.optimize.minimize` with jitted derivatives."""
 
     def run(case: Case, record: Record | None) -> Any:
         import jax
@@ -134,14 +134,14 @@ def scipy(method: str, **options: Any) -> Callable[[Case, Record | None], Any]:
 
 
 def compiled(fun: Callable) -> tuple[Callable, Callable]:
-    """Value and gradient, and the Hessian, jitted once for each function, as a careful user would."""
+    """Returns value and gradient, and the Hessian, jitted once for each function."""
     import jax
 
     return KEPT.setdefault(id(fun), (jax.jit(jax.value_and_grad(fun)), jax.jit(jax.hessian(fun))))
 
 
 def inside(solve: Callable) -> Callable[[Case, Record | None], Any]:
-    """A package's solver `solve(fun, x0) -> x` in a jit of the user's own; the value is computed at the end."""
+    """Returns a run of a package's solver `solve(fun, x0) -> x` inside `jax.jit`; the value is computed at the end."""
 
     def run(case: Case, record: Record | None) -> Any:
         import jax
@@ -163,7 +163,7 @@ def inside(solve: Callable) -> Callable[[Case, Record | None], Any]:
 
 
 def outcome(solve: Callable, fun: Callable, case: Case, x0: Any) -> Any:
-    """The value at the solution."""
+    """Returns the value at the solution."""
     import jax
 
     with jax.numpy_dtype_promotion("standard"):
@@ -171,7 +171,7 @@ def outcome(solve: Callable, fun: Callable, case: Case, x0: Any) -> Any:
 
 
 def optimistix(name: str) -> Callable:
-    """`optimistix.minimise`."""
+    """Returns a run of `optimistix.minimise`."""
 
     def solve(fun, x0):
         import optimistix as optx
@@ -183,7 +183,7 @@ def optimistix(name: str) -> Callable:
 
 
 def jaxopt() -> Callable:
-    """`jaxopt.LBFGS`."""
+    """Returns a run of `jaxopt.LBFGS`."""
 
     def solve(fun, x0):
         import jaxopt as package
@@ -194,7 +194,7 @@ def jaxopt() -> Callable:
 
 
 def optax() -> Callable:
-    """`optax.lbfgs` in the loop of its manual."""
+    """Returns a run of `optax.lbfgs` in the loop of its manual."""
 
     def solve(fun, x0):
         import jax
@@ -249,7 +249,7 @@ RIVAL = {
 
 
 def count(name: str) -> None:
-    """One contender over all problems: prints final value, work to the end and work to the solution."""
+    """Runs one contender on all problems, and prints the final values and the work."""
     begin()
     out = {}
     for problem, case in cases().items():
@@ -267,7 +267,7 @@ def count(name: str) -> None:
 
 
 def time_one(name: str, problem: str) -> None:
-    """The first call of this process, and the median of later ones."""
+    """Prints the time of the first call of this process, and the median of later ones."""
     import jax
     import jax.numpy as jnp
 
@@ -283,7 +283,7 @@ def time_one(name: str, problem: str) -> None:
 
 
 def begin() -> None:
-    """Double precision; warnings of packages are not what is measured. Imports come before the clock."""
+    """Imports the packages, enables float64 and ignores warnings before anything is measured."""
     import jax
 
     for package in ("jaxopt", "optax", "optimistix", "scipy.optimize", "thalweg"):
@@ -293,13 +293,13 @@ def begin() -> None:
 
 
 def ratio_to(theirs: dict, ours: dict) -> float:
-    """Median over the problems that both solve of the work to the end, ours over theirs."""
+    """Returns the ratio of our work to theirs, as the median over the problems that both solve."""
     both = [p for p in ours if ours[p]["solved"] and theirs[p]["solved"]]
     return statistics.median(ours[p]["work"] / theirs[p]["work"] for p in both)
 
 
 def clocked(names: list[str], problems: tuple[str, ...]) -> dict[str, tuple[float, float]]:
-    """Seconds of the first call and of later ones: medians over the problems of medians over the rounds."""
+    """Returns the seconds of first and later calls: medians over the problems of medians over the rounds."""
     turns = [(p, n) for _ in range(ROUNDS) for p in problems for n in names]
     took = [(turn, fresh(__file__, "--time", turn[1], turn[0])) for turn in turns]
 
@@ -311,7 +311,7 @@ def clocked(names: list[str], problems: tuple[str, ...]) -> dict[str, tuple[floa
 
 
 def main(names: list[str], out: str | None, timed: tuple[str, ...]) -> None:
-    """Counts, then times, then the table."""
+    """Counts, times, and prints the table."""
     with ThreadPoolExecutor(2) as pool:
         counts = dict(zip(names, pool.map(lambda name: fresh(__file__, "--count", name), names), strict=True))
     times = clocked(names, timed)

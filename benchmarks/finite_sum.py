@@ -1,6 +1,6 @@
 """Epochs and time to a gap of 1e-8 on logistic regression: SVRG against scikit-learn's SAGA.
 
-The breast-cancer data that comes with scikit-learn (569 examples, 30 features, standardised), an L2 penalty of 1/n
+The breast-cancer data that comes with scikit-learn (569 examples, 30 features, standardized), an L2 penalty of 1/n
 without intercept, float64. An epoch is n gradients of single examples: SVRG reads three a step. Times are warm: of
 SVRG a second call of `minimize` (which takes one step more than it needs, to certify its last point), of scikit-learn a
 `fit` with the number of epochs that it needs, found before. Its step size is 1/3L and cannot be chosen; that of SVRG
@@ -30,13 +30,13 @@ MOST = 3000
 
 
 def cancer() -> tuple[np.ndarray, np.ndarray]:
-    """Standardised features, and labels of -1 and 1."""
+    """Returns standardized features, and labels -1 and 1."""
     features, labels = load_breast_cancer(return_X_y=True)
     return (features - features.mean(0)) / features.std(0), np.where(labels == 1, 1.0, -1.0)
 
 
 def objective(weight: float) -> Callable:
-    """Penalised logistic loss."""
+    """Returns the penalized logistic loss."""
 
     def loss(w, batch):
         features, sign = batch
@@ -46,7 +46,7 @@ def objective(weight: float) -> Callable:
 
 
 def saga(x: np.ndarray, y: np.ndarray, epochs: int) -> LogisticRegression:
-    """Exactly so many epochs of scikit-learn's."""
+    """Fits with exactly this many epochs of scikit-learn's SAGA."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model = LogisticRegression(solver="saga", C=1.0, tol=0.0, max_iter=epochs, fit_intercept=False, random_state=0)
@@ -54,7 +54,7 @@ def saga(x: np.ndarray, y: np.ndarray, epochs: int) -> LogisticRegression:
 
 
 def fewest(reaches: Callable[[int], bool]) -> int | None:
-    """The fewest epochs that reach the gap, by doubling and halving; None beyond `MOST`."""
+    """Returns the smallest number of epochs that reaches the gap, by bisection; None beyond `MOST`."""
     high = 1
     while not reaches(high):
         high *= 2
@@ -68,7 +68,7 @@ def fewest(reaches: Callable[[int], bool]) -> int | None:
 
 
 def against_saga(rounds: int) -> None:
-    """The first table."""
+    """Prints the first table: SVRG and scikit-learn's SAGA."""
     x, y = cancer()
     loss = objective(1 / len(y))
     problem = tw.Problem(loss, (x, y))
@@ -101,7 +101,7 @@ def against_saga(rounds: int) -> None:
 
 
 def snapshot_in_a_cond(problem: tw.Problem, rate: float, size: int) -> Callable:
-    """The other design: each step draws one batch and renews the snapshot where it is due."""
+    """Returns the alternative design, in which each step draws one batch and sometimes renews the snapshot."""
     data, n = problem.objective.data, problem.objective.examples
 
     def gradient(x, batch):
@@ -122,7 +122,7 @@ def snapshot_in_a_cond(problem: tw.Problem, rate: float, size: int) -> Callable:
 
 
 def designs(rounds: int, lanes: int) -> None:
-    """The second table: one pass with batches of 50, alone and mapped."""
+    """Prints the second table: one pass with batches of 50, alone and under `vmap`."""
     rng = np.random.default_rng(0)
     x, y, size, rate = rng.normal(size=(10_000, 50)), np.sign(rng.normal(size=10_000)), 50, 0.01
     problem = tw.Problem(objective(1e-3), (x, y))

@@ -21,21 +21,21 @@ LATER_CALLS = 200
 
 
 def rosenbrock(x: Any) -> Any:
-    """The valley."""
+    """Rosenbrock's function."""
     import jax.numpy as jnp
 
     return jnp.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2)
 
 
 def thalweg(x0: Any) -> Callable[[], float]:
-    """`tw.minimize` with its defaults."""
+    """Returns a call of `tw.minimize` with its defaults."""
     import thalweg as tw
 
     return lambda: float(tw.minimize(rosenbrock, x0, tw.LBFGS()).value)
 
 
 def optimistix(x0: Any) -> Callable[[], float]:
-    """`optimistix.minimise`, called as it stands."""
+    """Returns a call of `optimistix.minimise`."""
     import optimistix as optx
 
     solver = optx.BFGS(rtol=TOLERANCE, atol=TOLERANCE)
@@ -43,12 +43,12 @@ def optimistix(x0: Any) -> Callable[[], float]:
 
 
 def objective(x: Any, args: Any) -> Any:
-    """Optimistix's signature."""
+    """Rosenbrock's function with the arguments of Optimistix."""
     return rosenbrock(x)
 
 
 def optimistix_jit(x0: Any) -> Callable[[], float]:
-    """`optimistix.minimise` inside a jit of the user's own, value included."""
+    """Returns a call of `optimistix.minimise` inside `jax.jit`, including the value."""
     import jax
     import optimistix as optx
 
@@ -63,7 +63,7 @@ def optimistix_jit(x0: Any) -> Callable[[], float]:
 
 
 def jaxopt(x0: Any) -> Callable[[], float]:
-    """`jaxopt.LBFGS` inside a jit of the user's own."""
+    """Returns a call of `jaxopt.LBFGS` inside `jax.jit`."""
     import jax
     import jaxopt as package
 
@@ -72,7 +72,7 @@ def jaxopt(x0: Any) -> Callable[[], float]:
 
 
 def scipy(x0: Any) -> Callable[[], float]:
-    """`scipy.optimize.minimize(method="BFGS")` with a jitted value and gradient."""
+    """Returns a call of `scipy.optimize.minimize(method="BFGS")` with jitted value and gradient."""
     import jax
     from scipy.optimize import minimize
 
@@ -95,7 +95,7 @@ CONTENDERS = {
 
 
 def worker(name: str) -> None:
-    """One fresh process: prints the first call's seconds, later calls' seconds, and the value reached."""
+    """Prints the seconds of the first call and of later calls in this process, and the value reached."""
     import jax
     import jax.numpy as jnp
     import numpy as np
@@ -111,14 +111,14 @@ def worker(name: str) -> None:
 
 
 def timed(call: Callable[[], Any]) -> float:
-    """Seconds of one call."""
+    """Returns the seconds of one call."""
     began = time.perf_counter()
     call()
     return time.perf_counter() - began
 
 
 def main(repetitions: int) -> None:
-    """Fresh processes in turn, then two tables."""
+    """Runs fresh processes in turn, and prints two tables."""
     seen: dict[str, list[dict]] = {name: [] for name in CONTENDERS}
     for _ in range(repetitions):
         for name in CONTENDERS:

@@ -17,14 +17,14 @@ MODULES = {"jax, equinox": "jax, equinox", "thalweg": "thalweg"}
 
 
 def worker(modules: str) -> None:
-    """Prints the seconds of one import. An interpreter of its own, so that nothing was loaded before."""
+    """Prints the seconds of one import, in an interpreter that has loaded nothing before."""
     code = f"import time; t = time.perf_counter()\nimport {modules}\nprint(time.perf_counter() - t)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     print(json.dumps(float(out)))
 
 
 def main(repetitions: int) -> None:
-    """Processes in turn; the first of each, which compiles bytecode, left out."""
+    """Runs processes in turn, and omits the first of each, which compiles bytecode."""
     seconds: dict[str, list[float]] = {name: [] for name in MODULES}
     with tempfile.TemporaryDirectory() as bytecode:
         os.environ["PYTHONPYCACHEPREFIX"] = bytecode

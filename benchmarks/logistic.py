@@ -26,7 +26,7 @@ PEERS = ("lbfgs", "newton-cg", "newton-cholesky")
 
 
 def data() -> tuple[np.ndarray, np.ndarray]:
-    """Correlated features of different scales, labels drawn from the model."""
+    """Returns correlated features of different scales, and labels drawn from the model."""
     rng = np.random.default_rng(0)
     mix = np.eye(FEATURES) + rng.normal(size=(FEATURES, FEATURES)) / np.sqrt(4 * FEATURES)
     x = rng.normal(size=(EXAMPLES, FEATURES)) @ mix * np.logspace(-0.5, 0.5, FEATURES)
@@ -35,19 +35,19 @@ def data() -> tuple[np.ndarray, np.ndarray]:
 
 
 def loss(w: jax.Array, batch: Any) -> jax.Array:
-    """Mean logistic loss and penalty."""
+    """Returns the mean logistic loss with the penalty."""
     x, y = batch
     margin = x @ w
     return jnp.mean(jnp.logaddexp(0.0, margin) - y * margin) + 0.5 * PENALTY * w @ w
 
 
 def ours(name: str, problem: tw.Problem) -> Any:
-    """A run of one of our methods."""
+    """Runs one of our methods."""
     return tw.minimize(problem, np.zeros(FEATURES), METHODS[name], stop=tw.GradNorm(TOLERANCE) | tw.Steps(500)).x
 
 
 def theirs(solver: str, x: np.ndarray, y: np.ndarray, tolerance: float) -> Any:
-    """A fit by scikit-learn, whose penalty is that of the sum of the losses."""
+    """Fits with scikit-learn, whose penalty refers to the sum of the losses."""
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression(
@@ -57,12 +57,12 @@ def theirs(solver: str, x: np.ndarray, y: np.ndarray, tolerance: float) -> Any:
 
 
 def residual(w: Any, x: np.ndarray, y: np.ndarray) -> float:
-    """The largest entry of the gradient, in NumPy."""
+    """Returns the largest entry of the gradient, computed in NumPy."""
     return float(np.abs(x.T @ (1 / (1 + np.exp(-x @ w)) - y) / EXAMPLES + PENALTY * w).max())
 
 
 def loosest(solver: str, x: np.ndarray, y: np.ndarray) -> float:
-    """The loosest power of ten with which a solver reaches the tolerance."""
+    """Returns the largest power of ten as tolerance with which a solver reaches the residual."""
     for power in range(3, 13):
         if residual(theirs(solver, x, y, 10.0**-power), x, y) <= TOLERANCE:
             return 10.0**-power
@@ -70,7 +70,7 @@ def loosest(solver: str, x: np.ndarray, y: np.ndarray) -> float:
 
 
 def contenders(x: np.ndarray, y: np.ndarray) -> dict[str, Callable[[], Any]]:
-    """Name -> a run."""
+    """Returns name -> a run."""
     problem = tw.Problem(loss, (x, y))
     calls = {name: lambda name=name: ours(name, problem) for name in METHODS}
     tolerances = {solver: loosest(solver, x, y) for solver in PEERS}
@@ -79,7 +79,7 @@ def contenders(x: np.ndarray, y: np.ndarray) -> dict[str, Callable[[], Any]]:
 
 
 def first_call(name: str) -> None:
-    """Seconds of the first run in this process, as JSON; data and imports are not counted."""
+    """Prints the seconds of the first run in this process, without data and imports."""
     x, y = data()
     problem = tw.Problem(loss, (x, y))
     jax.block_until_ready(jax.jit(lambda a: a + 1)(jnp.zeros(3)))
@@ -89,7 +89,7 @@ def first_call(name: str) -> None:
 
 
 def main(rounds: int, cold: bool) -> None:
-    """The tables."""
+    """Prints the tables."""
     x, y = data()
     calls = contenders(x, y)
     reached = {name: residual(call(), x, y) for name, call in calls.items()}

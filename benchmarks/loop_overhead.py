@@ -1,7 +1,7 @@
-"""What the loop adds to a step: trace row, stop rule, best value, keys, counters.
+"""The overhead of the loop per step: trace row, stop rule, best value, keys, counters.
 
-Rosenbrock-10 in float64 under gradient descent and Adam; the bare loop is a hand-written `while_loop` with the same
-update and the gradient alone. Target: at most 1 microsecond a step more.
+Rosenbrock-10 in float64 with gradient descent and Adam. The bare loop is a hand-written `while_loop` with the same
+update and the gradient alone. Target: at most 1 microsecond per step more.
 """
 
 import argparse
@@ -24,12 +24,12 @@ RATES = {"SGD": 1e-4, "Adam": 1e-3}
 
 
 def rosenbrock(x: Any) -> Any:
-    """The valley."""
+    """Rosenbrock's function."""
     return jnp.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2)
 
 
 def bare_sgd(x: Any, rate: Any, steps: Any) -> Any:
-    """Gradient descent and nothing else."""
+    """Runs gradient descent in a plain `while_loop`."""
 
     def body(loop):
         i, x = loop
@@ -39,7 +39,7 @@ def bare_sgd(x: Any, rate: Any, steps: Any) -> Any:
 
 
 def bare_adam(x: Any, rate: Any, steps: Any) -> Any:
-    """Adam and nothing else."""
+    """Runs Adam in a plain `while_loop`."""
 
     def body(loop):
         i, x, m, v = loop
@@ -54,7 +54,7 @@ BARE = {"SGD": bare_sgd, "Adam": bare_adam}
 
 
 def ours(rule: str, capacity: int) -> Callable:
-    """`tw.iterate` with a trace of `capacity` rows, the rate and the number of steps traced."""
+    """Returns a run of `tw.iterate` with a trace of `capacity` rows; the rate and the number of steps are traced."""
     problem, key = tw.Problem(rosenbrock), jax.random.key(0)
 
     def run(x, rate, steps):
@@ -66,7 +66,7 @@ def ours(rule: str, capacity: int) -> Callable:
 
 
 def measure(rule: str, steps: int, rounds: int) -> dict[str, list[float]]:
-    """Seconds a step of both loops."""
+    """Returns the seconds per step of both loops."""
     x, rate = jnp.asarray(np.resize([-1.2, 1.0], 10)), jnp.asarray(RATES[rule])
     functions = {f"bare {rule}, {steps} steps": BARE[rule], f"thalweg {rule}, {steps} steps": ours(rule, steps)}
     calls = {}
@@ -80,14 +80,14 @@ def measure(rule: str, steps: int, rounds: int) -> dict[str, list[float]]:
 
 
 def agree(bare: tuple, full: tuple) -> None:
-    """Both loops did the same work."""
+    """Checks that both loops did the same work."""
     carry, _ = full
     assert int(bare[0]) == int(carry.step)
     np.testing.assert_allclose(bare[1], carry.state.x, rtol=1e-6)
 
 
 def main(rounds: int) -> None:
-    """One table, and the difference of the medians for each pair."""
+    """Prints a table, and the difference of the medians for each pair."""
     jax.config.update("jax_enable_x64", True)
     rows, verdicts = [], []
     for rule in BARE:

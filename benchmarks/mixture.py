@@ -20,17 +20,17 @@ EXAMPLES, FEATURES, COMPONENTS, STEPS, REGULARIZATION = 100_000, 10, 10, 50, 1e-
 
 
 def data() -> tuple[np.ndarray, tw.Mixture]:
-    """Overlapping clouds, and a start at ten of the examples."""
+    """Returns overlapping clusters, and a start at ten of the examples."""
     rng = np.random.default_rng(0)
-    centres = 2 * rng.normal(size=(COMPONENTS, FEATURES))
-    x = centres[rng.integers(0, COMPONENTS, EXAMPLES)] + rng.normal(size=(EXAMPLES, FEATURES))
+    centers = 2 * rng.normal(size=(COMPONENTS, FEATURES))
+    x = centers[rng.integers(0, COMPONENTS, EXAMPLES)] + rng.normal(size=(EXAMPLES, FEATURES))
     covariance = np.cov(x.T, bias=True) + REGULARIZATION * np.eye(FEATURES)
     start = tw.Mixture(np.full(COMPONENTS, 1 / COMPONENTS), x[:COMPONENTS], np.stack([covariance] * COMPONENTS))
     return x, start
 
 
 def sklearn(x: np.ndarray, start: tw.Mixture) -> Any:
-    """The peer's fit."""
+    """Fits with scikit-learn."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
@@ -50,7 +50,7 @@ def sklearn(x: np.ndarray, start: tw.Mixture) -> Any:
 
 @jax.jit
 def plain(x: jax.Array, start: tw.Mixture) -> tuple[tw.Mixture, jax.Array]:
-    """The textbook's loop in JAX."""
+    """Runs EM as a textbook writes it, in JAX."""
 
     def step(params, _):
         weights, means, covariances = params
@@ -71,7 +71,7 @@ def plain(x: jax.Array, start: tw.Mixture) -> tuple[tw.Mixture, jax.Array]:
 
 
 def main(rounds: int) -> None:
-    """The table, after a check that all did the same work."""
+    """Checks that all contenders did the same work, and prints the table."""
     jax.config.update("jax_enable_x64", True)
     x, start = data()
     device, begin = jnp.asarray(x), jax.tree.map(jnp.asarray, start)

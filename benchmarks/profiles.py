@@ -8,7 +8,7 @@ import matplotlib as mpl
 
 
 def main(counts: str, folder: str) -> None:
-    """Two pictures."""
+    """Saves two figures."""
     mpl.use("agg")
     from thalweg.plot import data_profile, performance_profile
 

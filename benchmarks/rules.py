@@ -1,6 +1,6 @@
-"""A step of every rule beside its namesake in Optax: time, memory, compile time; AdamW beside PyTorch's fused kernel.
+"""A step of every rule compared with Optax: time, memory and compile time; AdamW with PyTorch's fused kernel.
 
-One jitted step, parameters and state donated, in float32: on one array, on 100 arrays. Contenders take turns.
+One jitted step in float32 with donated parameters and state, on one array and on 100 arrays. Contenders take turns.
 """
 
 import argparse
@@ -35,7 +35,7 @@ PAIRS = {
     "SignSGD": (tw.SignSGD(1e-4), optax.sign_sgd(1e-4)),
     "Clip(SGD)": (tw.Clip(tw.SGD(1e-3)), optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(1e-3))),
 }
-"""Ours and Optax's."""
+"""Name -> our rule and Optax's."""
 MATRICES = {
     "AdamW": tw.AdamW(1e-3),
     "Muon": tw.Muon(1e-2),
@@ -43,29 +43,29 @@ MATRICES = {
     "Shampoo, roots every 20 steps": tw.Shampoo(1e-2, block_size=256),
 }
 CYCLE = 20
-"""Steps of a matrix rule that are timed together: as many as any of them waits between two decompositions."""
+"""The number of steps of a matrix rule that are timed together: the longest period between two decompositions."""
 
 
 @functools.cache
 def tree(size: int, arrays: int, seed: int = 0) -> dict:
-    """So many normal numbers in so many arrays; made once, to be copied where they are consumed."""
+    """Returns `size` normal numbers in `arrays` arrays; they are made once, and copied before they are donated."""
     rng = np.random.default_rng(seed)
     return {f"{i:03}": jnp.asarray(rng.standard_normal(size // arrays, np.float32)) for i in range(arrays)}
 
 
 def shapes(params: dict) -> dict:
-    """Without the numbers."""
+    """Returns the shapes of a tree."""
     return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), params)
 
 
 def step(rule, grads, params, state):
-    """The update, added."""
+    """Returns the parameters after one update, and the new state."""
     update, state = rule.update(grads, state, params)
     return jax.tree.map(jnp.add, params, update), state
 
 
 class Contender:
-    """A compiled step that consumes its own parameters and state, as a training loop does."""
+    """A compiled step that donates its own parameters and state, as a training loop does."""
 
     def __init__(self, rule, size: int, arrays: int):
         self.params = jax.tree.map(jnp.copy, tree(size, arrays))
@@ -78,7 +78,7 @@ class Contender:
 
 
 def times(size: int, arrays: int, rounds: int, names: list[str]) -> None:
-    """A table of one step's time."""
+    """Prints a table of the time of one step."""
     rows = []
     for name in names:
         contenders = {side: Contender(rule, size, arrays) for side, rule in zip(SIDES, PAIRS[name], strict=True)}
@@ -91,7 +91,7 @@ def times(size: int, arrays: int, rounds: int, names: list[str]) -> None:
 
 
 def matrix_rules(shape: tuple[int, int], count: int, rounds: int) -> None:
-    """A step of the rules that see matrices, in steps of AdamW."""
+    """Prints the time of a step of the matrix rules, relative to AdamW."""
     rng = np.random.default_rng(0)
     rows = {}
     for name, rule in MATRICES.items():
@@ -109,7 +109,7 @@ def matrix_rules(shape: tuple[int, int], count: int, rounds: int) -> None:
 
 
 def memory(size: int, names: list[str]) -> None:
-    """What a step holds beside gradients, in units of the parameters."""
+    """Prints the memory of a step besides the gradients, in units of the parameters."""
     print("\nmemory of a step in units of the parameters: arguments, of which written in place, temporary")
     like = shapes(tree(size, 100))
     for name in names:
@@ -122,7 +122,7 @@ def memory(size: int, names: list[str]) -> None:
 
 
 def compile_times(leaves: int, rounds: int, names: list[str]) -> None:
-    """Tracing and compiling a step on a tree of many small leaves."""
+    """Prints the time to trace and compile a step on a tree with many small leaves."""
     like, rows = shapes(tree(16 * leaves, leaves)), []
     for name in names:
         seconds = {side: [] for side in SIDES}
@@ -138,7 +138,7 @@ def compile_times(leaves: int, rounds: int, names: list[str]) -> None:
 
 
 def fused_torch(size: int, rounds: int) -> None:
-    """AdamW beside PyTorch's fused kernel, where PyTorch is installed."""
+    """Compares AdamW with PyTorch's fused kernel, if PyTorch is installed."""
     try:
         import torch
     except ImportError:

@@ -1,4 +1,4 @@
-"""Steps and evaluations that directions and line searches take to a gradient of 1e-6, in float64.
+"""Steps and evaluations of directions and line searches to a gradient of 1e-6, in float64.
 
     python benchmarks/searches.py [part of a name ...]
 
@@ -43,7 +43,7 @@ METHODS = {
 
 
 def main(wanted: list[str]) -> None:
-    """The table."""
+    """Prints the table."""
     jax.config.update("jax_enable_x64", True)
     print(f"{'':40}" + "".join(f"{name:>20}" for name in PROBLEMS))
     for name, method in METHODS.items():

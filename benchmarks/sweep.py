@@ -23,12 +23,12 @@ EARLY = {"SGD": 100.0, "Adam": 100.0}
 
 
 def rosenbrock(x: Any) -> Any:
-    """The valley."""
+    """Rosenbrock's function."""
     return jnp.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2)
 
 
 def lane(rule: str, stop: tw.Stop, batched: bool) -> Callable:
-    """One run as a function of its rate."""
+    """Returns one run as a function of its learning rate."""
     problem, key = tw.Problem(rosenbrock), jax.random.key(0)
 
     def run(rate, x):
@@ -40,7 +40,7 @@ def lane(rule: str, stop: tw.Stop, batched: bool) -> Callable:
 
 
 def contenders(rule: str, stop: tw.Stop) -> dict[str, Callable]:
-    """The same sweep three ways, compiled."""
+    """Returns the same sweep in three forms, compiled."""
     x = jnp.asarray(np.resize([-1.2, 1.0], 10))
     rates = jnp.asarray(np.geomspace(*RATES[rule], LANES))
     one = jax.jit(lane(rule, stop, False))
@@ -59,7 +59,7 @@ def contenders(rule: str, stop: tw.Stop) -> dict[str, Callable]:
 
 
 def agree(results: dict[str, Any]) -> float:
-    """All three did the same work; returns the mean number of steps of a lane."""
+    """Checks that all three did the same work, and returns the mean number of steps of a lane."""
     calls, *others = results.values()
     steps = np.array([int(carry.step) for carry, _ in calls])
     for carry, _ in others:
@@ -68,7 +68,7 @@ def agree(results: dict[str, Any]) -> float:
 
 
 def main(rounds: int) -> None:
-    """A table for each rule and stop rule."""
+    """Prints a table for each rule and stop rule."""
     jax.config.update("jax_enable_x64", True)
     for rule in RATES:
         for name, stop in {"all lanes to the end": tw.Never(), "early stop": tw.Target(EARLY[rule])}.items():

@@ -1,4 +1,4 @@
-"""What every benchmark shares: interleaved timing, fresh processes, and one way to print."""
+"""Functions that all benchmarks share: interleaved timing, fresh processes, and printing."""
 
 import importlib.metadata
 import json
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 
 class Row(NamedTuple):
-    """A line of a table: the seconds measured, and a remark (a ratio, a target)."""
+    """A row of a table: a name, the seconds measured, and a remark."""
 
     name: str
     seconds: Sequence[float]
@@ -20,7 +20,7 @@ class Row(NamedTuple):
 
 
 def interleaved(calls: dict[str, Callable[[], Any]], rounds: int, inner: int = 1) -> dict[str, list[float]]:
-    """Seconds of each call, `rounds` times, the contenders taking turns; each time the mean of `inner` calls."""
+    """Times each call `rounds` times, in turns; each time is the mean of `inner` calls in seconds."""
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
         for name, call in calls.items():
@@ -32,7 +32,7 @@ def interleaved(calls: dict[str, Callable[[], Any]], rounds: int, inner: int = 1
 
 
 def fresh(script: str, *args: str) -> Any:
-    """The JSON on the last line that `script` prints in a new process without a compilation cache."""
+    """Returns the JSON on the last line that `script` prints in a new process without a compilation cache."""
     env = os.environ | {"JAX_ENABLE_COMPILATION_CACHE": "false"}
     command = [sys.executable, script, *args]
     done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
@@ -42,19 +42,19 @@ def fresh(script: str, *args: str) -> Any:
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
-    """Median over median."""
+    """Returns the ratio of two medians."""
     return statistics.median(ours) / statistics.median(theirs)
 
 
 def verdict(value: float, target: float, unit: str = "", at_least: bool = False) -> str:
-    """The number, its target, and whether it is met."""
+    """Returns a text with the number, its target, and whether it is met."""
     met = value >= target if at_least else value <= target
     sign = ">=" if at_least else "<="
     return f"{value:.3g}{unit}, target {sign} {target:g}{unit}: {'met' if met else 'MISSED'}"
 
 
 def show(title: str, rows: Sequence[Row], unit: str = "ms", scale: float = 1e3) -> None:
-    """A table of medians with their range."""
+    """Prints a table of medians with their ranges."""
     width = max(len(row.name) for row in rows)
     print(f"\n{title} [{unit}]")
     print(f"  {'':{width}}  {'median':>9}  {'min':>9}  {'max':>9}")
@@ -64,7 +64,7 @@ def show(title: str, rows: Sequence[Row], unit: str = "ms", scale: float = 1e3) 
 
 
 def machine() -> None:
-    """What the numbers were taken on."""
+    """Prints the machine and the versions of the packages."""
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("jax", "equinox", "numpy"))
     load = " ".join(f"{n:.2f}" for n in os.getloadavg())
     python = ".".join(map(str, sys.version_info[:3]))

@@ -1,4 +1,4 @@
-"""What training on batches costs: beside a hand-written loop around Optax, and beside PyTorch.
+"""The cost of training on mini-batches, compared with a hand-written loop around Optax and with PyTorch.
 
 1. Digits: a network of one hidden layer on 1437 images, batches of 64 (the last one of 29), 30 epochs of AdamW with
    warm-up and cosine. By hand: one compiled program, a `lax.scan` over epochs around a `lax.scan` over batches and the
@@ -23,7 +23,7 @@ from timing import Row, fresh, interleaved, machine, ratio, show, verdict
 
 import thalweg as tw
 from thalweg.losses import cross_entropy
-from thalweg.problems.digits import load, risk, start
+from thalweg.problems.digits import initial_parameters, load_split, risk
 
 EPOCHS, SIZE, PEAK, DECAY = 30, 64, 3e-3, 1e-2
 WARMUP = 2
@@ -31,29 +31,29 @@ WARMUP = 2
 
 
 def schedule(per_epoch: int) -> tw.WarmupCosine:
-    """The rate, the same function for everybody."""
+    """Returns the learning-rate schedule of all contenders."""
     return tw.WarmupCosine(PEAK, warmup=WARMUP * per_epoch, steps=EPOCHS * per_epoch)
 
 
 def data() -> Any:
-    """Images and labels of the training part."""
-    return load().train
+    """Returns the images and labels to train on."""
+    return load_split().train
 
 
 def steps(examples: int, size: int) -> int:
-    """Batches an epoch."""
+    """Returns the number of batches per epoch."""
     return -(-examples // size)
 
 
 def ours(loss: Callable, batches: Any, x0: Any, size: int, epochs: int = EPOCHS) -> tw.Result:
-    """By this library."""
+    """Trains with this library."""
     rate = schedule(steps(len(batches[0]), size))
     method = tw.AdamW(rate, weight_decay=DECAY)
     return tw.minimize(tw.Problem(loss, batches), x0, method, batch_size=size, stop=tw.Epochs(epochs))
 
 
 def by_hand(loss: Callable, examples: int, size: int, shuffled: bool) -> Callable:
-    """A compiled loop over all epochs."""
+    """Returns a hand-written, compiled loop over all epochs."""
     optimizer = optax.adamw(schedule(steps(examples, size)), weight_decay=DECAY)
     full = examples // size
 
@@ -85,12 +85,12 @@ def by_hand(loss: Callable, examples: int, size: int, shuffled: bool) -> Callabl
 
 
 def orders(examples: int, epochs: int) -> np.ndarray:
-    """An order an epoch, by NumPy."""
+    """Returns one order of the examples for each epoch, made by NumPy."""
     return np.stack([np.random.default_rng(e).permutation(examples) for e in range(epochs)]).astype(np.int32)
 
 
 def by_torch(x0: Any, batches: Any) -> Callable[[], float] | None:
-    """The usual loop in PyTorch, None where it is not installed; returns the last epoch's mean loss."""
+    """Returns the usual training loop in PyTorch, or None if PyTorch is not installed."""
     try:
         import torch
     except ImportError:
@@ -126,8 +126,8 @@ def by_torch(x0: Any, batches: Any) -> Callable[[], float] | None:
 
 
 def compare_digits(rounds: int) -> None:
-    """The first two comparisons."""
-    batches, x0 = data(), start(64, 0)
+    """Prints the first two comparisons."""
+    batches, x0 = data(), initial_parameters(64, 0)
     examples = len(batches[0])
     on_device = jax.tree.map(jnp.asarray, batches)
     calls: dict[str, Callable] = {"thalweg": lambda: ours(risk, batches, x0, SIZE)}
@@ -161,8 +161,8 @@ def compare_digits(rounds: int) -> None:
 
 
 def compare_streams(rounds: int) -> None:
-    """The third: lists of batches against data in memory, and the time in which the device had nothing to do."""
-    batches, x0 = data(), start(64, 0)
+    """Prints the third comparison: a stream of batches and data in memory."""
+    batches, x0 = data(), initial_parameters(64, 0)
     rate = schedule(steps(len(batches[0]), SIZE))
     method = tw.AdamW(rate, weight_decay=DECAY)
 
@@ -186,7 +186,7 @@ def compare_streams(rounds: int) -> None:
 
 
 def network(key: Any) -> Any:
-    """Two convolutions of 3 x 3 and one dense layer."""
+    """Returns the weights of two convolutions of 3 x 3 and one dense layer."""
 
     def normal(i, *shape):
         fan_in = float(np.prod(shape[:-1]))
@@ -196,7 +196,7 @@ def network(key: Any) -> Any:
 
 
 def convolutional(params: Any, batch: Any) -> Any:
-    """Cross-entropy on images of 28 x 28."""
+    """Returns the cross-entropy on images of 28 x 28."""
     images, labels = batch
     x = images[..., None]
     for name in ("first", "second"):
@@ -206,7 +206,7 @@ def convolutional(params: Any, batch: Any) -> Any:
 
 
 def compare_convolutions(rounds: int) -> None:
-    """The fourth."""
+    """Prints the fourth comparison: a convolutional network."""
     rng = np.random.default_rng(0)
     size, examples, epochs = 128, 2560, 3
     batches = (rng.normal(size=(examples, 28, 28)).astype(np.float32), rng.integers(0, 10, examples).astype(np.int32))
@@ -239,8 +239,8 @@ def compare_convolutions(rounds: int) -> None:
 
 
 def first_call(contender: str) -> dict[str, float]:
-    """Wall and processor seconds of the first run in this process."""
-    batches, x0 = data(), start(64, 0)
+    """Returns wall and processor seconds of the first run in this process."""
+    batches, x0 = data(), initial_parameters(64, 0)
     examples = len(batches[0])
     jax.block_until_ready(jnp.zeros(3) + 1)
     wall, work = time.perf_counter(), time.process_time()
@@ -253,7 +253,7 @@ def first_call(contender: str) -> dict[str, float]:
 
 
 def compare_first_calls(rounds: int) -> None:
-    """The fifth."""
+    """Prints the fifth comparison: first calls in fresh processes."""
     names = {"thalweg": "thalweg", "by hand, shuffled": "shuffled", "by hand, orders by NumPy": "orders"}
     found: dict[str, list[dict[str, float]]] = {name: [] for name in names}
     for _ in range(rounds):
@@ -270,7 +270,7 @@ def compare_first_calls(rounds: int) -> None:
 
 
 def main() -> None:
-    """Runs what was asked for."""
+    """Runs all comparisons, or one first call."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--first-call", help=argparse.SUPPRESS)

@@ -1,4 +1,4 @@
-"""What sharpness costs: a step of `SAM(rule)` beside a step of its rule, which takes one gradient instead of two.
+"""The cost of SAM: a step of `SAM(rule)` compared with a step of its rule, which takes one gradient instead of two.
 
 Two networks on the digits, batches of 64: 64-64-10 (5 thousand parameters), and 64-1024-1024-10 (1.1
 million). The same loop runs both, so the ratio is that of the steps.
@@ -14,7 +14,7 @@ from timing import Row, interleaved, machine, ratio, show, verdict
 
 import thalweg as tw
 from thalweg.losses import cross_entropy
-from thalweg.problems.digits import load
+from thalweg.problems.digits import load_split
 
 TARGET = 2.1
 WIDTHS = {"64-64-10": (64, 64, 10), "64-1024-1024-10": (64, 1024, 1024, 10)}
@@ -23,14 +23,14 @@ STEPS = {"64-64-10": 2000, "64-1024-1024-10": 60}
 
 
 def network(widths: tuple[int, ...]) -> list[dict]:
-    """Weights and biases by He's rule."""
+    """Returns weights and biases with He's initialization."""
     rng = np.random.default_rng(0)
     pairs = itertools.pairwise(widths)
     return [{"w": np.float32(rng.normal(size=(m, n)) * np.sqrt(2 / m)), "b": np.zeros(n, np.float32)} for m, n in pairs]
 
 
 def loss(layers: list[dict], batch: tuple) -> jax.Array:
-    """Cross-entropy of the batch."""
+    """Returns the cross-entropy on a batch."""
     x, labels = batch
     for layer in layers[:-1]:
         x = jax.nn.relu(x @ layer["w"] + layer["b"])
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     rounds = parser.parse_args().rounds
     machine()
-    problem = tw.Problem(loss, load().train)
+    problem = tw.Problem(loss, load_split().train)
     for name, widths in WIDTHS.items():
         steps, x0 = STEPS[name], network(widths)
 
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 SHARP = {"": lambda rule: rule, ", SAM": lambda rule: tw.SAM(rule, rho=0.05)}
-"""Without and with."""
+"""Suffix of a name -> the rule without or with SAM."""
 
 if __name__ == "__main__":
     main()

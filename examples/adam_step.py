@@ -1,4 +1,8 @@
-"""Adam's step is about its learning rate or about nothing; and a penalty in its gradient is not weight decay."""
+"""The size of Adam's steps, and the difference between weight decay and an L2 penalty.
+
+With gradients of constant sign a step has about the size of the learning rate, whatever the scale of the gradients;
+with alternating signs it is close to zero. Weight decay and an L2 penalty in the loss lead Adam to different points.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +14,7 @@ RATE = 0.01
 
 
 def typical_step(rule, grads) -> float:
-    """The mean size of the updates for a sequence of gradients, in units of the rate."""
+    """Returns the mean size of the updates for a sequence of gradients, in units of the learning rate."""
 
     def one(state, g):
         update, state = rule.update(g, state)
@@ -31,16 +35,16 @@ for name, signs in {"of one sign": 1.0, "of alternating sign": turns}.items():
 assert all(abs(step - 1) < 0.05 for step in found["of one sign"])
 assert all(step < 0.1 for step in found["of alternating sign"])
 
-# A badly scaled quadratic with its minimum at (1, 1). The penalty's minimum is a / (a + decay) along curvature a.
+# A badly scaled quadratic with its minimum at (1, 1). With the penalty the minimum is a / (a + decay) for curvature a.
 curvatures, decay = np.asarray([100.0, 1.0]), 0.5
 
 
 def loss(x):
-    """Half of curvatures times squared distances."""
+    """Returns half the sum of curvatures times squared distances from (1, 1)."""
     return 0.5 * jnp.sum(jnp.asarray(curvatures, x.dtype) * (x - 1) ** 2)
 
 
-print(f"\nwhere decay {decay} ends; the penalised minimum is {curvatures / (curvatures + decay)}")
+print(f"\nwhere decay {decay} ends; the penalized minimum is {curvatures / (curvatures + decay)}")
 ends = {}
 for rule in (tw.SGD(tw.Cosine(0.01, 2000)), tw.Adam(tw.Cosine(0.05, 4000))):
     for decoupled in (True, False):

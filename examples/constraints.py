@@ -1,4 +1,4 @@
-"""Constraints of every kind: a design problem, its multipliers, a portfolio on the simplex, and a contradiction."""
+"""Constraints: the design of a can with its multipliers, a portfolio on the simplex, and an infeasible problem."""
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ jax.config.update("jax_enable_x64", True)
 
 
 def can():
-    """The tin of one litre with the least sheet: radius r and height h in decimetres, a centimetre at least."""
+    """Minimizes the surface of a can of one liter: radius r and height h in decimeters, at least a centimeter."""
 
     def area(x):
         return 2 * jnp.pi * (x["r"] ** 2 + x["r"] * x["h"])
@@ -19,7 +19,7 @@ def can():
         return jnp.pi * x["r"] ** 2 * x["h"] - 1.0
 
     def shelf(x):
-        return x["h"] - 1.0  # at most a decimetre high
+        return x["h"] - 1.0  # at most a decimeter high
 
     problem = tw.Problem(area, equality=volume, inequality=shelf, bounds=tw.Bounds(0.1, 10.0))
     result = tw.minimize(problem, {"r": jnp.asarray(1.0), "h": jnp.asarray(1.0)})
@@ -29,7 +29,7 @@ def can():
 
 
 def portfolio():
-    """Least variance for a given return: weights on the simplex."""
+    """Minimizes the variance of a portfolio, without and with a required return: weights on the simplex."""
     rng = np.random.default_rng(0)
     returns = rng.normal(0.05, 0.2, size=(60, 6)) + 0.1 * rng.normal(size=(60, 1))
     covariance, mean = jnp.asarray(np.cov(returns.T)), jnp.asarray(returns.mean(axis=0))
@@ -42,7 +42,7 @@ def portfolio():
 
 
 def contradiction():
-    """What the library says where nothing can be done."""
+    """Shows the result for constraints that contradict each other."""
     problem = tw.Problem(lambda x: x @ x, equality=lambda x: x[0] - 1.0, inequality=lambda x: x[0] + 1.0)
     print()
     result = tw.minimize(problem, np.zeros(2), on_failure="ignore")

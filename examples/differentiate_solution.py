@@ -1,4 +1,4 @@
-"""Choose regularisation weights by the gradient of the held-out loss, through the solution of the training problem."""
+"""Choose regularization weights by the gradient of the held-out loss with respect to them."""
 
 import jax
 import jax.numpy as jnp
@@ -8,11 +8,11 @@ from sklearn.datasets import load_diabetes
 import thalweg as tw
 
 OUTER = tw.GradNorm(1e-3) | tw.Steps(20)
-"""Held-out data know the weight to a few per cent; as a function of an L1 weight the error has kinks besides."""
+"""The held-out data determine a weight to a few percent only, and as a function of an L1 weight the error has kinks."""
 
 
 def data() -> tuple[tuple, tuple]:
-    """Diabetes, 442 patients and ten measurements, standardised, with 20 columns of noise; 200 to train on."""
+    """Returns scikit-learn's diabetes data (442 patients) with 20 columns of noise; 200 patients to train on."""
     features, target = load_diabetes(return_X_y=True)
     noise = np.random.default_rng(0).normal(size=(len(features), 20))
     columns = np.hstack([features / features.std(0), noise])
@@ -21,13 +21,13 @@ def data() -> tuple[tuple, tuple]:
 
 
 def error(weights, pair):
-    """Half the mean squared error."""
+    """Returns half the mean squared error."""
     columns, target = pair
     return 0.5 * jnp.mean((columns @ weights - target) ** 2)
 
 
 def main() -> None:
-    """The outer problem is a problem like any other: its variables are the logarithms of the weights."""
+    """Minimizes the held-out error over the logarithm of a ridge weight and of an L1 weight."""
     train, held_out = data()
     start = jnp.zeros(train[0].shape[1])
 

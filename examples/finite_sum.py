@@ -1,4 +1,4 @@
-"""Sparse logistic regression on examples one at a time: SVRG keeps the linear rate that a constant SGD step loses."""
+"""Sparse logistic regression by SVRG, which converges linearly with a constant step size, unlike SGD."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -7,14 +7,14 @@ import thalweg as tw
 
 
 def loss(params, batch):
-    """Logistic loss of labels -1 and 1, with a small L2 penalty."""
+    """Returns the logistic loss for labels -1 and 1, with a small L2 penalty."""
     features, sign = batch
     margin = sign * (features @ params["w"] + params["b"])
     return jnp.mean(jnp.logaddexp(0.0, -margin)) + 0.005 * jnp.sum(params["w"] ** 2)
 
 
 def main() -> None:
-    """The same twenty epochs by three methods, then an L1 penalty."""
+    """Compares three methods over twenty epochs, then adds an L1 penalty."""
     rng = np.random.default_rng(0)
     features = rng.normal(size=(1000, 20)).astype(np.float32)
     truth = np.where(np.arange(20) < 4, rng.normal(size=20), 0.0)
@@ -31,7 +31,9 @@ def main() -> None:
 
     sparse = tw.Problem(loss, (features, sign), nonsmooth=tw.L1(0.02))
     result = tw.minimize(sparse, start, tw.SVRG(0.2, 10), stop=tw.GradNorm(1e-5) | tw.Epochs(100))
-    print(f"\nwith an L1 penalty: {np.count_nonzero(result.x['w'])} of 20 weights are not zero, true are 4")
+    print(
+        f"\nwith an L1 penalty: {np.count_nonzero(result.x['w'])} of 20 weights are not zero; in the truth, 4 are not"
+    )
     print(result.message)
 
 

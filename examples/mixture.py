@@ -1,4 +1,4 @@
-"""A Gaussian mixture by EM: ten random starts at once, and what the best of them says about new points."""
+"""A Gaussian mixture fitted by EM from ten random starts, with posterior probabilities and samples of the best fit."""
 
 import jax
 import jax.numpy as jnp
@@ -7,8 +7,8 @@ import numpy as np
 import thalweg as tw
 
 rng = np.random.default_rng(0)
-centres = np.array([[0.0, 0.0], [4.0, 0.0], [2.0, 3.0]])
-x = centres[rng.integers(0, 3, 600)] + rng.normal(size=(600, 2)) * [1.0, 0.5]
+centers = np.array([[0.0, 0.0], [4.0, 0.0], [2.0, 3.0]])
+x = centers[rng.integers(0, 3, 600)] + rng.normal(size=(600, 2)) * [1.0, 0.5]
 
 model = tw.GaussianMixture(components=3)
 result = tw.minimize(tw.Problem(model, x), restarts=10, stop=tw.GradNorm(1e-3) | tw.Steps(500))

@@ -1,4 +1,4 @@
-"""Fine-tuning with groups: a trained encoder kept as it is, a new head, biases at a rate of their own, an average."""
+"""Fine-tuning with parameter groups: a frozen encoder, a new head, a separate learning rate for biases, an average."""
 
 import equinox as eqx
 import jax
@@ -7,11 +7,11 @@ import numpy as np
 
 import thalweg as tw
 from thalweg.losses import accuracy, cross_entropy
-from thalweg.problems.digits import load
+from thalweg.problems.digits import load_split
 
 
 class Model(eqx.Module):
-    """An encoder and a head."""
+    """A classifier with an encoder and a head."""
 
     encoder: eqx.nn.MLP
     head: eqx.nn.Linear
@@ -26,19 +26,19 @@ class Model(eqx.Module):
 
 
 def loss(model, batch):
-    """Cross-entropy."""
+    """Returns the cross-entropy on a batch."""
     images, labels = batch
     return cross_entropy(jax.vmap(model)(images), labels)
 
 
 def score(model, batch) -> float:
-    """The fraction that is recognised."""
+    """Returns the accuracy on a batch."""
     images, labels = batch
     return float(accuracy(jax.vmap(model)(images), labels))
 
 
-(images, labels), (held_images, held_labels) = load()
-small = labels < 5  # the encoder learns on the digits 0 to 4, the head then on all ten
+(images, labels), (held_images, held_labels) = load_split()
+small = labels < 5  # the encoder is trained on the digits 0 to 4, and the head then on all ten
 first = tw.Problem(loss, (images[small], labels[small]))
 trained = tw.minimize(first, Model(5, jax.random.key(0)), tw.Adam(3e-3), batch_size=64, stop=tw.Epochs(10)).x
 

@@ -1,4 +1,4 @@
-"""Draws how rules walk through a ravine: one picture for each family, from the same start, to the same accuracy.
+"""Draws the trajectories of rules in a curved ravine: one figure per family, from the same start to the same value.
 
 Run it as `python examples/ravine_picture.py [folder]`; it needs `pip install "thalweg[plot]"`.
 """
@@ -54,11 +54,11 @@ FAMILIES = {
     },
 }
 MATRICES = ("matrices",)
-"""Families for which the two variables are a matrix of one column."""
+"""Families for which the two variables are a matrix with one column."""
 
 
 def ravine(x):
-    """Curvatures 1 and 20 along turned axes, and a bend."""
+    """Returns a curved ravine with curvatures 1 and 20 along rotated axes."""
     x = x.reshape(2)
     u = 0.9 * x[0] + 0.3 * x[1]
     v = x[1] - 0.25 * x[0] - 0.1 * x[0] ** 2
@@ -66,7 +66,7 @@ def ravine(x):
 
 
 def draw(methods: dict, start: np.ndarray, axes) -> None:
-    """The way of every method, with its number of steps."""
+    """Draws the trajectory of every method, with its number of steps."""
     problem = tw.Problem(ravine)
     plot.contours(problem, (-2.1, -0.75), (0.9, 1.0), axes)
     for color, (name, method) in zip(COLORS, methods.items(), strict=False):
@@ -75,13 +75,13 @@ def draw(methods: dict, start: np.ndarray, axes) -> None:
         stop = tw.Target(CLOSE) | tw.Steps(MOST)
         result = tw.minimize(problem, start, method, stop=stop, callbacks=[record], on_failure="ignore")
         reached = f"{result.steps:,} steps" if result.value <= CLOSE else f"{result.value:.0e} after {result.steps:,}"
-        plot.path(points, axes, label=f"{name}: {reached}", color=color)
+        plot.trajectory(points, axes, label=f"{name}: {reached}", color=color)
     axes.plot(0, 0, marker="*", color="black", markersize=10, zorder=5)
     axes.legend(loc="lower right", fontsize=8, framealpha=0.95)
 
 
 def main(folder: Path) -> None:
-    """A picture a family."""
+    """Saves one figure per family."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, methods in FAMILIES.items():
         figure, (axes,) = new_figure(6.4, 4.0)

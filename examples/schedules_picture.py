@@ -1,4 +1,4 @@
-"""Draws every form of schedule over a run of a hundred steps, for the page about them.
+"""Draws the schedules over a run of a hundred steps.
 
 Run it as `python examples/schedules_picture.py [file]`; it needs `pip install "thalweg[plot]"`.
 """
@@ -13,17 +13,17 @@ import matplotlib
 matplotlib.use("Agg")
 
 import thalweg as tw
-from thalweg.plot.style import COLORS, new_figure, tidy
+from thalweg.plot.style import COLORS, new_figure, style_axes
 
 STEPS = 100
 CYCLE = tw.OneCycle(1.0, STEPS, division=10)
 PANELS = {
-    "falling to 0": {
+    "decaying to 0": {
         "Linear": tw.Linear(1.0, 0.0, STEPS),
         "Polynomial, power 2": tw.Polynomial(1.0, STEPS, 2.0),
         "Cosine": tw.Cosine(1.0, STEPS),
     },
-    "falling for ever": {
+    "decaying": {
         "Exponential": tw.Exponential(1.0, 0.5, 25),
         "StepDecay": tw.StepDecay(1.0, 0.5, 25),
         "InverseTime": tw.InverseTime(1.0, 25),
@@ -47,7 +47,7 @@ PANELS = {
 
 
 def main(file: Path) -> None:
-    """A panel for each kind."""
+    """Saves a figure with a panel for each kind of schedule."""
     figure, axes = new_figure(10, 5.2, 2, 3)
     steps = jnp.arange(STEPS + 1)
     for panel, (title, schedules) in zip(axes, PANELS.items(), strict=True):
@@ -56,7 +56,7 @@ def main(file: Path) -> None:
         panel.set_ylim(-0.04, 1.5)
         panel.legend(fontsize=7.5, loc="upper right", frameon=False)
         panel.set_title(title, fontsize=10, loc="left")
-        tidy(panel, "step", "rate / peak")
+        style_axes(panel, "step", "rate / peak")
     file.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(file, dpi=120)
 

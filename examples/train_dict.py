@@ -10,7 +10,7 @@ from thalweg.losses import accuracy, cross_entropy
 
 
 def spirals(examples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Points on two arms, and the number of their arm."""
+    """Returns points on two spiral arms, and the number of the arm of each."""
     rng = np.random.default_rng(seed)
     arm = rng.integers(0, 2, examples)
     radius = rng.uniform(0.2, 1.0, examples)
@@ -20,7 +20,7 @@ def spirals(examples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def start(widths: tuple[int, ...], seed: int = 0) -> dict:
-    """He's weights (variance 2 / fan in, which suits relu)."""
+    """Returns weights with He's initialization (variance 2 / fan in, which suits relu)."""
     rng = np.random.default_rng(seed)
     layers = {}
     for i, (fan_in, fan_out) in enumerate(itertools.pairwise(widths)):
@@ -30,7 +30,7 @@ def start(widths: tuple[int, ...], seed: int = 0) -> dict:
 
 
 def logits(params, points, key=None):
-    """Class scores; with a key, half of the last hidden layer's outputs are dropped."""
+    """Returns the class scores; with a key, half of the outputs of the last hidden layer are dropped."""
     *hidden, last = params.values()
     for layer in hidden:
         points = jax.nn.relu(points @ layer["w"] + layer["b"])
@@ -40,13 +40,13 @@ def logits(params, points, key=None):
 
 
 def loss(params, batch, key):
-    """A new dropout mask at every step; on validation data the key is None."""
+    """Returns the cross-entropy with a new dropout mask at every step; for validation the key is None."""
     points, arm = batch
     return cross_entropy(logits(params, points, key), arm)
 
 
 def metrics(params, batch):
-    """The fraction of points whose arm is found."""
+    """Returns the accuracy on a batch."""
     points, arm = batch
     return {"accuracy": accuracy(logits(params, points), arm)}
 

@@ -1,4 +1,4 @@
-"""Train an Equinox module: its arrays are the variables, its activation function and its sizes are held fixed."""
+"""Train an Equinox module: its floating-point arrays are the variables, and everything else in it stays fixed."""
 
 import equinox as eqx
 import jax
@@ -9,7 +9,7 @@ import thalweg as tw
 
 
 def loss(model, batch):
-    """Mean squared error."""
+    """Returns the mean squared error."""
     inputs, targets = batch
     return jnp.mean((jax.vmap(model)(inputs) - targets) ** 2)
 

@@ -1,4 +1,4 @@
-"""Train a Flax NNX model with batch normalisation: parameters are the variables, running statistics the model state."""
+"""Train a Flax NNX model with batch normalization: its running statistics are the model state."""
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ from thalweg.losses import accuracy, cross_entropy
 
 
 class Network(nnx.Module):
-    """One normalised hidden layer."""
+    """A network with one hidden layer and batch normalization."""
 
     def __init__(self, rngs):
         self.hidden = nnx.Linear(2, 32, rngs=rngs)
@@ -26,7 +26,7 @@ graph, params, statistics = nnx.split(network, nnx.Param, ...)
 
 
 def loss(params, statistics, batch):
-    """The loss on a batch, and the running statistics after it."""
+    """Returns the loss on a batch, and the running statistics after it."""
     points, labels = batch
     model = nnx.merge(graph, params, statistics)
     value = cross_entropy(model(points), labels)
@@ -34,26 +34,26 @@ def loss(params, statistics, batch):
 
 
 def evaluated(params, batch, statistics):
-    """Class scores with the running statistics in place of the batch's own."""
+    """Returns the class scores in evaluation mode, with the running statistics."""
     model = nnx.merge(graph, params, statistics)
     model.eval()
     return model(batch[0])
 
 
 def validation_loss(params, batch, statistics):
-    """The loss as a user of the trained model meets it."""
+    """Returns the loss in evaluation mode."""
     return cross_entropy(evaluated(params, batch, statistics), batch[1])
 
 
 def metrics(params, batch, statistics):
-    """The fraction of points named rightly."""
+    """Returns the accuracy in evaluation mode."""
     return {"accuracy": accuracy(evaluated(params, batch, statistics), batch[1])}
 
 
 rng = np.random.default_rng(0)
 labels = rng.integers(0, 3, 900).astype(np.int32)
-centres = np.array([[2, 0], [-1, 2], [-1, -2]], np.float32)
-points = 5 * (centres[labels] + 0.6 * rng.normal(size=(900, 2))).astype(np.float32)
+centers = np.array([[2, 0], [-1, 2], [-1, -2]], np.float32)
+points = 5 * (centers[labels] + 0.6 * rng.normal(size=(900, 2))).astype(np.float32)
 
 problem = tw.Problem(
     loss,
@@ -62,7 +62,7 @@ problem = tw.Problem(
     validation_loss=validation_loss,
     metrics=metrics,
     stateful=True,
-    allow_unused=True,  # a bias before a normalisation has no effect on the loss
+    allow_unused=True,  # a bias before a normalization has no effect on the loss
 )
 result = tw.minimize(
     problem, params, tw.Momentum(0.05), model_state=statistics, batch_size=70, stop=tw.Epochs(20), keep="best"

@@ -1,4 +1,4 @@
-"""Leave a saddle: a start from which no gradient points to the minima, and what each method says of it."""
+"""Leave a saddle point: a start from which no gradient leads to the minima, and the result of two methods."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -7,12 +7,12 @@ import thalweg as tw
 
 
 def pass_between_two_valleys(x):
-    """On the line y = 0 the gradient leads to the saddle at 0; the minima, of value -1, lie at y = +-sqrt(2)."""
+    """A function whose gradient on the line y = 0 leads to the saddle at 0; its minima -1 are at y = +-sqrt(2)."""
     return x[0] ** 2 - x[1] ** 2 + x[1] ** 4 / 4
 
 
 def main() -> None:
-    """A first-order method stops on the saddle and says that it cannot know; the trust region looks and leaves."""
+    """Compares L-BFGS, which stops at the saddle, with a trust region, which finds negative curvature and leaves."""
     start = np.array([1.0, 0.0])
     for name, method in {"L-BFGS": tw.LBFGS(), "trust region": tw.TrustRegion()}.items():
         result = tw.minimize(pass_between_two_valleys, start, method)

@@ -60,7 +60,7 @@ from thalweg.rules.parameter_free.prodigy import Prodigy
 from thalweg.rules.partition import Partition
 from thalweg.rules.sgd import SGD
 from thalweg.rules.wrappers.accumulate import Accumulate
-from thalweg.rules.wrappers.centralise import Centralise
+from thalweg.rules.wrappers.centralize import Centralize
 from thalweg.rules.wrappers.clip import AdaptiveClip, Clip
 from thalweg.rules.wrappers.noise import GradientNoise
 from thalweg.rules.wrappers.skip import SkipNonfinite
@@ -176,7 +176,7 @@ __all__ = [
     "Carry",
     "CauchyPoint",
     "Cautious",
-    "Centralise",
+    "Centralize",
     "change",
     "Clip",
     "CompactState",

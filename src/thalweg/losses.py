@@ -1,4 +1,4 @@
-"""Losses as means over their batch, from logits: never from probabilities, which have lost their digits already."""
+"""Loss functions and metrics as means over a batch, computed from logits for accuracy."""
 
 import jax
 import jax.numpy as jnp
@@ -8,15 +8,15 @@ from thalweg.core.types import Scalar
 
 
 def cross_entropy(logits: jax.Array, labels: jax.Array) -> Scalar:
-    r"""Mean negative log-probability of the labels under the softmax of the logits.
+    r"""Cross-entropy: the mean negative log-probability of the labels under the softmax of the logits.
 
     \[ -\frac1n\sum_i \log p_i, \qquad \log p_i = z_{i,y_i} - \log\sum_k e^{z_{ik}}. \]
 
-    The largest logit is taken out of the sum first, so that nothing overflows: logits of 1000 are as good as 0.
+    The largest logit is subtracted first, so that large logits do not overflow.
 
     - `logits`: floating-point numbers \(z\), shape `(..., classes)`.
-    - `labels`: integers \(y\) in `[0, classes)`, shape `(...)`. A label outside makes the loss NaN, which ends a run
-      with a status that says so; -1 is not the last class.
+    - `labels`: integers \(y\) in `[0, classes)`, shape `(...)`. A label outside that range makes the loss NaN, and a
+      run ends with the status NONFINITE; -1 does not mean the last class.
     """
     check_labels("cross_entropy", logits, labels)
     labels = jnp.asarray(labels)
@@ -25,7 +25,7 @@ def cross_entropy(logits: jax.Array, labels: jax.Array) -> Scalar:
 
 
 def accuracy(logits: jax.Array, labels: jax.Array) -> Scalar:
-    """The fraction of examples whose largest logit is the label's; of equal ones the first counts.
+    """Accuracy: the fraction of examples whose largest logit is that of the label; of equal logits the first counts.
 
     - `logits`: shape `(..., classes)`. `labels`: integers, shape `(...)`.
     """
@@ -35,24 +35,25 @@ def accuracy(logits: jax.Array, labels: jax.Array) -> Scalar:
 
 
 def mean_squared_error(predictions: jax.Array, targets: jax.Array) -> Scalar:
-    r"""\(\frac1n\sum_i (\hat y_i - y_i)^2\), the mean over every entry.
+    r"""Mean squared error: \(\frac1n\sum_i (\hat y_i - y_i)^2\), the mean over all entries.
 
-    - `predictions`, `targets`: of one shape. `(n,)` against `(n, 1)` is refused: it would broadcast to `(n, n)`.
+    - `predictions`, `targets`: arrays of equal shape. `(n,)` and `(n, 1)` are refused, because they would broadcast to
+      `(n, n)`.
     """
     if np.shape(predictions) != np.shape(targets):
         raise ValueError(
             f"mean_squared_error: predictions have shape {np.shape(predictions)} and targets {np.shape(targets)}: "
-            "bring them to one shape, e.g. with predictions[:, 0]."
+            "give arrays of equal shape, e.g. predictions[:, 0]."
         )
     return jnp.mean((predictions - targets) ** 2)
 
 
 def check_labels(name: str, logits: jax.Array, labels: jax.Array) -> None:
-    """Refuses logits and labels that do not belong together."""
+    """Refuses `labels` that are not class numbers in the shape of `logits`; `name` is the function for the message."""
     if np.shape(labels) != np.shape(logits)[:-1] or not np.shape(logits):
         raise ValueError(
-            f"{name}: logits have shape {np.shape(logits)} and labels {np.shape(labels)}: labels are class numbers, "
-            "of the logits' shape without its last axis (for one-hot rows: labels.argmax(-1))."
+            f"{name}: logits have shape {np.shape(logits)} and labels {np.shape(labels)}: give labels as class numbers "
+            "in the shape of the logits without the last axis (for one-hot labels: labels.argmax(-1))."
         )
     if not jnp.issubdtype(jnp.result_type(labels), jnp.integer):
         raise TypeError(f"{name}: labels are {jnp.result_type(labels)}: give integers, e.g. labels.astype(int).")

@@ -1,4 +1,4 @@
-"""The program `thalweg`. It stands outside the library, so that `thalweg --help` and `show` need not import JAX."""
+"""The command line `thalweg`. It is a package of its own, so that `thalweg --help` and `show` need not import JAX."""
 
 import os
 import sys
@@ -6,11 +6,11 @@ from typing import TextIO
 
 
 def main() -> None:
-    """The entry point."""
+    """Runs the command line: the entry point of `thalweg`."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
-            reconfigure(errors="replace")  # an ASCII terminal shows `?` for a letter it lacks
+            reconfigure(errors="replace")  # an ASCII terminal shows `?` for a character that it lacks
     try:
         from thalweg_cli.app import app
     except ImportError as error:
@@ -21,15 +21,15 @@ def main() -> None:
     try:
         app(prog_name="thalweg")
     finally:
-        let_go(sys.stdout)
+        flush_quietly(sys.stdout)
 
 
-def let_go(stream: TextIO | None) -> None:
-    """Flushes, and is content if nobody reads on (`thalweg methods | head -1`), or there is no such stream."""
+def flush_quietly(stream: TextIO | None) -> None:
+    """Flushes a stream, and ignores a reader that has gone (`thalweg methods | head -1`)."""
     if stream is None:
         return
     try:
         stream.flush()
     except BrokenPipeError:
-        # What is left in the buffer would be complained about when the interpreter flushes it once more.
+        # The interpreter flushes once more at exit, and would report what is left in the buffer as an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -1,4 +1,4 @@
-"""The commands and their options. What they do is imported when they are called, so that `--help` is quick."""
+"""The commands and their options. What they do is imported when they are called, so that `--help` is fast."""
 
 import contextlib
 import signal
@@ -9,24 +9,24 @@ from typing import Annotated
 
 import typer
 
-from thalweg_cli.errors import SIGNALLED, Misuse
+from thalweg_cli.errors import SIGNAL_EXIT_BASE, Misuse
 
-TOP = """Train models and minimize functions: one loop for every optimization method of machine learning.
+PROGRAM_HELP = """Train models and minimize functions: one loop for every optimization method of machine learning.
 
 \b
-  thalweg run digits          train a small classifier; the run is kept in a folder
-  thalweg show                look at the newest run again
-  thalweg methods             what can be chosen with --method
-  thalweg problems            what can be run by its name
+  thalweg run digits          train a small classifier, and save the run in a folder
+  thalweg show                show the most recent run again
+  thalweg methods             list the methods for --method
+  thalweg problems            list the problems that have a name
 
 `thalweg COMMAND --help` explains a command.
 """
 
-RUN = """Minimize a problem, and keep the run in a folder.
+RUN_HELP = """Minimize a problem, and save the run in a folder.
 
-PROBLEM is a name from `thalweg problems`, or FILE.py:NAME for one of your own: a tw.Problem, a function of x, a
-function without arguments that returns (problem, x0), or anything with `problem` and `x0`. What is not said here is
-taken from --config, else from what suits the problem.
+PROBLEM is a name from `thalweg problems`, or FILE.py:NAME for a problem of your own: a tw.Problem, a function of x, a
+function without arguments that returns (problem, x0), or any object with `problem` and `x0`. Options that you do not
+give are taken from --config, or else from the defaults of the problem.
 
 \b
   thalweg run digits
@@ -35,30 +35,30 @@ taken from --config, else from what suits the problem.
   thalweg run model.py:problem --method adam --epochs 20 --batch-size 64 --out runs/first
   thalweg run --config runs/first --seed 1
 
-The folder holds config.json (what was asked), history.csv (a row a step, as it goes), parameters.npz, curves.png and,
-when all is done, result.json. Ctrl-C ends the run early and keeps what was reached.
+The folder holds config.json (the settings), history.csv (one row per step, written during the run), parameters.npz,
+curves.png and, at the end, result.json. Ctrl-C ends the run early and saves what was reached.
 
-Exit codes: 0 done, 1 the run failed, 2 something typed was wrong, 130 ended by Ctrl-C, 143 by SIGTERM.
+Exit codes: 0 success, 1 the run failed, 2 invalid input, 130 ended by Ctrl-C, 143 ended by SIGTERM.
 """
 
-SHOW = """Look at a run: how it ended, and its curves in the terminal.
+SHOW_HELP = """Show a run: how it ended, its settings, and its curves in the terminal.
 
-RUN is the folder that `thalweg run` made; the newest one in runs/ if left out. A run that is still going, or was
-killed, is shown as far as it came.
+RUN is a folder made by `thalweg run`; by default the most recent one in runs/. A run that is still going, or was
+killed, is shown up to its last saved step.
 """
 
-METHODS = """List the methods: what they need, cost and promise.
+METHODS_HELP = """List the methods with their requirements, cost and convergence rate.
 
-With NAME, everything about that one.
+With NAME, show all details of one method.
 """
 
-PROBLEMS = """List the problems that can be run by their names.
+PROBLEMS_HELP = """List the problems that can be run by name.
 
-With NAME, everything about that one.
+With NAME, show all details of one problem.
 """
 
 app = typer.Typer(
-    help=TOP,
+    help=PROGRAM_HELP,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -66,11 +66,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 
-JSON = typer.Option("--json", help="Print one JSON value instead of text.")
+JSON_OPTION = typer.Option("--json", help="Print one JSON value instead of text.")
 
 
-def version(wanted: bool) -> None:
-    """Prints the version and ends."""
+def print_version(wanted: bool) -> None:
+    """Prints the version and exits."""
     if wanted:
         from importlib import metadata
 
@@ -79,32 +79,32 @@ def version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(help=TOP)
-def top(
+@app.callback(help=PROGRAM_HELP)
+def global_options(
     version: Annotated[
-        bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """See `TOP`."""
+    """Handles the options before a command; `PROGRAM_HELP` is shown to the user."""
 
 
 @contextlib.contextmanager
-def sentences() -> Iterator[None]:
-    """Misuse becomes one sentence on the error stream and exit code 2."""
+def misuse_as_sentence() -> Iterator[None]:
+    """Turns `Misuse` into one sentence on the error stream and exit code 2."""
     try:
         yield
     except Misuse as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
     except KeyboardInterrupt as error:
-        number = next(iter(error.args), signal.SIGINT)  # the driver says which signal it heard a second time
+        number = next(iter(error.args), signal.SIGINT)  # the driver tells which signal came a second time
         typer.echo("Interrupted.", err=True)
-        raise typer.Exit(SIGNALLED + number) from None
+        raise typer.Exit(SIGNAL_EXIT_BASE + number) from None
 
 
 # sizes: a line or three for each option, and no logic
-@app.command(help=RUN)
-def run(
+@app.command("run", help=RUN_HELP)
+def run_problem(
     problem: Annotated[str | None, typer.Argument(metavar="PROBLEM", help="A name, or FILE.py:NAME.")] = None,
     method: Annotated[str | None, typer.Option(metavar="NAME", help="A name from `thalweg methods`.")] = None,
     settings: Annotated[
@@ -114,39 +114,37 @@ def run(
         str | None,
         typer.Option(metavar="RULES", help="When to stop: rules joined by | and &, as in 'epochs:20 | patience:5'."),
     ] = None,
-    epochs: Annotated[
-        float | None, typer.Option(help="Stop after so many passes over the data, at the latest.")
-    ] = None,
+    epochs: Annotated[float | None, typer.Option(help="Stop after this many passes over the data.")] = None,
     batch_size: Annotated[
-        str | None, typer.Option(metavar="N", help="Examples a step, or `all` for the whole data.")
+        str | None, typer.Option(metavar="N", help="Examples per step, or `all` for full gradients.")
     ] = None,
     validate_every: Annotated[int | None, typer.Option(metavar="N", help="Steps between two validations.")] = None,
-    keep: Annotated[str | None, typer.Option(metavar="last|best", help="Which point to keep.")] = None,
+    keep: Annotated[
+        str | None, typer.Option(metavar="last|best", help="Which point to return: the last or the best.")
+    ] = None,
     on_nonfinite: Annotated[
-        str | None, typer.Option(metavar="stop|skip|rollback", help="What to do when a step's numbers are lost.")
+        str | None, typer.Option(metavar="stop|skip|rollback", help="What to do when a step gives NaN or infinity.")
     ] = None,
     restarts: Annotated[
-        int | None, typer.Option(metavar="N", help="Starts in parallel, of which the best is kept.")
+        int | None, typer.Option(metavar="N", help="Number of random starts, the best of which is returned.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", help="Of all randomness; 0 if left out.")] = None,
-    start: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Name of the start in FILE.py; x0 if left out.")
-    ] = None,
-    x64: Annotated[bool | None, typer.Option("--x64/--x32", help="Numbers of 64 bits, or of 32.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of all random numbers; default 0.")] = None,
+    start: Annotated[str | None, typer.Option(metavar="NAME", help="Name of the start in FILE.py; default x0.")] = None,
+    x64: Annotated[bool | None, typer.Option("--x64/--x32", help="Compute in float64 or in float32.")] = None,
     config: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Repeat a run from its folder or its config.json.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="The run's folder; runs/NAME-TIME if left out.")
+        Path | None, typer.Option(metavar="FOLDER", help="Folder to save the run in; default runs/NAME-TIME.")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No bar and no summary.")] = False,
-    as_json: Annotated[bool, JSON] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
+    as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """See `RUN`."""
-    with sentences(), contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
-        from thalweg_cli import report, train
+    """Runs the command `run`; `RUN_HELP` is shown to the user."""
+    with misuse_as_sentence(), contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
+        from thalweg_cli import report, run_command
 
-        request = train.Request(
+        request = run_command.RunArguments(
             problem=problem,
             method=method,
             settings=settings or [],
@@ -164,44 +162,44 @@ def run(
             out=out,
             quiet=quiet,
         )
-        done = train.run(request)
-        shown = report.as_json(done) if as_json else report.text(done)
+        done = run_command.execute(request)
+        shown = report.report_json(done) if as_json else report.report_text(done)
     if as_json or not quiet or done.exit_code:
         typer.echo(shown)
     raise typer.Exit(done.exit_code)
 
 
-@app.command(help=SHOW)
-def show(
+@app.command("show", help=SHOW_HELP)
+def show_saved_run(
     folder: Annotated[Path | None, typer.Argument(metavar="RUN", help="The run's folder.")] = None,
-    as_json: Annotated[bool, JSON] = False,
+    as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """See `SHOW`."""
-    with sentences():
-        from thalweg_cli.show import show_run
+    """Runs the command `show`; `SHOW_HELP` is shown to the user."""
+    with misuse_as_sentence():
+        from thalweg_cli.show_command import show_run
 
         show_run(folder, as_json)
 
 
-@app.command(help=METHODS)
-def methods(
+@app.command("methods", help=METHODS_HELP)
+def list_methods(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="A method.")] = None,
-    as_json: Annotated[bool, JSON] = False,
+    as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """See `METHODS`."""
-    with sentences():
+    """Runs the command `methods`; `METHODS_HELP` is shown to the user."""
+    with misuse_as_sentence():
         from thalweg_cli.tables import show_methods
 
         show_methods(name, as_json)
 
 
-@app.command(help=PROBLEMS)
-def problems(
+@app.command("problems", help=PROBLEMS_HELP)
+def list_problems(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="A problem.")] = None,
-    as_json: Annotated[bool, JSON] = False,
+    as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """See `PROBLEMS`."""
-    with sentences():
+    """Runs the command `problems`; `PROBLEMS_HELP` is shown to the user."""
+    with misuse_as_sentence():
         from thalweg_cli.tables import show_problems
 
         show_problems(name, as_json)

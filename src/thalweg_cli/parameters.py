@@ -1,4 +1,4 @@
-"""`parameters.npz`: what a run found, readable without this library; nothing is pickled."""
+"""`parameters.npz`: the parameters that a run found, readable without this library and without pickle."""
 
 import zipfile
 from pathlib import Path
@@ -15,21 +15,21 @@ from thalweg.run.files import whole
 
 
 def write_parameters(x: Params, path: Path) -> None:
-    """Every array of the tree under its path, as `np.load(file, allow_pickle=False)` reads it."""
-    whole(path, lambda part: write_archive(arrays(x), part))
+    """Writes every array of the tree under its path; `np.load(file, allow_pickle=False)` reads them."""
+    whole(path, lambda part: write_archive(named_arrays(x), part))
 
 
 def write_archive(named: dict[str, np.ndarray], path: Path) -> None:
-    """Name -> array, in NumPy's format."""
+    """Writes name -> array in NumPy's npz format."""
     with zipfile.ZipFile(path, "w") as archive:
         for name, array in named.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
                 np.lib.format.write_array(file, array, allow_pickle=False)
 
 
-def arrays(x: Params) -> dict[str, np.ndarray]:
-    """Name -> array. Numbers that NumPy's format does not know (bfloat16) are widened to float32."""
-    leaves = [(path, leaf) for path, leaf in tree_leaves_with_path(x) if is_array(leaf) and is_numeric(leaf)]
+def named_arrays(x: Params) -> dict[str, np.ndarray]:
+    """Returns name -> array. Dtypes that NumPy's format does not know (bfloat16) become float32."""
+    leaves = [(path, leaf) for path, leaf in tree_leaves_with_path(x) if is_array(leaf) and holds_numbers(leaf)]
     names = [leaf_name(path) for path, _ in leaves]
     if len(set(names)) < len(names):  # {"a/b": ...} beside {"a": {"b": ...}}
         names = [keystr(path) for path, _ in leaves]
@@ -40,6 +40,6 @@ def arrays(x: Params) -> dict[str, np.ndarray]:
     }
 
 
-def is_numeric(leaf: Any) -> bool:
-    """Whether an array holds numbers: random keys and Python objects are none."""
+def holds_numbers(leaf: Any) -> bool:
+    """Whether an array holds numbers, and not random keys or Python objects."""
     return leaf.dtype != object and not jnp.issubdtype(leaf.dtype, jax.dtypes.extended)

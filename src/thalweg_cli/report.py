@@ -1,4 +1,4 @@
-"""A finished run on the standard output: for a reader, or as JSON for a program."""
+"""The report of a finished run on the standard output, as text or as JSON."""
 
 import json
 import math
@@ -9,15 +9,15 @@ import numpy as np
 
 from thalweg.core.config import to_config
 from thalweg.run.result import Result
-from thalweg_cli.errors import SIGNALLED
-from thalweg_cli.parameters import arrays
+from thalweg_cli.errors import SIGNAL_EXIT_BASE
+from thalweg_cli.parameters import named_arrays
 
-LARGEST = 100
-"""Numbers of `x` beyond which the JSON leaves it to `parameters.npz`."""
+MAX_NUMBERS_OF_X = 100
+"""The largest number of entries of `x` in the JSON; `parameters.npz` holds larger ones."""
 
 
-class Done(NamedTuple):
-    """A finished run, its folder, and the files there."""
+class FinishedRun(NamedTuple):
+    """A finished run, its folder, and the files in it."""
 
     result: Result
     folder: Path
@@ -25,29 +25,29 @@ class Done(NamedTuple):
 
     @property
     def exit_code(self) -> int:
-        """0 where the user got what the stop rule asked for."""
+        """The exit code: 0 for success, 1 for failure, 128 and the signal's number if a signal ended the run."""
         if self.result.signal is not None:
-            return SIGNALLED + self.result.signal
+            return SIGNAL_EXIT_BASE + self.result.signal
         return 0 if self.result.ok else 1
 
 
-def text(done: Done) -> str:
-    """The summary, and where the files are."""
+def report_text(done: FinishedRun) -> str:
+    """Returns the summary, and where the files are, as text."""
     return f"{done.result!r}\n  {'folder':<12}{done.folder}: {', '.join(done.files)}"
 
 
-def as_json(done: Done) -> str:
-    """The summary as one JSON object."""
+def report_json(done: FinishedRun) -> str:
+    """Returns the summary as one JSON object."""
     return json.dumps(summary(done), allow_nan=False)
 
 
-def summary(done: Done) -> dict[str, Any]:
-    """The run as JSON can hold it; numbers that JSON does not know (NaN, infinity) are null."""
+def summary(done: FinishedRun) -> dict[str, Any]:
+    """Returns the run as a value for JSON; NaN and infinity, which JSON does not know, become null."""
     result = done.result
     restarts = result.restarts
-    x = arrays(result.x)
-    small = sum(array.size for array in x.values()) <= LARGEST
-    return plain(
+    x = named_arrays(result.x)
+    small = sum(array.size for array in x.values()) <= MAX_NUMBERS_OF_X
+    return to_json_value(
         {
             "status": result.status.name,
             "ok": result.ok,
@@ -65,7 +65,7 @@ def summary(done: Done) -> dict[str, Any]:
             "seconds": result.seconds._asdict(),
             "method": result.name,
             "reason": result.reason,
-            "validation": held_out(result),
+            "validation": validation_at_kept(result),
             "restarts": None
             if restarts is None
             else {**restarts._asdict(), "statuses": [s.name for s in restarts.statuses]},
@@ -78,8 +78,8 @@ def summary(done: Done) -> dict[str, Any]:
     )
 
 
-def held_out(result: Result) -> dict[str, Any] | None:
-    """The validation numbers at `x`."""
+def validation_at_kept(result: Result) -> dict[str, Any] | None:
+    """Returns the validation value and the metrics at `x`."""
     if result.validation is None or not len(result.validation.step):
         return None
     at = int(np.argmin(np.abs(result.validation.step - result.kept)))
@@ -87,12 +87,12 @@ def held_out(result: Result) -> dict[str, Any] | None:
     return {name: column[at] for name, column in columns.items()}
 
 
-def plain(value: Any) -> Any:
-    """Dicts, lists, text and finite numbers."""
+def to_json_value(value: Any) -> Any:
+    """Returns a value with dicts, lists, text and finite numbers only."""
     if isinstance(value, dict):
-        return {key: plain(v) for key, v in value.items()}
+        return {key: to_json_value(v) for key, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(v) for v in value]
+        return [to_json_value(v) for v in value]
     if isinstance(value, (np.ndarray, np.generic)):
-        return plain(value.tolist())
+        return to_json_value(value.tolist())
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -13,16 +13,16 @@ from thalweg.core.solver import Solver
 from thalweg.core.stop import Epochs
 from thalweg.registry import METHODS, Method
 from thalweg.schedules import Schedule
-from thalweg_cli.errors import Misuse, unknown
+from thalweg_cli.errors import Misuse, unknown_name
 
-PLAIN = (Schedule, Duration, WholeRun, Epochs)
-"""Objects in place of which a number means something: a constant rate, a length in steps."""
+REPLACEABLE_BY_NUMBER = (Schedule, Duration, WholeRun, Epochs)
+"""Types of hyperparameters that a number can replace: a constant rate for a schedule, steps for a duration."""
 
-WORDS = {"true": True, "false": False, "none": None, "null": None}
+LITERALS = {"true": True, "false": False, "none": None, "null": None}
 
 
 def parse_settings(texts: list[str]) -> dict[str, Any]:
-    """Name -> value of every `name=value`."""
+    """Returns name -> value for texts of the form `name=value`."""
     settings = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -33,9 +33,9 @@ def parse_settings(texts: list[str]) -> dict[str, Any]:
 
 
 def parse_value(text: str) -> Any:
-    """A truth value, a whole number, a real number, or else the text itself."""
-    if text.lower() in WORDS:
-        return WORDS[text.lower()]
+    """Returns a text as a bool, None, an int or a float, or else as it is."""
+    if text.lower() in LITERALS:
+        return LITERALS[text.lower()]
     for kind in (int, float):
         try:
             return kind(text)
@@ -45,15 +45,15 @@ def parse_value(text: str) -> Any:
 
 
 def find_method(name: str) -> Method:
-    """The registry row; also found under the name that it has in Python."""
+    """Returns the registry row of a method, by its name or by its name in Python."""
     rows = METHODS | {row.make.__name__.lower(): row for row in METHODS.values()}
     if name.lower() not in rows:
-        raise unknown("method", name, METHODS, see="thalweg methods")
+        raise unknown_name("method", name, METHODS, see="thalweg methods")
     return rows[name.lower()]
 
 
 def configure(row: Method, problem: str, settings: dict[str, Any]) -> Any:
-    """The method with its settings; on a zoo problem that it solves it starts from what suits that problem."""
+    """Returns the method with settings; on a problem of its registry row, the other settings suit that problem."""
     if problem in row.solves:
         return adjust(row.example(problem), settings, row.name)
     parameters = inspect.signature(row.make).parameters
@@ -69,56 +69,57 @@ def configure(row: Method, problem: str, settings: dict[str, Any]) -> Any:
 
 
 def has_parts(value: Any) -> bool:
-    """Whether a field holds rules or solvers: those of the example serve until they are replaced."""
+    """Whether a field holds rules or solvers, for which those of the registry's example are the default."""
     return isinstance(value, (Rule, Solver)) or (isinstance(value, tuple) and any(map(has_parts, value)))
 
 
 def adjust(method: Any, settings: dict[str, Any], name: str, offered: tuple[str, ...] = ()) -> Any:
-    """`method` with hyperparameters replaced, wherever they stand inside it; every part checks its own again."""
+    """Returns `method` with hyperparameters replaced, also inside its parts; every part checks its values again."""
     for key, value in sorted(settings.items(), key=lambda item: not isinstance(item[1], str)):  # names, then numbers
         paths = dict.fromkeys(hyperparameters(method))
         found = [path for path in paths if path == key] or [path for path in paths if path.endswith("." + key)]
         if len(found) > 1:
-            raise Misuse(f"{key!r} could be {' or '.join(found)} in {name}: say which.")
+            raise Misuse(f"{key!r} could be {' or '.join(found)} in {name}: write the full name.")
         if not found:
             short = {path.rpartition(".")[2] for path in paths}
-            raise unknown(f"setting of {name}", key, {*short, *offered} - {""})
-        method = replace(method, found[0].split("."), value)
+            raise unknown_name(f"setting of {name}", key, {*short, *offered} - {""})
+        method = replace_field(method, found[0].split("."), value)
     return method
 
 
 def hyperparameters(module: Any, prefix: str = "") -> Iterator[str]:
-    """The dotted name of every field that a number or a word can be given to, outer ones first."""
-    fields = parts_of(module)
-    words = (*PLAIN, Rule, Solver)
+    """Yields the dotted name of every field that a number or a word can replace, outer fields first."""
+    fields = named_parts(module)
+    words = (*REPLACEABLE_BY_NUMBER, Rule, Solver)
     yield from (
         prefix + name
         for name, value in fields
-        if (not isinstance(value, eqx.Module) or isinstance(value, words)) and not (has_parts(value) and is_many(value))
+        if (not isinstance(value, eqx.Module) or isinstance(value, words))
+        and not (has_parts(value) and holds_many(value))
     )
     for name, value in fields:
-        if isinstance(value, eqx.Module) or is_many(value):
+        if isinstance(value, eqx.Module) or holds_many(value):
             yield from hyperparameters(value, f"{prefix}{name}.")
 
 
-def is_many(value: Any) -> bool:
+def holds_many(value: Any) -> bool:
     """Whether a field holds several rules or solvers."""
     return isinstance(value, tuple) and has_parts(value)
 
 
-def parts_of(module: Any) -> list[tuple[str, Any]]:
-    """Name and value of every field; of a tuple, number and value of every entry."""
+def named_parts(module: Any) -> list[tuple[str, Any]]:
+    """Returns name and value of every field, or index and value of every entry of a tuple."""
     if isinstance(module, tuple):
         return [(str(i), value) for i, value in enumerate(module)]
     return [(field.name, getattr(module, field.name)) for field in dataclasses.fields(module) if field.init]
 
 
-def replace(module: Any, path: list[str], value: Any) -> Any:
-    """A copy with the field at `path` replaced; a word in place of a rule or solver is a method's name."""
+def replace_field(module: Any, path: list[str], value: Any) -> Any:
+    """Returns a copy with the field at `path` replaced; a word for a rule or solver is the name of a method."""
     head, *rest = path
-    before = dict(parts_of(module))[head]
+    before = dict(named_parts(module))[head]
     if rest:
-        value = replace(before, rest, value)
+        value = replace_field(before, rest, value)
     elif isinstance(before, (Rule, Solver)):
         value = find_method(str(value)).example("")
     if isinstance(module, tuple):

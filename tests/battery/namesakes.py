@@ -17,7 +17,7 @@ NAMESAKES = {
     ),
     "adagrad": lambda rule: optax.adagrad(rule.learning_rate, rule.initial_accumulator, rule.eps),
     "rmsprop": lambda rule: optax.rmsprop(
-        rule.learning_rate, rule.beta, rule.eps, centered=rule.centred, momentum=rule.momentum
+        rule.learning_rate, rule.beta, rule.eps, centered=rule.centered, momentum=rule.momentum
     ),
     "adadelta": lambda rule: optax.adadelta(rule.learning_rate, rule.beta, rule.eps),
     "nadam": lambda rule: optax.nadam(rule.learning_rate, rule.b1, rule.b2, rule.eps),
@@ -33,7 +33,7 @@ NAMESAKES = {
     "adaptive-clip": lambda rule: optax.chain(
         optax.adaptive_grad_clip(rule.ratio, rule.eps), NAMESAKES["sgd"](rule.rule)
     ),
-    "centralise": lambda rule: optax.chain(optax.centralize(), NAMESAKES["sgd"](rule.rule)),
+    "centralize": lambda rule: optax.chain(optax.centralize(), NAMESAKES["sgd"](rule.rule)),
     "skip-nonfinite": lambda rule: optax.apply_if_finite(NAMESAKES["sgd"](rule.rule), 5),
     # A loss that keeps falling: the scale stays 1. `tests/rules/test_reactive.py` follows it where it does not.
     "reduce-on-plateau": lambda rule: optax.chain(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import thalweg as tw
 from tests.helpers import EPS, assert_same
 from thalweg.problems import ZOO
-from thalweg.problems.zoo import shortest
+from thalweg.problems.zoo import shortest_tour
 
 FLOAT = jnp.result_type(float)
 ENERGIES = np.asarray([0.0, 0.7, 0.3, 1.5])
@@ -96,7 +96,7 @@ def test_the_shortest_tour_is_that_of_brute_force():
         path = places[[6, *order]]
         return np.linalg.norm(path - np.roll(path, 1, axis=0), axis=1).sum()
 
-    assert shortest(places) == pytest.approx(min(length(p) for p in itertools.permutations(range(6))), rel=1e-12)
+    assert shortest_tour(places) == pytest.approx(min(length(p) for p in itertools.permutations(range(6))), rel=1e-12)
 
 
 def test_restarts_share_the_start_and_part_by_their_keys():

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 TYPED = {
-    ("run",): "Say what to run",
+    ("run",): "Give a problem, for instance `thalweg run digits`",
     ("run", "rosenbrok"): "There is no problem 'rosenbrok': did you mean 'rosenbrock'?",
     ("run", "qqq"): "There is no problem 'qqq': see `thalweg problems`.",
     ("run", "rosenbrock", "--method", "lbgfs"): "There is no method 'lbgfs': did you mean 'lbfgs'?",
@@ -26,11 +26,11 @@ TYPED = {
     ("run", "beale", "--stop", "steps:1 steps:2"): "'steps:2' is not expected there",
     ("run", "beale", "--stop", "patience:3"): "counts validations",
     ("run", "beale", "--keep", "bes"): "keep='bes': choose one of",
-    ("run", "beale", "--start", "x1"): "--start names one in a file",
+    ("run", "beale", "--start", "x1"): "--start is for problems in a file",
     ("run", "lasso", "--method", "adam"): "Adam would ignore nonsmooth=L1(weight=0.1)",
     ("run", "none.py:problem"): "There is no file",
     ("run", "mine.py:problm"): "did you mean 'problem'?",
-    ("run", "mine.py", "--start", "x1"): "has no 'x1' (the start; --start names another)",
+    ("run", "mine.py", "--start", "x1"): "has no 'x1' (the start; use --start for another name)",
     ("run", "mine.py:number"): "is of type int: give a tw.Problem",
     ("run", "mine.py:broken"): "mine.py:12: NameError: name 'undefined' is not defined",
     ("run", "mine.py:crash"): "mine.py:15: ZeroDivisionError",
@@ -117,7 +117,7 @@ def test_an_unknown_flag_says_which_ones_are_near(thalweg):
 def test_without_scikit_learn(thalweg, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     done = thalweg("run", "digits")
-    assert (done.exit_code, done.stderr) == (2, 'The digits come with scikit-learn: pip install "thalweg[zoo]".\n')
+    assert (done.exit_code, done.stderr) == (2, 'The digits are part of scikit-learn: pip install "thalweg[zoo]".\n')
 
 
 def test_without_matplotlib_the_rest_is_written(thalweg, monkeypatch):

@@ -13,7 +13,7 @@ import time
 import numpy as np
 import pytest
 
-from thalweg_cli.folder import read_config
+from thalweg_cli.run_folder import read_config
 
 COMMAND = [sys.executable, "-c", "from thalweg_cli import main; main()"]
 HARSH = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "MPLBACKEND": "TkAgg", "DISPLAY": ""}

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from thalweg_cli.folder import read_config, reserve
-from thalweg_cli.options import with_epochs
+from thalweg_cli.run_folder import read_config, reserve_folder
+from thalweg_cli.run_options import with_epochs
 
 ROSENBROCK = ("run", "rosenbrock", "--method", "adam", "--stop", "steps:40")
 
@@ -123,9 +123,9 @@ def test_a_folder_that_exists_gets_a_number_and_an_empty_one_is_used(tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
     (tmp_path / "empty").mkdir()
-    assert reserve(tmp_path / "full").name == "full-2"
-    assert reserve(tmp_path / "empty").name == "empty"
-    assert reserve(tmp_path / "deep" / "new").is_dir()
+    assert reserve_folder(tmp_path / "full").name == "full-2"
+    assert reserve_folder(tmp_path / "empty").name == "empty"
+    assert reserve_folder(tmp_path / "deep" / "new").is_dir()
 
 
 def test_json_is_one_object_and_nothing_else(thalweg, mine):
@@ -305,7 +305,7 @@ def test_a_second_signal_breaks_the_run_off(thalweg, monkeypatch, args, code):
     def impatient(*words, **options):
         raise KeyboardInterrupt(*args)
 
-    monkeypatch.setattr("thalweg_cli.train.minimize", impatient)
+    monkeypatch.setattr("thalweg_cli.run_command.minimize", impatient)
     done = thalweg("run", "quadratic", "--out", "a")
     assert (done.exit_code, done.stdout, done.stderr) == (code, "", "Interrupted.\n")
     assert read_config(Path("a"))["problem"] == "quadratic"

@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from thalweg_cli.app import app
-from thalweg_cli.show import ends_of, read_history, settings, spelled
-from thalweg_cli.sparks import ASCII, BLOCKS, spark
+from thalweg_cli.show_command import as_python, config_rows, range_text, read_history
+from thalweg_cli.sparklines import ASCII_MARKS, BLOCK_MARKS, sparkline
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_a_finished_run(thalweg, run):
     assert curves == ["value", "validation", "accuracy", "step"]
     drawn = [line[14:].split("  ")[0] for line in lines[-4:]]
     assert {len(drawing) for drawing in drawn} == {len(drawn[0])}, "one step stands in one column in all of them"
-    assert all(BLOCKS[-1] in drawing for drawing in drawn)
+    assert all(BLOCK_MARKS[-1] in drawing for drawing in drawn)
 
 
 def test_as_json(thalweg, run):
@@ -89,19 +89,19 @@ def test_the_newest_run_is_the_one_that_is_meant(thalweg):
     assert json.loads(thalweg("show", "--json").stdout)["folder"] == str(newest)
     done = thalweg("show", "runs")
     assert (done.exit_code, done.stdout) == (2, "")
-    assert done.stderr.startswith("runs holds runs: name one, as in `thalweg show runs/quadratic-")
+    assert done.stderr.startswith("runs holds several runs: give one of them, as in `thalweg show runs/quadratic-")
 
 
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
         ("result.json", '{"status": "CONV', "a/result.json cannot be read as JSON"),
-        ("result.json", "[1]", "a/result.json is not from a run: it holds a list."),
+        ("result.json", "[1]", "a/result.json is not from a run: it holds a list, not an object."),
         ("result.json", '{"name": "x"}', "a/result.json is not from a run: it has no 'lines'."),
         ("result.json", b"\xff\xfe", "a/result.json cannot be read as JSON"),
         ("config.json", "{", "a/config.json cannot be read as JSON"),
         ("history.csv", "name,age\nAda,36\n", "a/history.csv is not a run's history: it has no column 'step'."),
-        ("history.csv", "step,value\n0,1\n1\n", "a/history.csv, line 3: the head has 2 cells, and this row 1."),
+        ("history.csv", "step,value\n0,1\n1\n", "a/history.csv, line 3: the header has 2 cells, but this row 1."),
         ("history.csv", "step,value\n0,one\n", "a/history.csv, line 2: 'one' is not a number."),
         ("history.csv", b"\xff\xfe\n", "a/history.csv cannot be read as CSV"),
         ("history.csv", None, "a/history.csv cannot be read: Is a directory."),
@@ -142,12 +142,14 @@ def test_a_folder_without_a_run_is_one_sentence(thalweg):
     ],
 )
 def test_curves(numbers, width, drawn):
-    assert spark(numbers, width, BLOCKS) == drawn
-    assert spark(numbers, width, ASCII) == drawn.translate(dict(zip(map(ord, BLOCKS), ASCII, strict=True)))
+    assert sparkline(numbers, width, BLOCK_MARKS) == drawn
+    assert sparkline(numbers, width, ASCII_MARKS) == drawn.translate(
+        dict(zip(map(ord, BLOCK_MARKS), ASCII_MARKS, strict=True))
+    )
 
 
 def test_a_million_numbers_fit_in_a_line():
-    assert spark(range(1, 10**6), 4, BLOCKS) == "▁▅▇█"
+    assert sparkline(range(1, 10**6), 4, BLOCK_MARKS) == "▁▅▇█"
 
 
 @pytest.mark.parametrize(
@@ -159,7 +161,7 @@ def test_a_million_numbers_fit_in_a_line():
     ],
 )
 def test_the_ends_and_the_extremes_of_a_curve(column, text):
-    assert ends_of(column) == text
+    assert range_text(column) == text
 
 
 @pytest.mark.parametrize(
@@ -178,8 +180,8 @@ def test_the_ends_and_the_extremes_of_a_curve(column, text):
     ],
 )
 def test_a_configuration_reads_like_python(config, text):
-    assert spelled(config) == text
+    assert as_python(config) == text
 
 
 def test_a_configuration_of_another_version_is_shown_as_far_as_it_is_known():
-    assert settings({"problem": "digits", "colour": "red"}) == [("problem", "digits"), ("options", "colour=red")]
+    assert config_rows({"problem": "digits", "colour": "red"}) == [("problem", "digits"), ("options", "colour=red")]

@@ -8,12 +8,12 @@ import thalweg as tw
 from thalweg.problems import JOBS
 from thalweg_cli.errors import Misuse
 from thalweg_cli.settings import adjust, configure, find_method, parse_settings
-from thalweg_cli.stops import RULES, parse_stop
+from thalweg_cli.stop_rules import STOP_RULES, parse_stop
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", STOP_RULES)
 def test_every_rule_has_its_name(name):
-    assert parse_stop(f"{name}:3") == RULES[name](3)
+    assert parse_stop(f"{name}:3") == STOP_RULES[name](3)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_name_that_stands_twice_inside_must_be_spelled_out():
             return state, 0
 
     two = Two(tw.Steps(1), tw.Steps(2))
-    with pytest.raises(Misuse, match=r"'count' could be one.count or other.count in two: say which"):
+    with pytest.raises(Misuse, match=r"'count' could be one.count or other.count in two: write the full name"):
         adjust(two, {"count": 3}, "two")
     assert adjust(two, {"other.count": 3}, "two").other.count == 3
 
@@ -87,5 +87,5 @@ def test_every_problem_is_listed_with_what_is_known(thalweg):
     assert set(rows) == set(JOBS)
     assert rows["quadratic"]["L"] == 1.0
     assert "fista" in rows["lasso"]["reached by"]
-    assert "A bent valley" in thalweg("problems").stdout
+    assert "a curved, flat valley" in thalweg("problems").stdout
     assert "0.534385" in thalweg("problems", "lasso").stdout

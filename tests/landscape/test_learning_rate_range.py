@@ -11,7 +11,7 @@ from matplotlib import pyplot as plt
 import thalweg as tw
 from tests.helpers import X64
 from thalweg import plot, problems
-from thalweg.landscape.learning_rate_range import beginning, exploded, judged
+from thalweg.landscape.learning_rate_range import analyze_losses, has_exploded, initial_loss
 
 BEST = 0.02
 """Where the synthetic curves fall most steeply."""
@@ -35,9 +35,9 @@ def test_a_known_curve_under_noise(noise, steps):
     """The noise of the largest is more than a tenth of the whole fall, at every single step."""
     for seed in range(6):
         losses = curve(rates(steps), noise, seed)
-        ends = next(n for n in range(10, steps + 1, 10) if n == steps or exploded(losses[:n], steps))
-        found = judged(rates(ends), losses[:ends], steps) if ends == steps else None
-        cut = judged(rates(steps)[:ends], losses[:ends], steps)
+        ends = next(n for n in range(10, steps + 1, 10) if n == steps or has_exploded(losses[:n], steps))
+        found = analyze_losses(rates(ends), losses[:ends], steps) if ends == steps else None
+        cut = analyze_losses(rates(steps)[:ends], losses[:ends], steps)
         for result in (cut, found):
             if result is not None:
                 assert BEST / 4 < result.suggestion < 4 * BEST
@@ -50,7 +50,7 @@ def test_an_explosion_to_infinity_moves_nothing():
     clean, lost = curve(rates(100)), curve(rates(100))
     lost[rates(100) > 0.4] = 10.0 ** (10 * np.arange(np.sum(rates(100) > 0.4)))
     lost[-5:] = np.nan
-    expected, found = judged(rates(100), clean, 100), judged(rates(100), lost, 100)
+    expected, found = analyze_losses(rates(100), clean, 100), analyze_losses(rates(100), lost, 100)
     assert found.suggestion == pytest.approx(expected.suggestion)
     assert np.isnan(found.smoothed[-5:]).all() and np.isfinite(found.smoothed[:-5]).all()
 
@@ -60,11 +60,11 @@ def test_noise_alone_has_no_suggestion(noise):
     spurious = 0
     for seed in range(40):
         losses = 2 + noise * np.random.default_rng(seed).normal(size=100)
-        result = judged(rates(100), losses, 100)
+        result = analyze_losses(rates(100), losses, 100)
         spurious += np.isfinite(result.suggestion)
     assert spurious <= 4
-    flat = judged(rates(100), np.full(100, 2.0), 100)
-    assert np.isnan(flat.suggestion) and "nothing falls between 1e-06 and 10" in flat.message
+    flat = analyze_losses(rates(100), np.full(100, 2.0), 100)
+    assert np.isnan(flat.suggestion) and "the loss does not fall between 1e-06 and 10" in flat.message
 
 
 def bowl(x):
@@ -107,7 +107,7 @@ def test_where_nothing_falls():
     everywhere = tw.learning_rate_range(bowl, np.ones(2), tw.SGD(1.0), low=10, high=1e3)
     assert np.isnan(everywhere.suggestion) and "lower low=" in everywhere.message
     nowhere = tw.learning_rate_range(lambda x: jnp.sum(x) * 0 + 1, np.ones(2), tw.SGD(1.0))
-    assert "nothing falls" in nowhere.message and np.isnan(nowhere.interval).all()
+    assert "the loss does not fall" in nowhere.message and np.isnan(nowhere.interval).all()
 
 
 @pytest.mark.parametrize(
@@ -136,8 +136,8 @@ BAD = {
     "high": (dict(high=np.inf), ValueError, "high must be a finite number"),
     "order": (dict(low=1.0, high=0.1), ValueError, "low must be less than high"),
     "steps": (dict(steps=5), ValueError, "steps must be a whole number >= 20"),
-    "no rate": (dict(rule=tw.LBFGS()), ValueError, "has no learning_rate; give e.g. tw.SGD"),
-    "optax": (dict(rule=optax.sgd(0.1)), TypeError, "Optax keeps its learning rate in a closure"),
+    "no rate": (dict(rule=tw.LBFGS()), ValueError, "has no learning_rate; give a rule such as tw.SGD"),
+    "optax": (dict(rule=optax.sgd(0.1)), TypeError, "the learning rate of an Optax transformation cannot be changed"),
     "no method": (dict(rule="sgd"), ValueError, "str has no learning_rate"),
     "no data": (dict(batch_size=3), ValueError, "batch_size=3 needs data"),
 }
@@ -151,21 +151,21 @@ def test_refused(change, error, message):
 
 
 def test_the_picture_and_the_summary():
-    result = judged(rates(100), curve(rates(100), 0.05), 100)
+    result = analyze_losses(rates(100), curve(rates(100), 0.05), 100)
     text = str(result).splitlines()
-    assert text[0].startswith("Learning-rate range test: the loss falls most steeply at a rate of 0.0")
+    assert text[0].startswith("Learning-rate range test: the loss falls most steeply at a learning rate of 0.0")
     assert [line.split()[0] for line in text[1:]] == ["suggestion", "interval", "tried"]
-    axes = plot.learning_rate_range(result, unit="nats")
+    axes = plot.range_test(result, unit="nats")
     assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_xscale()) == ("learning rate", "loss (nats)", "log")
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
     assert labels[:2] == ["loss", "smoothed"] and f"suggestion {result.suggestion:.2g}" in labels
     assert axes.get_ylim()[1] < 6, "the explosion does not flatten the rest"
-    nothing = judged(rates(100), np.full(100, 2.0), 100)
+    nothing = analyze_losses(rates(100), np.full(100, 2.0), 100)
     for drawn in (
         axes,
-        plot.learning_rate_range(nothing),
-        plot.learning_rate_range(judged(rates(3), np.full(3, np.nan), 100)),
+        plot.range_test(nothing),
+        plot.range_test(analyze_losses(rates(3), np.full(3, np.nan), 100)),
     ):
         drawn.figure.savefig(io.BytesIO(), format="png")
     plt.close("all")
-    assert beginning(result.losses, 100) == pytest.approx(2.3, abs=0.1)
+    assert initial_loss(result.losses, 100) == pytest.approx(2.3, abs=0.1)

@@ -95,9 +95,9 @@ def test_a_center_may_be_a_tree_and_broadcasts():
     p = region.prox(x, jnp.asarray(1.0))
     np.testing.assert_allclose(p["w"], 1 - 1 / np.sqrt(6), rtol=10 * EPS)
     np.testing.assert_array_equal(p["b"], 0)
-    with pytest.raises(ValueError, match="another structure than x"):
+    with pytest.raises(ValueError, match="the structure of the center differs from that of x"):
         region.prox(jnp.zeros(3), jnp.asarray(1.0))
-    with pytest.raises(ValueError, match=r"shape \(3,\) does not fit x of shape \(2,\)"):
+    with pytest.raises(ValueError, match=r"shape \(3,\) does not broadcast to x of shape \(2,\)"):
         tw.L2Ball(1.0, np.ones(3)).prox(jnp.zeros(2), jnp.asarray(1.0))
 
 

@@ -36,7 +36,7 @@ CASES = {
     "adamw": lambda p: torch.optim.AdamW(p, 0.05, betas=(0.8, 0.9), weight_decay=0.1),
     "adagrad": lambda p: torch.optim.Adagrad(p, 0.3, initial_accumulator_value=0.2, eps=1e-3),
     "rmsprop": lambda p: torch.optim.RMSprop(p, 0.02, alpha=0.8, eps=1e-3),
-    "rmsprop, centred": lambda p: torch.optim.RMSprop(p, 0.02, alpha=0.8, eps=1e-3, centered=True),
+    "rmsprop, centered": lambda p: torch.optim.RMSprop(p, 0.02, alpha=0.8, eps=1e-3, centered=True),
     "rmsprop, momentum": lambda p: torch.optim.RMSprop(p, 0.02, alpha=0.8, eps=1e-3, momentum=0.7),
     "adadelta": lambda p: torch.optim.Adadelta(p, 0.9, rho=0.8, eps=1e-3),
     # Its mu comes from 1 - 0.96^(t * momentum_decay) / 2: constant only where that is 1.

@@ -20,7 +20,7 @@ OURS = {
     "adamw": tw.AdamW(0.05, 0.8, 0.9, weight_decay=0.1),
     "adagrad": tw.AdaGrad(0.3, 1e-3, "outside", 0.2),
     "rmsprop": tw.RMSProp(0.02, 0.8, 1e-3, "outside"),
-    "rmsprop, centred": tw.RMSProp(0.02, 0.8, 1e-3, "outside", centred=True),
+    "rmsprop, centered": tw.RMSProp(0.02, 0.8, 1e-3, "outside", centered=True),
     "rmsprop, momentum": tw.RMSProp(0.02, 0.8, 1e-3, "outside", momentum=0.7),
     "adadelta": tw.AdaDelta(0.9, 0.8, 1e-3),
     "nadam": tw.NAdam(0.05, 0.8, 0.9, 1e-6),

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 import thalweg as tw
 from thalweg import plot
-from thalweg.plot.style import POINTS, thin
+from thalweg.plot.style import MAX_DRAWN_POINTS, thin_out
 
 
 @pytest.fixture(autouse=True)
@@ -124,7 +124,7 @@ def test_a_million_points_are_thinned_to_their_outline(finished):
     values[123_456], values[654_321], values[777_777] = 50.0, 1e-3, np.nan
     axes = drawn(plot.history(with_values(finished, values)))[0]
     x, y = axes.lines[0].get_data()
-    assert len(x) <= 1.1 * POINTS
+    assert len(x) <= 1.1 * MAX_DRAWN_POINTS
     assert x[0] == 0
     assert x[-1] == 999_999
     assert np.nanmax(y) == 50.0
@@ -133,8 +133,8 @@ def test_a_million_points_are_thinned_to_their_outline(finished):
 
 def test_thinning_keeps_short_lines_and_the_order():
     x = np.arange(10)
-    assert thin(x, x)[0] is x
-    x, y = thin(np.arange(10_007), np.sin(np.arange(10_007.0)), 100)
+    assert thin_out(x, x)[0] is x
+    x, y = thin_out(np.arange(10_007), np.sin(np.arange(10_007.0)), 100)
     assert len(x) <= 110
     assert (np.diff(x) > 0).all()
     np.testing.assert_array_equal(y, np.sin(x))
@@ -155,14 +155,14 @@ def test_without_matplotlib_one_sentence_says_what_to_install(finished, monkeypa
 
 def test_one_panel_on_the_users_axes(finished):
     _, axes = plt.subplots()
-    assert plot.value(finished, axes) is axes
-    assert plot.metric(finished, "largest").get_ylabel() == "validation largest"
+    assert plot.value_curve(finished, axes) is axes
+    assert plot.metric_curve(finished, "largest").get_ylabel() == "validation largest"
 
 
 def test_level_lines_and_a_path():
     known = tw.problems.rosenbrock()
     axes = plot.contours(known.problem, (-2, -1), (2, 3))
-    plot.path([[-1.2, 1.0], [0.0, 0.0], [1.0, 1.0]], axes, label="way")
+    plot.trajectory([[-1.2, 1.0], [0.0, 0.0], [1.0, 1.0]], axes, label="way")
     drawn(axes.figure)
     assert axes.get_xlim() == (-2, 2)
     assert axes.lines[0].get_label() == "way"

@@ -8,12 +8,12 @@ import pytest
 
 import thalweg as tw
 from thalweg.problems import digits
-from thalweg.problems.digits import load
+from thalweg.problems.digits import load_split
 
 
 @pytest.fixture(scope="module")
 def split():
-    return load()
+    return load_split()
 
 
 def test_the_split_is_fixed_disjoint_and_in_proportion(split):
@@ -22,7 +22,7 @@ def test_the_split_is_fixed_disjoint_and_in_proportion(split):
     assert validation.shape == (360, 64)
     whole = np.bincount(np.concatenate([train_labels, validation_labels]))
     assert np.abs(np.bincount(validation_labels) - whole / 5).max() <= 1
-    again = load()
+    again = load_split()
     for a, b in zip(jax.tree.leaves(split), jax.tree.leaves(again), strict=True):
         assert (a == b).all()
 

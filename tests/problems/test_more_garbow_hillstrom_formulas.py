@@ -7,7 +7,8 @@ import pytest
 from tests.helpers import X64
 from tests.problems.collection import FORMULAS, SIZES, gradient, residuals, standard_start
 from thalweg.problems import MGH
-from thalweg.problems.more_garbow_hillstrom import fixed, variable
+from thalweg.problems.more_garbow_hillstrom import fixed_dimension as fixed
+from thalweg.problems.more_garbow_hillstrom import variable_dimension as variable
 
 NUMBERS = tuple(range(1, len(FORMULAS) + 1))
 CASES = dict(zip(NUMBERS, MGH.values(), strict=True))

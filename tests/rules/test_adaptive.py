@@ -49,10 +49,10 @@ FALLING = tw.Linear(0.1, 0.01, 10)
 OF_OPTAX = {
     "adagrad begins at 0.1 there": (tw.AdaGrad(0.1, 1e-7, initial_accumulator=0.1), optax.adagrad(0.1)),
     "rmsprop, outside": (tw.RMSProp(0.1, eps_place="outside"), optax.rmsprop(0.1, eps_in_sqrt=False)),
-    "rmsprop, centred": (tw.RMSProp(0.1, centred=True), optax.rmsprop(0.1, centered=True)),
+    "rmsprop, centered": (tw.RMSProp(0.1, centered=True), optax.rmsprop(0.1, centered=True)),
     "rmsprop, momentum, falling rate": (tw.RMSProp(FALLING, momentum=0.8), optax.rmsprop(FALLING, momentum=0.8)),
-    "rmsprop, centred, momentum": (
-        tw.RMSProp(0.1, centred=True, momentum=0.8),
+    "rmsprop, centered, momentum": (
+        tw.RMSProp(0.1, centered=True, momentum=0.8),
         optax.rmsprop(0.1, centered=True, momentum=0.8),
     ),
     "adopt, unclipped": (tw.ADOPT(0.1, clip=False), optax.contrib.adopt(0.1, use_clipping=False)),
@@ -95,7 +95,7 @@ def test_a_gradient_that_does_not_change_has_no_deviation():
     def run(update, state):
         return jax.lax.scan(lambda state, _: update(grads, state)[::-1], state, length=300)[1]
 
-    ours, theirs = tw.RMSProp(1e-6, 0.75, centred=True), optax.rmsprop(1e-6, 0.75, centered=True)
+    ours, theirs = tw.RMSProp(1e-6, 0.75, centered=True), optax.rmsprop(1e-6, 0.75, centered=True)
     assert np.isfinite(run(ours.update, ours.init(grads))).all()
     assert not np.isfinite(run(theirs.update, theirs.init(grads))).all()
 
@@ -172,7 +172,7 @@ def test_the_warm_up_of_ademamix_is_that_of_the_paper():
     """The half-life of the slow mean grows in a line, and so does its weight."""
     rule = tw.AdEMAMix(b3=0.999, alpha=4.0, warmup=10)
     state = rule.init(jnp.zeros(2))
-    alphas, betas = np.asarray([rule.warmed(state._replace(count=jnp.asarray(t))) for t in range(15)], float).T
+    alphas, betas = np.asarray([rule.warmed_up(state._replace(count=jnp.asarray(t))) for t in range(15)], float).T
     part = np.minimum((np.arange(15) + 1) / 10, 1)
     np.testing.assert_allclose(alphas, 4 * part, rtol=1e-6)
     lives = np.log(0.5) / np.log(betas)
@@ -231,7 +231,7 @@ BAD = {
     "start": (lambda: tw.AdaGrad(initial_accumulator=-1), r"AdaGrad\(initial_accumulator=-1.0\).*>= 0"),
     "beta": (lambda: tw.AdaDelta(beta=1.0), r"AdaDelta\(beta=1.0\): beta must be in \[0, 1\)"),
     "momentum": (lambda: tw.RMSProp(momentum=1.5), r"RMSProp\(momentum=1.5\): momentum must be in \[0, 1\)"),
-    "centred": (lambda: tw.RMSProp(centred=1), r"RMSProp\(centred=1\): centred must be True or False"),
+    "centered": (lambda: tw.RMSProp(centered=1), r"RMSProp\(centered=1\): centered must be True or False"),
     "rate": (lambda: tw.NAdam(-1.0), r"NAdam\(learning_rate=-1.0\)"),
     "b2": (lambda: tw.AMSGrad(b2=2.0), r"AMSGrad\(b2=2.0\)"),
     "threshold": (lambda: tw.RAdam(threshold=3.0), r"RAdam\(threshold=3.0\): threshold must be a finite number >= 4"),

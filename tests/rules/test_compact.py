@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import thalweg as tw
 from tests.helpers import assert_same, iterates, quartic
 from thalweg.core.rule import Rule
-from thalweg.rules.wrappers.compact import unpacked
+from thalweg.rules.wrappers.compact import unpack_state
 
 KINDS = ("bfloat16", "int8")
 GAP = {"bfloat16": 2.0**-7, "int8": 1 - (126 / 127) ** 4}
@@ -37,7 +37,7 @@ def through(array, kind: str, rounding: str = "stochastic", seed: int = 0) -> np
     rule = tw.CompactState(Keep(), kind, rounding, min_size=0)
     array = jnp.asarray(array)
     _, state = rule.update(array, rule.init(array), key=jax.random.key(seed))
-    return np.asarray(unpacked(state))
+    return np.asarray(unpack_state(state))
 
 
 ARRAYS = st.tuples(
@@ -160,7 +160,7 @@ def test_rounding_to_nearest_stops_a_slow_mean_and_stochastic_rounding_does_not(
         start = rule.rule.init(goal)._replace(m=jnp.ones(256, jnp.float32))
         state = rule.packed(start, jnp.zeros((), jnp.int32))
         step = lambda t, s: rule.update(goal, s, key=jax.random.fold_in(jax.random.key(0), t))[1]  # noqa: E731
-        return np.asarray(unpacked(jax.lax.fori_loop(0, 1000, step, state)).m)[1:].mean()
+        return np.asarray(unpack_state(jax.lax.fori_loop(0, 1000, step, state)).m)[1:].mean()
 
     assert after("nearest") == 1.0
     assert after("stochastic") == pytest.approx(0.5 + 0.5 * 0.999**1000, rel=0.02)

@@ -95,8 +95,8 @@ def test_nothing_to_optimise():
     [
         (3, r"describe\(3\): give a rule such as tw.Adam\(\), an Optax transformation, or a solver"),
         (tw.Adam, "give a rule such as"),
-        (tw.EM(), r"describe\(EM\): it needs a latent-variable model"),
-        (tw.SVRG(0.1), r"describe\(SVRG\): it needs a mean over data examples"),
+        (tw.EM(), r"describe\(EM\): this method needs a latent-variable model"),
+        (tw.SVRG(0.1), r"describe\(SVRG\): this method needs a mean over data examples"),
     ],
 )
 def test_bad_input_is_refused(method, sentence):

@@ -148,7 +148,7 @@ def test_a_mask_says_which_leaves_are_matrices():
     update = one_update(tw.Muon(0.1, mask=no_embedding, others=tw.SGD(0.5)), grads)
     np.testing.assert_allclose(update["embedding"], -0.5 * START, rtol=1e-6)
     np.testing.assert_allclose(update["w"], one_update(tw.Muon(0.1), grads["w"]), rtol=1e-5, atol=1e-7)
-    with pytest.raises(ValueError, match=r"Muon\(mask=.*False for a leaf of shape \(3,\), which is no matrix"):
+    with pytest.raises(ValueError, match=r"Muon\(mask=.*False for a leaf of shape \(3,\), which is not a matrix"):
         tw.Muon(mask=lambda params: {name: True for name in params}).init({"w": jnp.ones((2, 2)), "b": jnp.ones(3)})
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import thalweg as tw
 from tests.helpers import X64, assert_close, half_square
-from thalweg.rules.partition import fits
+from thalweg.rules.partition import matches_pattern
 
 WIDE = float if X64 else np.float32
 CLOSE = 1e-12 if X64 else 1e-5
@@ -43,18 +43,18 @@ FITS = {
 
 @pytest.mark.parametrize(("pattern", "name"), FITS, ids=map(str, FITS))
 def test_patterns(pattern, name):
-    assert fits(pattern, name) is FITS[pattern, name]
+    assert matches_pattern(pattern, name) is FITS[pattern, name]
 
 
 @given(st.lists(st.text("ab", min_size=1, max_size=2), min_size=1, max_size=4))
 def test_a_path_fits_itself_and_the_widest_patterns(names):
     path = "/".join(names)
-    assert fits(path, path)
-    assert fits("**", path)
-    assert fits("**/" + names[-1], path)
-    assert fits(names[0] + "/**", path)
-    assert fits("*/" * (len(names) - 1) + "*", path)
-    assert not fits("*/" * len(names) + "*", path)
+    assert matches_pattern(path, path)
+    assert matches_pattern("**", path)
+    assert matches_pattern("**/" + names[-1], path)
+    assert matches_pattern(names[0] + "/**", path)
+    assert matches_pattern("*/" * (len(names) - 1) + "*", path)
+    assert not matches_pattern("*/" * len(names) + "*", path)
 
 
 def tree() -> dict:
@@ -93,18 +93,22 @@ def test_the_first_pattern_that_fits_wins_in_the_order_given():
     wide_last = tw.Partition({"**/bias": tw.Freeze(), "**": tw.SGD(0.1)})
     got = tw.minimize(half_square, tree(), wide_last, stop=tw.Steps(2)).x
     np.testing.assert_array_equal(got["head"]["bias"], tree()["head"]["bias"])
-    with pytest.raises(ValueError, match=r"'\*\*/bias' is the first to fit no parameter.*move it before a wider"):
+    with pytest.raises(
+        ValueError, match=r"'\*\*/bias' is not the first match of any parameter.*move it before a more general"
+    ):
         tw.minimize(half_square, tree(), tw.Partition({"**": tw.SGD(0.1), "**/bias": tw.Freeze()}), stop=tw.Steps(2))
 
 
 def test_what_no_pattern_fits_is_listed():
-    with pytest.raises(ValueError, match=r"no pattern fits encoder/weight, head/weight; the patterns are '\*\*/bias'"):
+    message = r"no pattern matches encoder/weight, head/weight; the patterns are '\*\*/bias'"
+    with pytest.raises(ValueError, match=message):
         tw.minimize(half_square, tree(), tw.Partition({"**/bias": tw.SGD(0.1)}), stop=tw.Steps(2))
 
 
 def test_patterns_without_a_parameter_are_listed():
     rule = tw.Partition({"decoder/**": tw.Freeze(), "**": tw.SGD(0.1)})
-    with pytest.raises(ValueError, match=r"'decoder/\*\*' is the first to fit no parameter; the parameters are enc"):
+    message = r"'decoder/\*\*' is not the first match of any parameter; the parameters are enc"
+    with pytest.raises(ValueError, match=message):
         tw.minimize(half_square, tree(), rule, stop=tw.Steps(2))
 
 

@@ -70,7 +70,7 @@ def test_a_reduced_scale_never_rises(losses):
 @jax.jit
 def plateau_scan(losses):
     rule = tw.ReduceOnPlateau(tw.SGD(1.0), 0.3, 2, min_scale=0.01)
-    step = lambda state, value: (state := rule.look(state, value), state.scale)  # noqa: E731
+    step = lambda state, value: (state := rule.after_loss(state, value), state.scale)  # noqa: E731
     return jax.lax.scan(step, rule.init(jnp.zeros(())), losses)[1]
 
 
@@ -82,7 +82,7 @@ def plateau(losses) -> np.ndarray:
 @jax.jit
 def reactive_scan(losses):
     rule = tw.Reactive(tw.SGD(1.0), every=2, cooldown=0, min_scale=0.1, max_scale=100)
-    step = lambda state, value: (state := rule.look(state, value), state.scale)  # noqa: E731
+    step = lambda state, value: (state := rule.after_loss(state, value), state.scale)  # noqa: E731
     return jax.lax.scan(step, rule.init(jnp.zeros(())), losses)[1]
 
 

@@ -1,4 +1,4 @@
-"""Clipping, noise, centralisation, accumulation, lost steps: what the battery does not say of them."""
+"""Clipping, noise, centralization, accumulation, lost steps: what the battery does not say of them."""
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +27,7 @@ def seen(rule: tw.Rule, grads, params=None, **extra):
         (lambda: tw.Clip(PLAIN, by="layer"), r"Clip\(by=.layer.\): by must be one of .norm., .leaf., .value."),
         (lambda: tw.AdaptiveClip(PLAIN, -1), r"AdaptiveClip\(ratio=-1.0\): ratio must be a finite number > 0"),
         (lambda: tw.AdaptiveClip(PLAIN, outputs=1), r"outputs must be .last. \(inputs @ weight, Flax\) or .first."),
-        (lambda: tw.Centralise(PLAIN, 2), r"Centralise\(outputs=2\)"),
+        (lambda: tw.Centralize(PLAIN, 2), r"Centralize\(outputs=2\)"),
         (
             lambda: tw.GradientNoise(PLAIN, -0.1),
             r"GradientNoise\(variance=-0.1\): variance must be a finite number >= 0",
@@ -93,13 +93,13 @@ def test_adaptive_clip_limits_every_unit_by_its_weights(outputs):
 
 
 @pytest.mark.parametrize("shape", [(3, 4), (2, 3, 4)])
-def test_centralise_takes_every_units_mean(shape):
+def test_centralize_takes_every_units_mean(shape):
     g = np.random.default_rng(1).normal(size=shape)
-    last = np.asarray(seen(tw.Centralise(PLAIN), jnp.asarray(g)), float)
+    last = np.asarray(seen(tw.Centralize(PLAIN), jnp.asarray(g)), float)
     np.testing.assert_allclose(
         last, g - g.mean(axis=tuple(range(len(shape) - 1)), keepdims=True), atol=tol(1e-14, 1e-6)
     )
-    first = np.asarray(seen(tw.Centralise(PLAIN, "first"), jnp.asarray(g)), float)
+    first = np.asarray(seen(tw.Centralize(PLAIN, "first"), jnp.asarray(g)), float)
     np.testing.assert_allclose(
         first, g - g.mean(axis=tuple(range(1, len(shape))), keepdims=True), atol=tol(1e-14, 1e-6)
     )

@@ -438,7 +438,7 @@ BAD = {
     "too much": (lambda: tw.WSD(1.0, 6, 5, 10), r"WSD\(warmup=5, decay=6, steps=10\): warm-up and decay must fit"),
     "count": (lambda: tw.Piecewise([3], [0.1]), "Piecewise: give at least two values, not 1"),
     "values": (lambda: tw.Piecewise([3], [0.1, -1]), r"Piecewise\(values=\(0.1, -1.0\)\): values must be"),
-    "falling": (lambda: tw.Piecewise([3, 3], [1, 1, 1]), r"Piecewise\(boundaries=\[3, 3\]\): boundaries must rise"),
+    "falling": (lambda: tw.Piecewise([3, 3], [1, 1, 1]), r"Piecewise\(boundaries=\[3, 3\]\): boundaries must increase"),
     "boundary 0": (lambda: tw.Join([0.1, 0.2], 0), r"Join\(boundaries=0\): boundaries must be a whole"),
     "boundary None": (lambda: tw.Join([0.1, 0.2], [None]), r"Join\(boundaries=None\): boundaries must be a whole"),
     "parts": (lambda: tw.Join([0.1], []), "Join: give at least two schedules, not 1"),
@@ -456,11 +456,11 @@ BAD = {
     "all of it warm-up": (lambda: used_rates(tw.Warmup(tw.Cosine(0.1), 8), tw.Steps(8)), r"Cosine\(steps=0\): steps"),
     "a join beyond the run": (
         lambda: used_rates(tw.Join([0.1, tw.Cosine(0.1)], 8), tw.Steps(8)),
-        r"Join\(boundaries=...\): the last schedule begins at step 8, but there are 8 steps only; move",
+        r"Join\(boundaries=...\): the last schedule begins at step 8, but the run has only 8 steps; lower",
     ),
     "epochs that do not rise": (
         lambda: used_rates(tw.Join([1, 1, 1], [5, tw.Epochs(1)]), tw.Steps(9), data=np.arange(6.0), batch_size=2),
-        r"Join\(boundaries=\[5, 3\]\): boundaries must rise",
+        r"Join\(boundaries=\[5, 3\]\): boundaries must increase",
     ),
     "no length": (lambda: used_rates(tw.Warmup(tw.Cosine(0.1), 3), tw.Target(0.1)), "needs a stop rule with a length"),
 }  # fmt: skip

@@ -136,8 +136,8 @@ REFUSED = {
     "constraint": ({"constraints": {"type": "eqq", "fun": valley}}, ValueError, "'eq' or 'ineq'"),
     "constraint of another kind": ({"constraints": valley}, TypeError, "neither a dict nor"),
     "numpy": ({"fun": lambda x: np.sin(x).sum()}, TypeError, "write it with jax.numpy instead of numpy"),
-    "tree": ({"x0": {"a": 1.0}}, TypeError, "there is tw.minimize"),
-    "matrix": ({"x0": np.ones((2, 2))}, ValueError, "x0 must be one array"),
+    "tree": ({"x0": {"a": 1.0}}, TypeError, "use tw.minimize for other trees"),
+    "matrix": ({"x0": np.ones((2, 2))}, ValueError, "x0 must be a single array"),
 }
 
 
@@ -149,9 +149,9 @@ def test_refused_in_one_sentence(arguments, error, sentence):
 
 def test_every_name_has_a_method():
     """A method that is not in this version says so; none of the names is forgotten."""
-    from thalweg.scipy.methods import TABLE
+    from thalweg.scipy.methods import SCIPY_METHODS
 
-    for choice in TABLE.values():
+    for choice in SCIPY_METHODS.values():
         try:
             assert isinstance(choice.make({}), tw.Solver)
         except NotImplementedError as error:
@@ -187,7 +187,7 @@ def test_least_squares(bounds):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"loss": "huber"}, "write the loss out and use minimize"),
+        ({"loss": "huber"}, "or minimize with a loss of your own"),
         ({"method": "newton"}, "choose one of 'trf'"),
         ({"method": "lm", "bounds": (0, 1)}, "use method='trf'"),
     ],
@@ -204,9 +204,9 @@ def test_scipy_is_not_imported_until_it_is_called():
 
 
 def test_the_look_alike():
-    from thalweg.scipy.minimize import LookAlike
+    from thalweg.scipy.minimize import AttributeDict
 
-    result = LookAlike(x=1)
+    result = AttributeDict(x=1)
     assert (result.x, result["x"], "x" in dir(result)) == (1, 1, True)
     with pytest.raises(AttributeError):
         _ = result.y

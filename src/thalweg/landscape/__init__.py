@@ -1,1 +1,1 @@
-"""What is true at a point."""
+"""Diagnostics of a problem at a point: KKT conditions, smoothness, optimal step sizes, learning-rate range."""

@@ -1,4 +1,4 @@
-"""The KKT conditions at a point, one by one, with multipliers by name."""
+"""The KKT conditions at a point, with the multipliers by name."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -16,14 +16,18 @@ from thalweg.core.tree import ravel, unravel
 from thalweg.core.types import Params
 from thalweg.core.variables import check_start, entries, leaf_name, rejoin, split
 
-ROUNDS = 3
-"""Times the number of columns: the exchanges after which non-negative least squares stops (Lawson & Hanson's limit)."""
-FEW_ROWS = 40
-"""Constraints that the printed table lists."""
+NNLS_EXCHANGES_PER_COLUMN = 3
+"""The limit on exchanges of non-negative least squares, per column, as Lawson & Hanson set it."""
+MAX_PRINTED_ROWS = 40
+"""The number of constraints that the printed table lists."""
 
 
-class Line(NamedTuple):
-    """One constraint, or one side of a bound: its value (`h`, `c`, `lower - x`, `x - upper`) and its multiplier."""
+class ConstraintRow(NamedTuple):
+    """One constraint, or one side of a bound, in a KKT report.
+
+    - `name`: the name of the constraint or variable. `value`: `h`, `c`, `lower - x` or `x - upper`.
+    - `multiplier`: its multiplier. `active`: whether it counts as active.
+    """
 
     name: str
     value: float
@@ -32,20 +36,23 @@ class Line(NamedTuple):
 
     @property
     def strict(self) -> bool:
-        """Whether it is active with a positive multiplier."""
+        """Whether the constraint is active with a positive multiplier."""
         return self.active and self.multiplier > 0
 
 
 class KKT(NamedTuple):
-    r"""How far a point is from satisfying the KKT conditions; printing it gives a table.
+    r"""How far a point is from satisfying the KKT conditions; printing it shows a table.
 
-    - `stationarity`: the largest entry of \(\nabla f + J_h'\lambda + J_c'\mu\); with bounds or a nonsmooth part of the
-      step that projects it. `feasibility`: the largest violation. `complementarity`: the largest \(|\mu_i c_i|\).
-      `sign`: the largest \(-\mu_i\), 0 where none is negative.
-    - `equality`, `inequality`, `bounds`: a `Line` for every constraint, and for every active side of a bound.
-    - `rank`, `count`: of the gradients of the active constraints and bounds. Where `rank < count` they are dependent
-      (LICQ fails) and the multipliers are not unique.
-    - `residual`: the largest of stationarity, \(|h|\) and \(|\min(\mu, -c)|\), as `tw.GradNorm` tests it.
+    - `residual`: the largest of stationarity, \(|h|\) and \(|\min(\mu, -c)|\), which `tw.GradNorm` tests.
+    - `stationarity`: the largest entry of \(\nabla f + J_h'\lambda + J_c'\mu\); with bounds or a nonsmooth part, of the
+      corresponding projected step.
+    - `feasibility`: the largest violation of a constraint.
+    - `complementarity`: the largest \(|\mu_i c_i|\).
+    - `sign`: the largest \(-\mu_i\), 0 if no multiplier is negative.
+    - `equality`, `inequality`, `bounds`: a `ConstraintRow` for every constraint, and for every active side of a bound.
+    - `rank`, `count`: the rank and the number of the gradients of active constraints and bounds. If `rank < count`, the
+      gradients are linearly dependent (LICQ fails) and the multipliers are not unique.
+    - `multipliers`: \(\lambda\) and \(\mu\) as vectors.
     """
 
     residual: float
@@ -53,9 +60,9 @@ class KKT(NamedTuple):
     feasibility: float
     complementarity: float
     sign: float
-    equality: tuple[Line, ...]
-    inequality: tuple[Line, ...]
-    bounds: tuple[Line, ...]
+    equality: tuple[ConstraintRow, ...]
+    inequality: tuple[ConstraintRow, ...]
+    bounds: tuple[ConstraintRow, ...]
     rank: int
     count: int
     multipliers: Multipliers
@@ -80,7 +87,8 @@ class KKT(NamedTuple):
         return self.residual <= tolerance
 
     def __str__(self) -> str:
-        licq = "independent" if self.independent else f"dependent, rank {self.rank} of {self.count}: not unique"
+        dependent = f"dependent (rank {self.rank} of {self.count}), so the multipliers are not unique"
+        licq = "independent" if self.independent else dependent
         rows = [
             ("KKT residual", f"{self.residual:.3g}"),
             ("stationarity", f"{self.stationarity:.3g}"),
@@ -93,20 +101,20 @@ class KKT(NamedTuple):
         lines = [f"{name:16}  {text}" for name, text in rows]
         table = self.equality + self.inequality + self.bounds
         if table:
-            width = max(len(line.name) for line in table[:FEW_ROWS])
+            width = max(len(line.name) for line in table[:MAX_PRINTED_ROWS])
             lines += ["", f"{'':{width}}  {'value':>11}  {'multiplier':>11}"]
             lines += [
                 f"{line.name:{width}}  {line.value:11.4g}  {line.multiplier:11.4g}{'  active' if line.active else ''}"
-                for line in table[:FEW_ROWS]
+                for line in table[:MAX_PRINTED_ROWS]
             ]
-        lines += [f"and {len(table) - FEW_ROWS} more"] if len(table) > FEW_ROWS else []
+        lines += [f"and {len(table) - MAX_PRINTED_ROWS} more"] if len(table) > MAX_PRINTED_ROWS else []
         return "\n".join(lines)
 
     __repr__ = __str__
 
 
-class Local(NamedTuple):
-    """The problem at the point, as NumPy arrays: gradient, constraints and Jacobian, distances to the bounds."""
+class FirstOrderData(NamedTuple):
+    """Gradient, constraints, their Jacobian, and distances to the bounds at a point, as NumPy arrays."""
 
     x: np.ndarray
     grad: np.ndarray
@@ -118,69 +126,71 @@ class Local(NamedTuple):
 
 
 def kkt(problem: Problem | Callable, x: Params, multipliers: Any = None, *, active: float | None = None) -> KKT:
-    r"""The KKT conditions of a problem at `x`.
+    r"""Reports the KKT conditions of a problem at `x`.
 
-    - `x`: the point, a tree like the one that `minimize` was given, e.g. `result.x`.
-    - `multipliers`: `(lambda, mu)` as vectors, e.g. `result.state.state.multipliers` of an augmented Lagrangian. None:
-      estimated, by non-negative least squares over the constraints that are active, so that a KKT point is
-      recognised also where its multipliers are not unique, and as the loop does; the better ones are shown.
-    - `active`: the distance from its limit up to which an inequality or a bound counts as active; default 1e-6, or
-      10 sqrt(eps) of the dtype if that is more.
+    - `problem`: a `tw.Problem`, or a function of `x`.
+    - `x`: the point, a tree like the one that `tw.minimize` was given, for instance `result.x`.
+    - `multipliers`: `(lambda, mu)` as vectors, for instance `result.state.state.multipliers` of an augmented
+      Lagrangian. None to estimate them, both by non-negative least squares over the active constraints, so that a KKT
+      point is recognized even if its multipliers are not unique, and as the loop does; the better estimate is reported.
+    - `active`: up to which distance from its limit an inequality or a bound counts as active. None for 1e-6, or for
+      10 sqrt(eps) of the dtype if that is larger.
 
-    Compiles and runs one gradient and one Jacobian of the constraints.
+    This computes one gradient and one Jacobian of the constraints.
     """
     problem = problem if isinstance(problem, Problem) else Problem(problem)
     variables, frozen = split(check_start(x))
     variables = jax.tree.map(jnp.asarray, variables)
     problem = problem.training(frozen)
-    found, dynamic = program(measured, problem, variables)
+    found, dynamic = program(gradient_and_constraints, problem, variables)
     grad, *constraints = found.call(dynamic)
-    here = local(problem, variables, grad, constraints)
+    here = first_order_data(problem, variables, grad, constraints)
     near = max(1e-6, 10 * float(np.finfo(here.x.dtype).eps) ** 0.5) if active is None else active
     if multipliers is not None:
-        return judged(problem, variables, here, checked(multipliers, here), near)
-    # By the loop's own estimate too: it needs no active set, and knows what a set or a penalty does to the gradient.
+        return kkt_report(problem, variables, here, as_multipliers(multipliers, here), near)
+    # Try the loop's estimate too: it needs no active set, and takes sets and penalties into account.
     smooth = Multipliers(*(np.asarray(part, float) for part in estimate(problem, variables, grad)[0]))
-    reports = [judged(problem, variables, here, y, near) for y in (nonnegative(here, near), smooth)]
+    reports = [kkt_report(problem, variables, here, y, near) for y in (nonnegative_multipliers(here, near), smooth)]
     return min(reports, key=lambda report: report.residual)
 
 
-def measured(problem: Problem, x: Params) -> tuple[Params, jax.Array, jax.Array, jax.Array]:
-    """All that is evaluated at the point, in one program: gradient, `h`, `c` and their Jacobian."""
+def gradient_and_constraints(problem: Problem, x: Params) -> tuple[Params, jax.Array, jax.Array, jax.Array]:
+    """Returns the gradient, `h`, `c` and their Jacobian, to be compiled as one program."""
     grad = problem.objective.evaluate(x).grad
     return grad, problem.equalities(x), problem.inequalities(x), constraint_jacobian(problem, x)
 
 
-def local(problem: Problem, x: Params, grad: Params, constraints: list[jax.Array]) -> Local:
-    """Everything at one point."""
+def first_order_data(problem: Problem, x: Params, grad: Params, constraints: list[jax.Array]) -> FirstOrderData:
+    """Collects what is known at one point as NumPy arrays."""
     flat = ravel(x)
     h, c, jacobian = (np.asarray(part, float) for part in constraints)
     gaps = [np.full(flat.size, np.inf)] * 2
     if problem.bounds is not None:
         lower, upper = problem.bounds.sides(x)
         gaps = [np.asarray(flat - lower), np.asarray(upper - flat)]
-    return Local(np.asarray(flat), np.asarray(ravel(grad), float), h, c, jacobian, *gaps)
+    return FirstOrderData(np.asarray(flat), np.asarray(ravel(grad), float), h, c, jacobian, *gaps)
 
 
-def checked(multipliers: Any, here: Local) -> Multipliers:
-    """The user's multipliers as vectors of the right lengths."""
+def as_multipliers(multipliers: Any, here: FirstOrderData) -> Multipliers:
+    """Checks the user's multipliers, and returns them as vectors."""
     if not isinstance(multipliers, (tuple, list)) or len(multipliers) != 2:
-        raise TypeError(
-            f"kkt(multipliers={multipliers!r}): give the pair (of equality, of inequality), () where there is none."
-        )
+        raise TypeError(f"kkt(multipliers={multipliers!r}): give the pair (equality, inequality), with () for none.")
     parts = []
     for name, part, values in zip(
         ("equality", "inequality"), multipliers, (here.equality, here.inequality), strict=True
     ):
         vector = np.concatenate([np.ravel(np.asarray(leaf, float)) for leaf in jax.tree.leaves(part)] or [np.zeros(0)])
         if vector.size != values.size:
-            raise ValueError(f"kkt(multipliers=...): {vector.size} for {values.size} entries of {name}.")
+            raise ValueError(
+                f"kkt(multipliers=...): {vector.size} for {values.size} entries of {name}: give one multiplier for "
+                "each entry."
+            )
         parts.append(vector)
     return Multipliers(*parts)
 
 
-def nonnegative(here: Local, near: float) -> Multipliers:
-    """Multipliers that make the gradient of the Lagrangian least, those of active inequalities and bounds >= 0."""
+def nonnegative_multipliers(here: FirstOrderData, near: float) -> Multipliers:
+    """Returns multipliers that minimize the gradient of the Lagrangian, >= 0 for active inequalities and bounds."""
     m, n = here.equality.size, here.x.size
     slack = np.flatnonzero(here.inequality >= -near)
     low, high = np.flatnonzero(here.lower <= near), np.flatnonzero(here.upper <= near)
@@ -206,7 +216,7 @@ def nnls(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     count = a.shape[1]
     z, passive = np.zeros(count), np.zeros(count, bool)
     tolerance = 10 * np.finfo(float).eps * max(a.shape, default=0) * np.abs(a).max(initial=0) * np.abs(b).max(initial=0)
-    for _ in range(ROUNDS * count):
+    for _ in range(NNLS_EXCHANGES_PER_COLUMN * count):
         pull = np.where(passive, -np.inf, a.T @ (b - a @ z))
         if not count or pull.max() <= tolerance:
             break
@@ -225,23 +235,23 @@ def nnls(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return z
 
 
-def judged(problem: Problem, x: Params, here: Local, y: Multipliers, near: float) -> KKT:
-    """The conditions with these multipliers."""
+def kkt_report(problem: Problem, x: Params, here: FirstOrderData, y: Multipliers, near: float) -> KKT:
+    """Returns the report for these multipliers."""
     m = here.equality.size
     lagrangian = here.grad + here.jacobian.T @ np.concatenate([y.equality, y.inequality])
     stationary = float(stationarity(problem, x, unravel(jnp.asarray(lagrangian, here.x.dtype), x)))
     on, low, high = here.inequality >= -near, here.lower <= near, here.upper <= near
     tree, frozen_names = rejoin(x, problem.objective.frozen), entry_names(x)
-    equality = lines(names("equality", problem.equality, tree), here.equality, y.equality, np.ones(m, bool))
-    inequality = lines(names("inequality", problem.inequality, tree), here.inequality, y.inequality, on)
-    # What stationarity leaves of the Lagrangian's gradient at a bound is the bound's multiplier. (0 - 0 is not -0.)
-    bounds = lines(
+    equality = constraint_rows(names("equality", problem.equality, tree), here.equality, y.equality, np.ones(m, bool))
+    inequality = constraint_rows(names("inequality", problem.inequality, tree), here.inequality, y.inequality, on)
+    # At a bound, what remains of the Lagrangian's gradient is the multiplier of the bound. (0 - 0 is not -0.)
+    bounds = constraint_rows(
         [f"{n} lower" for n in frozen_names],
         0 - here.lower,
         np.maximum(lagrangian, 0),
         low & ~(high & (lagrangian < 0)),
     )
-    bounds += lines(
+    bounds += constraint_rows(
         [f"{n} upper" for n in frozen_names],
         0 - here.upper,
         np.maximum(-lagrangian, 0),
@@ -266,14 +276,16 @@ def judged(problem: Problem, x: Params, here: Local, y: Multipliers, near: float
     )
 
 
-def lines(named: list[str], values: np.ndarray, multipliers: np.ndarray, active: np.ndarray) -> tuple[Line, ...]:
-    """A line for each entry."""
-    rows = zip(named, values, multipliers, active, strict=True)
-    return tuple(Line(name, float(value), float(y), bool(on)) for name, value, y, on in rows)
+def constraint_rows(
+    labels: list[str], values: np.ndarray, multipliers: np.ndarray, active: np.ndarray
+) -> tuple[ConstraintRow, ...]:
+    """Returns a row for each entry of a constraint."""
+    rows = zip(labels, values, multipliers, active, strict=True)
+    return tuple(ConstraintRow(name, float(value), float(y), bool(on)) for name, value, y, on in rows)
 
 
 def entry_names(x: Params) -> list[str]:
-    """A name for every variable: `x[0]`, `layer/weight[1, 2]`."""
+    """Returns a name for every variable, such as `x[0]` or `layer/weight[1, 2]`."""
     found = []
     for path, leaf in tree_leaves_with_path(x):
         found += entries(leaf_name(path), leaf.shape)

@@ -1,4 +1,4 @@
-"""The learning-rate range test: one short run whose rate grows, and what its losses say."""
+"""The learning-rate range test: a short run with a growing learning rate, and the rate that its losses suggest."""
 
 import dataclasses
 import math
@@ -20,33 +20,33 @@ from thalweg.minimize import minimize
 from thalweg.run.observe.callbacks import Event, Every
 from thalweg.schedules import Schedule
 
-FEWEST = 20
-"""Steps of the shortest test: with fewer there is nothing to smooth."""
-LOOK = 10
-"""Steps between two looks for an explosion."""
-MEMORY = 0.8
-"""What the average at those looks, which sees no later losses, keeps of the past at every step."""
-WIDTHS = (0.04, 0.06, 0.09, 0.13)
-"""Widths of the smoothing window as fractions of the test's length: the first that makes the fall clear is taken."""
-CLEAR = 4.0
-"""A fall or a slope is clear if it is so many times its standard error."""
-BEGUN = 0.1
-"""The part of the whole fall that is done where the interval begins."""
-FLAT = 1e-6
-"""A fall by less than this part of the loss may be rounding."""
-RISE = 0.05
-"""A loss that never fell has exploded when it is larger by this part of what it was."""
+MIN_STEPS = 20
+"""The number of steps of the shortest test; with fewer there is nothing to smooth."""
+CHECK_EVERY = 10
+"""The number of steps between two checks for an explosion of the loss."""
+AVERAGE_DECAY = 0.8
+"""The decay of the running average that those checks use, because they know no later losses."""
+WINDOW_WIDTHS = (0.04, 0.06, 0.09, 0.13)
+"""Widths of the smoothing window as fractions of the test's length; the first with a significant fall is used."""
+SIGNIFICANCE = 4.0
+"""A fall or a slope is significant if it is at least this many times its standard error."""
+BEGIN_FRACTION = 0.1
+"""The fraction of the total fall at which the interval begins."""
+MIN_RELATIVE_FALL = 1e-6
+"""A fall by less than this fraction of the loss may be rounding."""
+EXPLOSION_RISE = 0.05
+"""A loss that never fell has exploded when it has grown by this fraction."""
 
 
 class LearningRateRange(NamedTuple):
-    """What a range test found; printing it gives a summary, `tw.plot.learning_rate_range` a figure.
+    """The result of a range test; printing it shows a summary, and `tw.plot.range_test` draws it.
 
-    - `rates`, `losses`: the rate of every step, and the loss after it. `smoothed`: their local averages, of losses that
-      are cut off where they explode.
-    - `suggestion`: the rate at which the smoothed loss falls most steeply over the logarithm of the rate; NaN where
-      nothing falls.
-    - `interval`: from the rate where the loss begins to fall to the one where it is lowest.
-    - `message`: in a sentence.
+    - `rates`, `losses`: the learning rate of every step, and the loss after it.
+    - `smoothed`: the losses, limited where they explode and locally averaged.
+    - `suggestion`: the learning rate at which the smoothed loss falls most steeply over the logarithm of the rate; NaN
+      if the loss does not fall.
+    - `interval`: the learning rates where the loss begins to fall and where it is lowest.
+    - `message`: the result in a sentence.
     """
 
     rates: np.ndarray
@@ -65,8 +65,8 @@ class LearningRateRange(NamedTuple):
     __repr__ = __str__
 
 
-class Sweep(Schedule):
-    r"""A rate that grows by the same factor every step: \(\eta_t = \eta_0\,(\eta_T/\eta_0)^{t/T}\).
+class GeometricSweep(Schedule):
+    r"""A schedule that grows by the same factor every step: \(\eta_t = \eta_0\,(\eta_T/\eta_0)^{t/T}\).
 
     - `low`, `high`: \(\eta_0\) and \(\eta_T\), > 0.
     - `steps`: \(T\).
@@ -77,7 +77,7 @@ class Sweep(Schedule):
     steps: Any = duration_field()
 
     def __call__(self, step: Scalar) -> Scalar:
-        """See the class."""
+        """Returns the rate at `step`."""
         return self.low * jnp.power(self.high / self.low, real(step) / in_steps(self, "steps"))
 
 
@@ -93,97 +93,103 @@ def learning_rate_range(
     seed: int = 0,
     model_state: Any = None,
 ) -> LearningRateRange:
-    """Trains for a few steps with a rate that grows from `low` to `high`, and says at which one the loss falls best.
+    """Learning-rate range test: trains for a few steps with a growing learning rate, and suggests one.
 
-    - `problem`, `x0`, `batch_size`, `seed`, `model_state`: as in `minimize`. Nothing of the run is kept.
-    - `rule`: a rule, or a solver around one. Its learning rate, in every group and wrapper, is replaced by the sweep.
-    - `low`, `high`: the first and the last rate, 0 < low < high. `steps`: how many there are, >= 20.
+    - `problem`, `x0`, `batch_size`, `seed`, `model_state`: as in `tw.minimize`. Nothing of the run is kept.
+    - `rule`: a rule, or a solver around one. Every learning rate in it, in groups and wrappers too, is replaced by one
+      that grows from `low` to `high`.
+    - `low`, `high`: the first and the last learning rate, 0 < low < high. `steps`: their number, >= 20.
 
-    The run ends early where the loss explodes or is lost. The curve is smoothed by a line through the neighbours of
-    every point, in a window that is widened until the steepest fall stands out from the noise. The suggestion is where
-    that line is steepest, on the way down; a good constant rate is near it, and the peak of a schedule may be larger.
+    The run ends early if the loss explodes or becomes NaN. The losses are smoothed by local linear fits, in a window
+    that is widened until the steepest fall stands out from the noise. The suggestion is the learning rate of the
+    steepest fall. A good constant learning rate is close to it; the peak of a schedule may be larger.
 
     **References** Smith 2017, arXiv:1506.01186, section 3.3; Smith 2018, arXiv:1803.09820.
     """
-    check(low, high, steps)
-    found, count = with_rate(as_solver(rule), Sweep(low, high, steps - 1))
+    check_range_test(low, high, steps)
+    found, count = with_learning_rate(as_solver(rule), GeometricSweep(low, high, steps - 1))
     if not count:
-        raise ValueError(f"learning_rate_range: {type(rule).__name__} has no learning_rate; give e.g. tw.SGD(0.1).")
+        raise ValueError(
+            f"learning_rate_range: {type(rule).__name__} has no learning_rate; give a rule such as tw.SGD(0.1)."
+        )
     problem = problem if isinstance(problem, Problem) else Problem(problem)
-    # Nothing is validated: the test looks at the losses of its steps alone.
+    # Nothing is validated: the test uses only the losses of its steps.
     problem = replace(problem, validation=None, validation_loss=None, metrics=None)
     losses: list[float] = []
 
     def watch(event: Event) -> str | None:
         losses.extend(np.asarray(event.trace.value, float))
-        return "stop" if exploded(np.asarray(losses), steps) else None
+        return "stop" if has_exploded(np.asarray(losses), steps) else None
 
-    watching: dict[str, Any] = {"callbacks": [Every(LOOK, watch)], "on_failure": "ignore"}
+    watching: dict[str, Any] = {"callbacks": [Every(CHECK_EVERY, watch)], "on_failure": "ignore"}
     options: dict[str, Any] = {"batch_size": batch_size, "seed": seed, "model_state": model_state}
     result = minimize(problem, x0, found, stop=Steps(steps), **options, **watching)
     values = np.asarray(result.trace.value, float)
-    # The loss in a row is that before the row's step.
+    # The loss in a row of the trace is the one before the step.
     rates = low * (high / low) ** (np.arange(len(values) - 1) / (steps - 1))
-    return judged(rates, values[1:], steps)
+    return analyze_losses(rates, values[1:], steps)
 
 
-def check(low: Any, high: Any, steps: Any) -> None:
-    """The numbers of the test."""
+def check_range_test(low: Any, high: Any, steps: Any) -> None:
+    """Checks `low`, `high` and `steps` of `learning_rate_range`."""
     for name, value in (("low", low), ("high", high)):
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
             raise ValueError(f"learning_rate_range({name}={value!r}): {name} must be a finite number > 0.")
     if low >= high:
         raise ValueError(f"learning_rate_range(low={low!r}, high={high!r}): low must be less than high.")
-    if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < FEWEST:
-        raise ValueError(f"learning_rate_range(steps={steps!r}): steps must be a whole number >= {FEWEST}.")
+    if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < MIN_STEPS:
+        raise ValueError(f"learning_rate_range(steps={steps!r}): steps must be a whole number >= {MIN_STEPS}.")
 
 
-def with_rate(node: Any, rate: Schedule) -> tuple[Any, int]:
-    """A method with every learning rate in it replaced, and how many there were."""
+def with_learning_rate(node: Any, rate: Schedule) -> tuple[Any, int]:
+    """Returns a method with every learning rate in it replaced, and how many there were."""
     if type(node) is tuple:
-        pairs = [with_rate(part, rate) for part in node]
+        pairs = [with_learning_rate(part, rate) for part in node]
         return tuple(part for part, _ in pairs), sum(count for _, count in pairs)
     if isinstance(node, OptaxRule):
-        raise TypeError("learning_rate_range: Optax keeps its learning rate in a closure; give one of our rules.")
+        raise TypeError(
+            "learning_rate_range: the learning rate of an Optax transformation cannot be changed; give a rule such as "
+            "tw.SGD(0.1)."
+        )
     if not isinstance(node, (Rule, Solver)):
         return node, 0
     changes, total = {}, 0
     for field in dataclasses.fields(node):
         value = getattr(node, field.name)
-        changes[field.name], count = (rate, 1) if field.name == "learning_rate" else with_rate(value, rate)
+        changes[field.name], count = (rate, 1) if field.name == "learning_rate" else with_learning_rate(value, rate)
         total += count
     return replace(node, **changes), total
 
 
-def exploded(losses: np.ndarray, steps: int) -> bool:
-    """Whether the losses so far end above all that the rest of a test could bring down again."""
+def has_exploded(losses: np.ndarray, steps: int) -> bool:
+    """Whether the losses so far are NaN or infinite, or end above the threshold of an explosion."""
     if not np.isfinite(losses).all():
         return True
-    weights = MEMORY ** np.arange(len(losses))[::-1]
-    return bool(len(losses) >= LOOK and np.average(losses, weights=weights) > ceiling(losses, steps))
+    weights = AVERAGE_DECAY ** np.arange(len(losses))[::-1]
+    return bool(len(losses) >= CHECK_EVERY and np.average(losses, weights=weights) > explosion_threshold(losses, steps))
 
 
-def ceiling(losses: np.ndarray, steps: int) -> float:
-    """The loss beyond which a test has exploded: as far above its beginning as it ever fell below it."""
-    first = beginning(losses, steps)
-    near = max(LOOK // 2, 1)
+def explosion_threshold(losses: np.ndarray, steps: int) -> float:
+    """Returns the loss above which a test has exploded: as far above the initial loss as it ever fell below it."""
+    first = initial_loss(losses, steps)
+    near = max(CHECK_EVERY // 2, 1)
     medians = [np.median(losses[max(i - near, 0) : i + near]) for i in range(len(losses))]
-    return float(first + max(first - min(medians), CLEAR * noise(losses), RISE * abs(first)))
+    return float(first + max(first - min(medians), SIGNIFICANCE * noise_level(losses), EXPLOSION_RISE * abs(first)))
 
 
-def beginning(losses: np.ndarray, steps: int) -> float:
-    """The loss at rates that are too small to change it."""
+def initial_loss(losses: np.ndarray, steps: int) -> float:
+    """Returns the loss of the first steps, whose learning rates are too small to change it."""
     return float(np.median(losses[: max(steps // 10, 3)]))
 
 
-def noise(losses: np.ndarray) -> float:
-    """The standard deviation of what is no straight line: of second differences, which are sqrt(6) times as large."""
+def noise_level(losses: np.ndarray) -> float:
+    """Estimates the noise by second differences, whose standard deviation is sqrt(6) times as large."""
     differences = np.diff(losses, 2)
     return 1.4826 * float(np.median(np.abs(differences))) / math.sqrt(6) if len(differences) else 0.0
 
 
-class Fit(NamedTuple):
-    """A line through the neighbours of every point: value and slope, and their standard errors for noise of 1."""
+class LocalLines(NamedTuple):
+    """Local linear fits at every point: value and slope, and their standard errors for noise of 1."""
 
     value: np.ndarray
     slope: np.ndarray
@@ -191,8 +197,8 @@ class Fit(NamedTuple):
     slope_error: np.ndarray
 
 
-def lines(losses: np.ndarray, width: float) -> Fit:
-    """Straight lines by least squares with normal weights of so many steps."""
+def fit_local_lines(losses: np.ndarray, width: float) -> LocalLines:
+    """Fits a line around every point by least squares, with normal weights of the given width in steps."""
     offset = np.arange(len(losses))[None, :] - np.arange(len(losses))[:, None]
     w = np.exp(-0.5 * (offset / width) ** 2)
     s0, s1, s2 = ((w * offset**k).sum(axis=1) for k in range(3))
@@ -200,44 +206,44 @@ def lines(losses: np.ndarray, width: float) -> Fit:
     value = w * (s2[:, None] - s1[:, None] * offset) / det[:, None]
     slope = w * (s0[:, None] * offset - s1[:, None]) / det[:, None]
     errors = (np.sqrt((weights**2).sum(axis=1)) for weights in (value, slope))
-    return Fit(value @ losses, slope @ losses, *errors)
+    return LocalLines(value @ losses, slope @ losses, *errors)
 
 
-def judged(rates: np.ndarray, losses: np.ndarray, steps: int) -> LearningRateRange:
-    """The curve smoothed, its steepest fall, and where it begins to fall and ends."""
+def analyze_losses(rates: np.ndarray, losses: np.ndarray, steps: int) -> LearningRateRange:
+    """Smooths the losses, and finds the steepest fall and the interval of learning rates in which they fall."""
     finite = int(np.argmin(np.isfinite(losses))) if not np.isfinite(losses).all() else len(losses)
     seen = losses[:finite]
-    if finite < LOOK // 2:
-        return nothing(rates, losses, f"the loss is lost within {finite + 1} steps: lower low=.")
-    spread = noise(seen)
-    seen = np.minimum(seen, ceiling(seen, steps))
-    for width in WIDTHS:
-        fit = lines(seen, max(width * steps, 1.0))
+    if finite < CHECK_EVERY // 2:
+        return no_suggestion(rates, losses, f"the loss becomes NaN or infinite within {finite + 1} steps: lower low=.")
+    spread = noise_level(seen)
+    seen = np.minimum(seen, explosion_threshold(seen, steps))
+    for width in WINDOW_WIDTHS:
+        fit = fit_local_lines(seen, max(width * steps, 1.0))
         lowest = int(np.argmin(fit.value))
         steepest = int(np.argmin(fit.slope[: lowest + 1]))
-        if -fit.slope[steepest] > CLEAR * spread * fit.slope_error[steepest]:
+        if -fit.slope[steepest] > SIGNIFICANCE * spread * fit.slope_error[steepest]:
             break
     smoothed = np.concatenate([fit.value, np.full(len(losses) - finite, np.nan)])
-    first, count = beginning(seen, steps), max(steps // 10, 3)
+    first, count = initial_loss(seen, steps), max(steps // 10, 3)
     fall = first - fit.value[lowest]
     # A median of n normal numbers has the variance pi / 2n.
     error = spread * math.sqrt(fit.value_error[lowest] ** 2 + math.pi / (2 * count))
-    if not fall > max(CLEAR * error, FLAT * abs(first)) or fit.slope[steepest] >= 0:
-        text = f"nothing falls between {rates[0]:.3g} and {rates[-1]:.3g}: "
+    if not fall > max(SIGNIFICANCE * error, MIN_RELATIVE_FALL * abs(first)) or fit.slope[steepest] >= 0:
+        text = f"the loss does not fall between {rates[0]:.3g} and {rates[-1]:.3g}: "
         cure = "lower low=." if finite < len(losses) or len(losses) < steps else "raise high=, or take more steps=."
-        return nothing(rates, losses, text + cure, smoothed)
-    early = np.flatnonzero(fit.value[: lowest + 1] > first - BEGUN * fall)
+        return no_suggestion(rates, losses, text + cure, smoothed)
+    early = np.flatnonzero(fit.value[: lowest + 1] > first - BEGIN_FRACTION * fall)
     begin = min(int(early[-1]) + 1 if len(early) else 0, steepest)
     interval = (float(rates[begin]), float(rates[lowest]))
-    message = f"the loss falls most steeply at a rate of {rates[steepest]:.3g}."
+    message = f"the loss falls most steeply at a learning rate of {rates[steepest]:.3g}."
     if lowest == len(losses) - 1 == steps - 1:
         message += " It is still falling at the end: raise high=."
     return LearningRateRange(rates, losses, smoothed, float(rates[steepest]), interval, message)
 
 
-def nothing(
+def no_suggestion(
     rates: np.ndarray, losses: np.ndarray, message: str, smoothed: np.ndarray | None = None
 ) -> LearningRateRange:
-    """A test without a suggestion."""
+    """Returns the result of a test without a suggestion."""
     smoothed = np.full(len(losses), np.nan) if smoothed is None else smoothed
     return LearningRateRange(rates, losses, smoothed, math.nan, (math.nan, math.nan), message)

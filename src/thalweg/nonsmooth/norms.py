@@ -1,4 +1,4 @@
-"""Norms as penalties."""
+"""Norm penalties with their proximal operators."""
 
 from typing import Any
 
@@ -12,8 +12,9 @@ from thalweg.core.types import Params, Scalar, ScalarLike
 
 
 class L1(Nonsmooth):
-    r"""\(h(x) = \lambda\,\|x\|_1\): its prox sets small entries exactly to zero.
+    r"""The L1 penalty (lasso) \(h(x) = \lambda\,\|x\|_1\), which makes solutions sparse.
 
+    Its proximal operator sets small entries exactly to zero:
     \(\operatorname{prox}_{\eta h}(x) = \operatorname{sign}(x)\,\max(|x| - \eta\lambda,\, 0)\).
 
     - `weight`: \(\lambda\) >= 0.
@@ -28,26 +29,26 @@ class L1(Nonsmooth):
 
     @property
     def separable(self) -> bool:
-        """Yes."""
+        """True: the penalty is a sum over single entries."""
         return True
 
     @property
     def is_set(self) -> bool:
-        """No, a penalty."""
+        """False: the penalty is finite everywhere."""
         return False
 
     def violation(self, x: Params) -> ScalarLike:
-        """0: it is finite everywhere."""
+        """Returns 0, because the penalty is finite everywhere."""
         return 0.0
 
     def value(self, x: Params) -> Scalar:
-        """`weight` times the sum of absolute values."""
+        """Returns `weight` times the sum of absolute values."""
         dtype = common_dtype(x)
         total = sum(jnp.sum(jnp.abs(leaf.astype(wide(leaf.dtype)))).astype(dtype) for leaf in jax.tree.leaves(x))
         return jnp.asarray(self.weight).astype(dtype) * total
 
     def prox(self, x: Params, step_size: Scalar) -> Params:
-        """Soft thresholding at `step_size * weight`."""
+        """Returns `x` soft-thresholded at `step_size * weight`."""
 
         def shrink(leaf):
             threshold = (step_size * self.weight).astype(leaf.dtype)

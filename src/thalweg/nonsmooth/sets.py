@@ -1,4 +1,4 @@
-"""Sets as nonsmooth parts: value 0, and the projection as prox."""
+"""Constraint sets as nonsmooth parts: their value is 0, and their proximal operator is the projection."""
 
 from typing import Any
 
@@ -15,10 +15,10 @@ from thalweg.core.variables import is_array, short
 
 
 class Simplex(Nonsmooth):
-    r"""\(\{x : x_i \ge 0,\ \sum_i x_i = r\}\), over all entries of all leaves together.
+    r"""The simplex \(\{x : x_i \ge 0,\ \sum_i x_i = r\}\), over all entries of all leaves together.
 
-    The nearest point is \(\max(x_i - \theta, 0)\) with the one \(\theta\) that makes the sum \(r\); sorting the
-    entries finds it.
+    The projection is \(\max(x_i - \theta, 0)\) with the \(\theta\) for which the sum is \(r\); sorting the entries
+    finds it.
 
     - `radius`: \(r\) > 0; 1 for probabilities.
 
@@ -33,26 +33,26 @@ class Simplex(Nonsmooth):
 
     @property
     def separable(self) -> bool:
-        """No: the sum ties the entries together."""
+        """False: the sum couples the entries."""
         return False
 
     @property
     def is_set(self) -> bool:
-        """Yes."""
+        """True: the projection does not depend on a step size."""
         return True
 
     def value(self, x: Params) -> Scalar:
-        """0; see `violation`."""
+        """Returns 0; `violation` tells how far `x` is from the set."""
         return jnp.zeros(())
 
     def violation(self, x: Params) -> Scalar:
-        """The largest entry of the way to the simplex."""
+        """Returns the largest entry of the distance from `x` to its projection."""
         return distance(x, self.prox(x, jnp.ones(())))
 
     def prox(self, x: Params, step_size: Scalar) -> Params:
-        """The nearest point of the simplex, for any step size."""
+        """Returns the projection of `x` on the simplex, for any step size."""
         v = ravel(x)
-        v = v - jnp.max(v)  # the threshold is a difference of sums: it must not drown in a common shift
+        v = v - jnp.max(v)  # the threshold is a difference of sums, in which a common shift would cancel digits
         down = -jnp.sort(-v)
         radius, count = jnp.asarray(self.radius).astype(v.dtype), jnp.arange(1, v.size + 1, dtype=v.dtype)
         thresholds = (jnp.cumsum(down) - radius) / count
@@ -61,9 +61,9 @@ class Simplex(Nonsmooth):
 
 
 class L2Ball(Nonsmooth):
-    r"""\(\{x : \|x - c\|_2 \le r\}\), one ball on all leaves together.
+    r"""The Euclidean ball \(\{x : \|x - c\|_2 \le r\}\), over all entries of all leaves together.
 
-    The nearest point is \(c + (x - c)\,\min(1, r/\|x - c\|_2)\).
+    The projection is \(c + (x - c)\,\min(1, r/\|x - c\|_2)\).
 
     - `radius`: \(r\) > 0. `center`: \(c\), a number for all entries or a tree like `x` whose leaves broadcast.
     """
@@ -81,24 +81,24 @@ class L2Ball(Nonsmooth):
 
     @property
     def separable(self) -> bool:
-        """No: the norm ties the entries together."""
+        """False: the norm couples the entries."""
         return False
 
     @property
     def is_set(self) -> bool:
-        """Yes."""
+        """True: the projection does not depend on a step size."""
         return True
 
     def value(self, x: Params) -> Scalar:
-        """0; see `violation`."""
+        """Returns 0; `violation` tells how far `x` is from the set."""
         return jnp.zeros(())
 
     def violation(self, x: Params) -> Scalar:
-        """The largest entry of the way to the ball."""
+        """Returns the largest entry of the distance from `x` to its projection."""
         return distance(x, self.prox(x, jnp.ones(())))
 
     def prox(self, x: Params, step_size: Scalar) -> Params:
-        """The nearest point of the ball, for any step size."""
+        """Returns the projection of `x` on the ball, for any step size."""
         center = self.like(x)
         offset = subtract(x, center)
         length = norm(offset)
@@ -109,21 +109,24 @@ class L2Ball(Nonsmooth):
         return jax.tree.map(lambda p, q: jnp.where(outside, q, p), x, inner)
 
     def like(self, x: Params) -> Params:
-        """The center as a tree like `x`."""
+        """Returns the center as a tree with the structure, shapes and dtypes of `x`."""
         one = jax.tree_util.all_leaves([self.center])
         if not one and jax.tree.structure(self.center) != jax.tree.structure(x):
             raise ValueError(
-                f"L2Ball(center={short(self.center)}): the center has another structure than x: give one number, or "
-                "a tree like x."
+                f"L2Ball(center={short(self.center)}): the structure of the center differs from that of x: give one "
+                "number, or a tree like x."
             )
         center = jax.tree.map(lambda _: self.center, x) if one else self.center
         for p, c in zip(jax.tree.leaves(x), jax.tree.leaves(center), strict=True):
-            if not broadcasts(np.shape(c), p.shape):
-                raise ValueError(f"L2Ball: a center of shape {np.shape(c)} does not fit x of shape {p.shape}.")
+            if not broadcasts_to(np.shape(c), p.shape):
+                raise ValueError(
+                    f"L2Ball: a center of shape {np.shape(c)} does not broadcast to x of shape {p.shape}: give one "
+                    "number, or a tree like x."
+                )
         return jax.tree.map(lambda p, c: jnp.broadcast_to(jnp.asarray(c).astype(p.dtype), p.shape), x, center)
 
 
-def broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
-    """Whether an array of one shape serves for another."""
+def broadcasts_to(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
+    """Whether an array of one shape broadcasts to another shape without changing that."""
     pairs = zip(reversed(shape), reversed(to), strict=False)
     return len(shape) <= len(to) and all(a in (1, b) for a, b in pairs)

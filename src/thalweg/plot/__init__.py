@@ -1,19 +1,19 @@
-"""Figures: a result in, a Matplotlib figure or axes out. Needs the `plot` extra (matplotlib)."""
+"""Figures of results with Matplotlib: `pip install "thalweg[plot]"`."""
 
-from thalweg.plot.history import history, metric, optimality, validation, value
+from thalweg.plot.history import history, metric_curve, optimality_curve, validation_curve, value_curve
 from thalweg.plot.profiles import data_profile, performance_profile
-from thalweg.plot.rates import learning_rate_range
-from thalweg.plot.surface import contours, path
+from thalweg.plot.range_test import range_test
+from thalweg.plot.surface import contours, trajectory
 
 __all__ = [
     "contours",
     "data_profile",
     "history",
-    "learning_rate_range",
-    "metric",
-    "optimality",
-    "path",
+    "metric_curve",
+    "optimality_curve",
     "performance_profile",
-    "validation",
-    "value",
+    "range_test",
+    "trajectory",
+    "validation_curve",
+    "value_curve",
 ]

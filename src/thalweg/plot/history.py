@@ -1,42 +1,43 @@
-"""A run over its steps: value, optimality, validation."""
+"""Curves of a run over its steps: value, infeasibility, optimality, validation and metrics."""
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thalweg.plot.style import COLORS, line, new_axes, new_figure, tidy
+from thalweg.plot.style import COLORS, draw_line, new_axes, new_figure, style_axes
 from thalweg.run.result import Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PANEL = (3.6, 2.6)
-"""Width and height of a panel in inches."""
-TITLE = 0.3
-"""Height of the title."""
+PANEL_SIZE = (3.6, 2.6)
+"""The width and height of a panel in inches."""
+TITLE_HEIGHT = 0.3
+"""The height of the title in inches."""
 
 
 def history(
     result: Result, *, minimum: float | None = None, unit: str = "", figure: "Figure | None" = None
 ) -> "Figure":
-    """The run in one figure: a panel for each of value, infeasibility, optimality, validation and metrics it measured.
+    """Draws a run in one figure, with a panel for each of value, infeasibility, optimality, validation and metrics.
 
-    - `minimum`: the lowest value there is, where it is known; the first panel then shows the distance from it.
-    - `unit`: of the objective, for the axes.
-    - `figure`: an empty figure to draw on, made as large as the panels need; None for a new one of pyplot's.
+    - `result`: what `tw.minimize` returned. Quantities that it did not measure have no panel.
+    - `minimum`: the minimum of the objective, if it is known; the first panel then shows the distance from it.
+    - `unit`: the unit of the objective, for the labels.
+    - `figure`: an empty figure to draw on, which is resized to fit the panels; None for a new pyplot figure.
     """
-    panels: list[Any] = [lambda axes: value(result, axes, minimum=minimum, unit=unit)]
+    panels: list[Any] = [lambda axes: value_curve(result, axes, minimum=minimum, unit=unit)]
     if np.any(result.trace.infeasibility > 0):
-        panels.append(lambda axes: infeasibility(result, axes))
+        panels.append(lambda axes: infeasibility_curve(result, axes))
     if np.isfinite(result.trace.optimality).any():
-        panels.append(lambda axes: optimality(result, axes))
+        panels.append(lambda axes: optimality_curve(result, axes))
     if result.validation is not None and len(result.validation.step):
-        panels.append(lambda axes: validation(result, axes, unit=unit))
-        panels += [lambda axes, name=name: metric(result, name, axes) for name in result.validation.metrics]
+        panels.append(lambda axes: validation_curve(result, axes, unit=unit))
+        panels += [lambda axes, name=name: metric_curve(result, name, axes) for name in result.validation.metrics]
     columns = 2 if len(panels) in (2, 4) else min(len(panels), 3)
     rows = -(-len(panels) // columns)
-    width, height = columns * PANEL[0], rows * PANEL[1] + TITLE
+    width, height = columns * PANEL_SIZE[0], rows * PANEL_SIZE[1] + TITLE_HEIGHT
     if figure is None:
         figure, axes = new_figure(width, height, rows, columns)
     else:
@@ -46,63 +47,80 @@ def history(
         draw(panel)
     for empty in axes[len(panels) :]:
         empty.remove()
-    figure.suptitle(title(result), x=0.02, ha="left", fontsize=10)
+    figure.suptitle(run_title(result), x=0.02, ha="left", fontsize=10)
     return figure
 
 
-def title(result: Result) -> str:
-    """Method, end and length of the run."""
+def run_title(result: Result) -> str:
+    """Returns a title with the method, the status and the number of steps."""
     return f"{result.name}: {result.status.name.replace('_', ' ').lower()} after {result.steps} steps"
 
 
-def value(result: Result, axes: "Axes | None" = None, *, minimum: float | None = None, unit: str = "") -> "Axes":
-    """The objective at every step, or its distance from `minimum`, on either side where points are infeasible."""
+def value_curve(result: Result, axes: "Axes | None" = None, *, minimum: float | None = None, unit: str = "") -> "Axes":
+    """Draws the objective at every step, or its distance from `minimum` (absolute if points are infeasible).
+
+    - `result`, `minimum`, `unit`: as in `history`. `axes`: the axes to draw on; None for new ones.
+    """
     axes, column, name = new_axes(axes), np.asarray(result.trace.value, float), "value"
     if minimum is not None:
         gap, name = column - minimum, f"value {'-' if minimum > 0 else '+'} {abs(minimum):.4g}" if minimum else name
         if np.any(result.trace.infeasibility > 0):
             column, name = np.abs(gap), f"|{name}|"
-        else:  # rounding may carry a value just below the minimum
+        else:  # rounding may put a value just below the minimum
             column = np.where(np.isnan(gap), np.nan, np.maximum(gap, 0))
-    line(axes, steps(result), column, color=COLORS[0])
-    return tidy(axes, "step", named(name, unit))
+    draw_line(axes, trace_steps(result), column, color=COLORS[0])
+    return style_axes(axes, "step", axis_label(name, unit))
 
 
-def infeasibility(result: Result, axes: "Axes | None" = None) -> "Axes":
-    """The largest violation of a constraint at every step."""
+def infeasibility_curve(result: Result, axes: "Axes | None" = None) -> "Axes":
+    """Draws the largest violation of a constraint at every step.
+
+    - `result`: what `tw.minimize` returned. `axes`: the axes to draw on; None for new ones.
+    """
     axes = new_axes(axes)
-    line(axes, steps(result), result.trace.infeasibility, color=COLORS[4])
-    return tidy(axes, "step", "infeasibility (largest violation)")
+    draw_line(axes, trace_steps(result), result.trace.infeasibility, color=COLORS[4])
+    return style_axes(axes, "step", "infeasibility (largest violation)")
 
 
-def optimality(result: Result, axes: "Axes | None" = None) -> "Axes":
-    """The first-order residual at every step."""
+def optimality_curve(result: Result, axes: "Axes | None" = None) -> "Axes":
+    """Draws the first-order residual at every step.
+
+    - `result`: what `tw.minimize` returned. `axes`: the axes to draw on; None for new ones.
+    """
     axes = new_axes(axes)
-    line(axes, steps(result), result.trace.optimality, color=COLORS[1])
-    return tidy(axes, "step", "optimality (largest entry)")
+    draw_line(axes, trace_steps(result), result.trace.optimality, color=COLORS[1])
+    return style_axes(axes, "step", "optimality (largest entry)")
 
 
-def validation(result: Result, axes: "Axes | None" = None, *, unit: str = "") -> "Axes":
-    """The validation value where it was measured."""
+def validation_curve(result: Result, axes: "Axes | None" = None, *, unit: str = "") -> "Axes":
+    """Draws the validation value at the steps at which it was measured.
+
+    - `result`: what `tw.minimize` returned, with validation. `axes`: the axes to draw on; None for new ones.
+    - `unit`: the unit of the validation value.
+    """
     axes = new_axes(axes)
     assert result.validation is not None
-    line(axes, result.validation.step, result.validation.value, color=COLORS[2])
-    return tidy(axes, "step", named("validation value", unit))
+    draw_line(axes, result.validation.step, result.validation.value, color=COLORS[2])
+    return style_axes(axes, "step", axis_label("validation value", unit))
 
 
-def metric(result: Result, name: str, axes: "Axes | None" = None) -> "Axes":
-    """One metric on the validation data."""
+def metric_curve(result: Result, name: str, axes: "Axes | None" = None) -> "Axes":
+    """Draws one metric on the validation data.
+
+    - `result`: what `tw.minimize` returned, with validation. `name`: the name of the metric.
+    - `axes`: the axes to draw on; None for new ones.
+    """
     axes = new_axes(axes)
     assert result.validation is not None
-    line(axes, result.validation.step, result.validation.metrics[name], color=COLORS[3])
-    return tidy(axes, "step", f"validation {name}")
+    draw_line(axes, result.validation.step, result.validation.metrics[name], color=COLORS[3])
+    return style_axes(axes, "step", f"validation {name}")
 
 
-def steps(result: Result) -> np.ndarray:
-    """The step of every row of the trace."""
+def trace_steps(result: Result) -> np.ndarray:
+    """Returns the step of every row of the trace."""
     return result.first_step + np.arange(len(result.trace.value))
 
 
-def named(name: str, unit: str) -> str:
-    """The name of an axis with its unit."""
+def axis_label(name: str, unit: str) -> str:
+    """Returns the label of an axis with its unit."""
     return f"{name} ({unit})" if unit else name

@@ -1,65 +1,66 @@
-"""Many methods on many problems in one picture: performance and data profiles."""
+"""Performance and data profiles: many methods on many problems in one figure."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thalweg.plot.style import COLORS, new_axes, tidy
+from thalweg.plot.style import COLORS, new_axes, style_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-DASHES = ("-", "--", ":", "-.")
-"""Beyond the colours the dashes tell the methods apart."""
-FEW = 6
-"""Methods whose legend hides no curve; a longer one stands beside the picture."""
+LINE_STYLES = ("-", "--", ":", "-.")
+"""Line styles, which distinguish methods beyond the number of colors."""
+MAX_LEGEND_INSIDE = 6
+"""The largest number of methods with the legend inside the axes; a longer legend is placed beside them."""
 
 
 def performance_profile(work: Mapping[str, Any], axes: "Axes | None" = None, *, unit: str = "evaluations") -> "Axes":
-    r"""For each method the fraction of problems that it solves with at most \(\tau\) times the least work of any.
+    r"""Performance profile: the fraction of problems that a method solves with at most \(\tau\) times the least work.
 
     \(\rho_s(\tau) = |\{p : w_{ps} \le \tau \min_{s'} w_{ps'}\}| / n_p\): at \(\tau = 1\) how often a method is the
-    quickest, far to the right how many problems it solves at all.
+    fastest, at large \(\tau\) how many problems it solves at all.
 
-    - `work`: a method's name -> its work on every problem, infinity or NaN where it failed; the same problems in the
-      same order for all.
-    - `unit`: what is counted.
+    - `work`: name of a method -> its work on every problem, infinity or NaN where it failed; the same problems in the
+      same order for all methods.
+    - `axes`: the axes to draw on; None for new ones. `unit`: the unit of work.
 
     **References** Dolan & Moré 2002, doi:10.1007/s101070100263.
     """
-    names, table = as_table(work)
+    names, table = work_table(work)
     with np.errstate(invalid="ignore"):
         ratios = table / np.min(table, axis=0)
     ratios[~np.isfinite(table)] = np.inf
-    axes = steps(new_axes(axes, width(names)), names, ratios, start=1.0)
-    return tidy(axes, f"{unit} / fewest {unit} of any method", "fraction of problems solved")
+    axes = draw_profiles(new_axes(axes, profile_width(names)), names, ratios, start=1.0)
+    return style_axes(axes, f"{unit} / fewest {unit} of any method", "fraction of problems solved")
 
 
 def data_profile(
     work: Mapping[str, Any], dimensions: Any, axes: "Axes | None" = None, *, unit: str = "evaluations"
 ) -> "Axes":
-    r"""For each method the fraction of problems that it solves with at most \(\kappa(n_p+1)\) evaluations.
+    r"""Data profile: the fraction of problems that a method solves with at most \(\kappa(n_p+1)\) evaluations.
 
-    \(d_s(\kappa) = |\{p : w_{ps} \le \kappa(n_p + 1)\}| / n_p\): what a budget buys, in units of the evaluations that
-    a simplex gradient takes.
+    \(d_s(\kappa) = |\{p : w_{ps} \le \kappa(n_p + 1)\}| / n_p\): what a budget achieves, in units of the evaluations
+    of one simplex gradient.
 
-    - `work`: as in `performance_profile`. `dimensions`: the number of variables of every problem.
+    - `work`, `axes`, `unit`: as in `performance_profile`.
+    - `dimensions`: the number of variables of every problem.
 
     **References** Moré & Wild 2009, doi:10.1137/080724083.
     """
-    names, table = as_table(work)
+    names, table = work_table(work)
     dimensions = np.asarray(dimensions, float)
     if dimensions.shape != table.shape[1:]:
         raise ValueError(
             f"dimensions has shape {dimensions.shape}: give one number for each of {table.shape[1]} problems."
         )
-    axes = steps(new_axes(axes, width(names)), names, table / (dimensions + 1), start=None)
-    return tidy(axes, f"{unit} / (variables + 1)", "fraction of problems solved")
+    axes = draw_profiles(new_axes(axes, profile_width(names)), names, table / (dimensions + 1), start=None)
+    return style_axes(axes, f"{unit} / (variables + 1)", "fraction of problems solved")
 
 
-def as_table(work: Mapping[str, Any]) -> tuple[list[str], np.ndarray]:
-    """Names and one row of work a method, infinite where it failed."""
+def work_table(work: Mapping[str, Any]) -> tuple[list[str], np.ndarray]:
+    """Returns the names of the methods, and a table of work with one row per method, infinite where it failed."""
     if not work:
         raise ValueError("work is empty: give at least one method's work, {'name': [numbers]}.")
     rows = [np.asarray(row, float) for row in work.values()]
@@ -68,17 +69,17 @@ def as_table(work: Mapping[str, Any]) -> tuple[list[str], np.ndarray]:
         raise ValueError(f"work has rows of shapes {shapes}: give every method one number a problem.")
     table = np.stack(rows)
     if (table <= 0).any():
-        raise ValueError("work has entries that are not positive: count the evaluation at the start too.")
+        raise ValueError("work has entries that are not positive: count the evaluation at the start, too.")
     return list(work), np.where(np.isnan(table), np.inf, table)
 
 
-def width(names: list[str]) -> float:
-    """Inches, with room for a legend beside the picture."""
-    return 5.0 if len(names) <= FEW else 8.0
+def profile_width(names: list[str]) -> float:
+    """Returns the width of the figure in inches, with space for a legend beside the axes if it is long."""
+    return 5.0 if len(names) <= MAX_LEGEND_INSIDE else 8.0
 
 
-def steps(axes: "Axes", names: list[str], table: np.ndarray, start: float | None) -> "Axes":
-    """The distribution functions of the rows as steps over a logarithmic axis of base two."""
+def draw_profiles(axes: "Axes", names: list[str], table: np.ndarray, start: float | None) -> "Axes":
+    """Draws the distribution function of every row as steps, over a logarithmic axis of base two."""
     finite = table[np.isfinite(table)]
     low = start or 0.8 * finite.min(initial=1.0)
     high = 1.2 * finite.max(initial=2.0 * low)
@@ -86,13 +87,13 @@ def steps(axes: "Axes", names: list[str], table: np.ndarray, start: float | None
         reached = np.sort(row[np.isfinite(row)])
         x = np.concatenate([[low], reached, [high]])
         y = np.concatenate([[0], np.arange(1, len(reached) + 1), [len(reached)]]) / table.shape[1]
-        dash = DASHES[at // len(COLORS) % len(DASHES)]
+        dash = LINE_STYLES[at // len(COLORS) % len(LINE_STYLES)]
         label = f"{name} ({len(reached)} of {table.shape[1]})"
         axes.step(x, y, where="post", color=COLORS[at % len(COLORS)], linestyle=dash, label=label)
     axes.set_xscale("log", base=2)
     axes.set_xlim(low, high)
     axes.set_ylim(0, 1.02)
-    if len(names) <= FEW:
+    if len(names) <= MAX_LEGEND_INSIDE:
         axes.legend(fontsize=7, loc="lower right")
     else:
         axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))

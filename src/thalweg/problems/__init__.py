@@ -1,4 +1,4 @@
-"""The zoo: problems with known answers, and data sets."""
+"""The zoo: test problems with known solutions, and data sets."""
 
 from collections.abc import Callable
 from typing import Any
@@ -39,7 +39,7 @@ from thalweg.problems.zoo import (
 )
 
 JOBS: dict[str, Callable[[], Any]] = {"digits": digits, **ZOO, **SURFACES, **MGH}
-"""Name on the command line -> what it runs: anything with `problem` and `x0`."""
+"""Name on the command line -> a function that returns an object with `problem` and `x0`."""
 
 __all__ = [
     "JOBS",

@@ -1,7 +1,4 @@
-r"""Small problems with bounds and known solutions, numbered as in their collection.
-
-Hock & Schittkowski 1981, doi:10.1007/978-3-642-48320-2.
-"""
+r"""Bounded problems of Hock & Schittkowski 1981, doi:10.1007/978-3-642-48320-2, with their solutions."""
 
 import math
 
@@ -13,22 +10,22 @@ from thalweg.core.problem import Problem
 from thalweg.problems.known import Known
 
 
-def valley(x):
+def rosenbrock_2d(x):
     """Rosenbrock's function of two variables."""
     return 100.0 * (x[1] - x[0] ** 2) ** 2 + (1.0 - x[0]) ** 2
 
 
 def hs1() -> Known:
-    r"""HS 1: Rosenbrock's valley with a bound that is idle at the minimum.
+    r"""HS 1: Rosenbrock's function with a bound that is inactive at the minimum.
 
     \(x_2 \ge -1.5\); minimum 0 at (1, 1).
     """
     bounds = Bounds(np.array([-np.inf, -1.5]), np.inf)
-    return Known(Problem(valley, bounds=bounds), np.array([-2.0, 1.0]), 0.0, np.ones(2))
+    return Known(Problem(rosenbrock_2d, bounds=bounds), np.array([-2.0, 1.0]), 0.0, np.ones(2))
 
 
 def hs2() -> Known:
-    r"""HS 2: Rosenbrock's valley cut off by a bound, from a start outside.
+    r"""HS 2: Rosenbrock's function with an active bound and an infeasible start.
 
     \(x_2 \ge 1.5\); two local minima, the lower one by Cardano's formula: \(2ax_1^2\) for
     \(x_1 = 2a\cos(\tfrac13\arccos\tfrac1b)\), \(a = \sqrt{598/1200}\), \(b = 400a^3\).
@@ -37,11 +34,11 @@ def hs2() -> Known:
     u = 2 * a * math.cos(math.acos(1 / (400 * a**3)) / 3)
     minimum = 100 * (1.5 - u**2) ** 2 + (1 - u) ** 2
     bounds = Bounds(np.array([-np.inf, 1.5]), np.inf)
-    return Known(Problem(valley, bounds=bounds), np.array([-2.0, 1.0]), minimum, np.array([u, 1.5]))
+    return Known(Problem(rosenbrock_2d, bounds=bounds), np.array([-2.0, 1.0]), minimum, np.array([u, 1.5]))
 
 
 def hs3() -> Known:
-    r"""HS 3: nearly a plane, with a bound that holds it.
+    r"""HS 3: a nearly linear function, which a bound makes bounded below.
 
     \(x_2 + 10^{-5}(x_2-x_1)^2\) with \(x_2 \ge 0\); minimum 0 at (0, 0).
     """
@@ -54,7 +51,7 @@ def hs3() -> Known:
 
 
 def hs4() -> Known:
-    r"""HS 4: the minimum in a corner.
+    r"""HS 4: a cubic with the minimum in a corner of the box.
 
     \(\tfrac13(x_1+1)^3 + x_2\) with \(x_1 \ge 1\), \(x_2 \ge 0\); minimum 8/3 at (1, 0).
     """
@@ -67,7 +64,7 @@ def hs4() -> Known:
 
 
 def hs5() -> Known:
-    r"""HS 5 (McCormick): a wave on a parabola, one of whose minima lies in the box.
+    r"""HS 5 (McCormick): a sine plus a quadratic, with one local minimum in the box.
 
     \(\sin(x_1+x_2) + (x_1-x_2)^2 - 1.5x_1 + 2.5x_2 + 1\) with \(-1.5 \le x_1 \le 4\), \(-3 \le x_2 \le 3\); minimum
     \(-\sqrt3/2 - \pi/3\).
@@ -82,7 +79,7 @@ def hs5() -> Known:
 
 
 def hs25() -> Known:
-    r"""HS 25 (Gulf): a fit that is flat at its start; the power is not real beyond the bounds.
+    r"""HS 25 (Gulf): a fit that is flat at its start and not defined outside the bounds.
 
     \(\sum_{i=1}^{99} (e^{-(u_i-x_2)^{x_3}/x_1} - i/100)^2\) with \(u_i = 25 + (-50\ln(i/100))^{2/3}\),
     \(0.1 \le x_1 \le 100\), \(0 \le x_2 \le 25.6\), \(0 \le x_3 \le 5\); minimum 0 at (50, 25, 1.5).
@@ -99,7 +96,7 @@ def hs25() -> Known:
 
 
 def hs38() -> Known:
-    r"""HS 38 (Colville, Wood): two valleys that are coupled, in a wide box.
+    r"""HS 38 (Colville, Wood): two coupled curved valleys in a wide box.
 
     \(100(x_2-x_1^2)^2 + (1-x_1)^2 + 90(x_4-x_3^2)^2 + (1-x_3)^2 + 10.1((x_2-1)^2+(x_4-1)^2) + 19.8(x_2-1)(x_4-1)\)
     with \(|x_i| \le 10\); minimum 0 at ones.
@@ -108,14 +105,14 @@ def hs38() -> Known:
     def valleys(x):
         p, q = x[1] - 1.0, x[3] - 1.0
         second = 90.0 * (x[3] - x[2] ** 2) ** 2 + (1.0 - x[2]) ** 2
-        return valley(x) + second + 10.1 * (p**2 + q**2) + 19.8 * p * q
+        return rosenbrock_2d(x) + second + 10.1 * (p**2 + q**2) + 19.8 * p * q
 
     start = np.array([-3.0, -1.0, -3.0, -1.0])
     return Known(Problem(valleys, bounds=Bounds(-10.0, 10.0)), start, 0.0, np.ones(4))
 
 
 def hs45() -> Known:
-    r"""HS 45: every bound is active at the minimum, and none at the start, one of whose entries lies outside.
+    r"""HS 45: every upper bound is active at the minimum, and one entry of the start is infeasible.
 
     \(2 - x_1x_2x_3x_4x_5/120\) with \(0 \le x_i \le i\); minimum 1 at (1, 2, 3, 4, 5).
     """
@@ -128,10 +125,10 @@ def hs45() -> Known:
 
 
 def hs110() -> Known:
-    r"""HS 110: logarithms that do not exist beyond the bounds.
+    r"""HS 110: logarithms that are not defined outside the bounds.
 
     \(\sum_i \ln^2(x_i-2) + \ln^2(10-x_i) - (\prod_i x_i)^{0.2}\) in ten variables with \(2.001 \le x_i \le 9.999\);
-    all entries of the minimiser are the same number, found by Newton's method.
+    all entries of the minimizer are equal; Newton's method finds their value.
     """
 
     def logarithms(x):

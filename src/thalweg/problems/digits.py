@@ -1,4 +1,4 @@
-"""Handwritten digits: a small network on the 1797 images of 8 x 8 pixels that come with scikit-learn."""
+"""Handwritten digits: a small network on the 1797 images of 8 x 8 pixels that are part of scikit-learn."""
 
 from typing import Any, NamedTuple
 
@@ -16,10 +16,13 @@ PIXELS, CLASSES = 64, 10
 
 
 class Job(NamedTuple):
-    """A problem ready to run: its start, and the method and the options of `minimize` that suit it.
+    """A problem with its start, and a method and options of `tw.minimize` that suit it.
 
-    `tw.minimize(job.problem, job.x0, job.method, **job.options)` runs it. A method of None leaves the choice to
-    `minimize`; `unit` is that of the objective, for figures.
+    `tw.minimize(job.problem, job.x0, job.method, **job.options)` runs it.
+
+    - `problem`, `x0`: the problem and its start. `method`: a method, or None to let `tw.minimize` choose.
+    - `stop`, `batch_size`, `last`, `shuffle`, `keep`, `validate_every`, `on_nonfinite`: options of `tw.minimize`.
+    - `unit`: the unit of the objective, for figures.
     """
 
     problem: Problem
@@ -36,37 +39,38 @@ class Job(NamedTuple):
 
     @property
     def options(self) -> dict[str, Any]:
-        """The options, by name."""
+        """The options of `tw.minimize` by name."""
         others = ("problem", "x0", "method", "unit")
         return {name: value for name, value in self._asdict().items() if name not in others}
 
 
-class Split(NamedTuple):
-    """Inputs and labels to train on and to validate on."""
+class TrainValidation(NamedTuple):
+    """Data to train on and data to validate on, each a pair of inputs and labels."""
 
     train: tuple[np.ndarray, np.ndarray]
     validation: tuple[np.ndarray, np.ndarray]
 
 
 def digits(hidden: int = 64, decay: float = 0.0, seed: int = 0) -> Job:
-    r"""A classifier of handwritten digits with one hidden layer of tanh, trained by cross-entropy on mini-batches.
+    r"""A classifier of handwritten digits with one hidden tanh layer, trained with cross-entropy on mini-batches.
 
     \(z = W_2'\tanh(W_1'u + b_1) + b_2\), loss \(-\operatorname{mean}\log\operatorname{softmax}(z)_y
-    + \tfrac12\lambda(\|W_1\|^2 + \|W_2\|^2)\); validation is the cross-entropy alone.
+    + \tfrac12\lambda(\|W_1\|^2 + \|W_2\|^2)\); the validation value is the cross-entropy alone.
 
-    - `hidden`: width of the hidden layer. `seed`: of the start; the split is fixed.
-    - `decay`: \(\lambda\) >= 0, a penalty in the objective; 1e-3 makes the minimum isolated enough to converge to.
+    - `hidden`: the width of the hidden layer.
+    - `decay`: \(\lambda\) >= 0, an L2 penalty in the objective; with 1e-3 deterministic methods converge to a minimum.
+    - `seed`: the seed of the start. The split into training and validation data is fixed.
     """
-    train, validation = load()
+    train, validation = load_split()
 
-    def penalised(params, batch):
+    def penalized(params, batch):
         weights = (params["hidden"]["w"], params["output"]["w"])
         return risk(params, batch) + 0.5 * decay * sum(jnp.sum(w**2) for w in weights)
 
-    loss = penalised if decay else risk  # one function, so that a second run finds the compiled program
+    loss = penalized if decay else risk  # one function, so that a second run finds the compiled program
     return Job(
         Problem(loss, train, validation=validation, validation_loss=risk, metrics=metrics),
-        start(hidden, seed),
+        initial_parameters(hidden, seed),
         AdamW(WarmupCosine(0.02, warmup=Epochs(0.5)), weight_decay=0.1),
         stop=Epochs(40) | Patience(8),
         batch_size=64,
@@ -76,25 +80,25 @@ def digits(hidden: int = 64, decay: float = 0.0, seed: int = 0) -> Job:
 
 
 def logits(params: Params, inputs: Any) -> Any:
-    """One row of class scores for each image."""
+    """Returns one row of class scores for each image."""
     features = jnp.tanh(inputs @ params["hidden"]["w"] + params["hidden"]["b"])
     return features @ params["output"]["w"] + params["output"]["b"]
 
 
 def risk(params: Params, batch: Any) -> Scalar:
-    """The cross-entropy on a batch."""
+    """Returns the cross-entropy on a batch."""
     inputs, labels = batch
     return cross_entropy(logits(params, inputs), labels)
 
 
 def metrics(params: Params, batch: Any) -> dict[str, Scalar]:
-    """The fraction of images named rightly."""
+    """Returns the accuracy: the fraction of images that are classified correctly."""
     inputs, labels = batch
     return {"accuracy": accuracy(logits(params, inputs), labels)}
 
 
-def start(hidden: int, seed: int) -> Params:
-    """Glorot's normal weights (variance 2 / (fan in + fan out), which suits tanh) and zero biases."""
+def initial_parameters(hidden: int, seed: int) -> Params:
+    """Returns Glorot normal weights (variance 2 / (fan in + fan out), which suits tanh) and zero biases."""
     rng = np.random.default_rng(seed)
 
     def dense(fan_in, fan_out):
@@ -105,23 +109,24 @@ def start(hidden: int, seed: int) -> Params:
     return {"hidden": dense(PIXELS, hidden), "output": dense(hidden, CLASSES)}
 
 
-def load() -> Split:
-    """Four fifths to train on, one fifth held out, every class in proportion; all pixels shifted and scaled alike.
+def load_split() -> TrainValidation:
+    """Loads the digits: four fifths to train on and one fifth to validate on, stratified by class and standardized.
 
-    Their mean is 0 and their variance 1 on the training images alone, so that nothing of the held-out ones leaks into
-    the fit. A scale for each pixel would magnify those at the rim, which are hardly ever dark.
+    All pixels are shifted and scaled by the mean and the standard deviation of the training images, so that nothing of
+    the validation images leaks into the training. A scale for each pixel would magnify pixels at the rim, which are
+    hardly ever dark.
     """
     try:
         from sklearn.datasets import load_digits
         from sklearn.model_selection import train_test_split
     except ImportError as error:
-        raise ImportError('The digits come with scikit-learn: pip install "thalweg[zoo]".') from error
+        raise ImportError('The digits are part of scikit-learn: pip install "thalweg[zoo]".') from error
     bunch: Any = load_digits()
     labels = bunch.target.astype(np.int32)
     split: Any = train_test_split(bunch.data, labels, test_size=0.2, stratify=labels, random_state=0)
     train, validation, train_labels, validation_labels = split
     mean, deviation = train.mean(), train.std()
-    return Split(
+    return TrainValidation(
         (((train - mean) / deviation).astype(np.float32), train_labels),
         (((validation - mean) / deviation).astype(np.float32), validation_labels),
     )

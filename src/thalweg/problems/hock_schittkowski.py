@@ -1,6 +1,6 @@
-r"""Small constrained problems with known solutions, numbered as in their collection.
+r"""Constrained problems of Hock & Schittkowski 1981, doi:10.1007/978-3-642-48320-2, with their solutions.
 
-Hock & Schittkowski 1981, doi:10.1007/978-3-642-48320-2. Inequalities are turned into \(c(x) \le 0\).
+Their inequalities are written as \(c(x) \le 0\).
 """
 
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from thalweg.problems.known import Known
 
 
 def hs6() -> Known:
-    r"""HS 6: a curved equality that the minimum of the objective satisfies.
+    r"""HS 6: a nonlinear equality that the unconstrained minimum satisfies.
 
     \((1-x_1)^2\) with \(10(x_2-x_1^2) = 0\); minimum 0 at (1, 1).
     """
@@ -27,7 +27,7 @@ def hs6() -> Known:
 
 
 def hs7() -> Known:
-    r"""HS 7: a level line of degree four.
+    r"""HS 7: an equality of degree four.
 
     \(\ln(1+x_1^2) - x_2\) with \((1+x_1^2)^2 + x_2^2 = 4\); minimum \(-\sqrt3\) at \((0, \sqrt3)\).
     """
@@ -43,7 +43,7 @@ def hs7() -> Known:
 
 
 def hs21() -> Known:
-    r"""HS 21: an inequality and bounds, of which one is active.
+    r"""HS 21: a linear inequality and bounds, one of which is active.
 
     \(0.01x_1^2 + x_2^2 - 100\) with \(10x_1 - x_2 \ge 10\), \(2 \le x_1 \le 50\), \(|x_2| \le 50\); minimum -99.96
     at (2, 0).
@@ -61,7 +61,7 @@ def hs21() -> Known:
 
 
 def hs28() -> Known:
-    r"""HS 28: a quadratic on a plane.
+    r"""HS 28: a quadratic with a linear equality.
 
     \((x_1+x_2)^2 + (x_2+x_3)^2\) with \(x_1+2x_2+3x_3 = 1\); minimum 0 at (0.5, -0.5, 0.5).
     """
@@ -76,7 +76,7 @@ def hs28() -> Known:
 
 
 def hs35() -> Known:
-    r"""HS 35 (Beale): a quadratic with one inequality and bounds.
+    r"""HS 35 (Beale): a quadratic with a linear inequality and bounds.
 
     \(9 - 8x_1 - 6x_2 - 4x_3 + 2x_1^2 + 2x_2^2 + x_3^2 + 2x_1x_2 + 2x_1x_3\) with
     \(x_1+x_2+2x_3 \le 3\), \(x \ge 0\); minimum 1/9 at (4/3, 7/9, 4/9), where the first is active.
@@ -95,7 +95,7 @@ def hs35() -> Known:
 
 
 def hs48() -> Known:
-    r"""HS 48: a sum of squares on the intersection of two planes.
+    r"""HS 48: a sum of squares with two linear equalities.
 
     \((x_1-1)^2 + (x_2-x_3)^2 + (x_4-x_5)^2\) with \(\sum x_i = 5\), \(x_3 - 2(x_4+x_5) = -3\); minimum 0 at ones.
     """
@@ -110,7 +110,7 @@ def hs48() -> Known:
 
 
 def hs71() -> Known:
-    r"""HS 71: an equality, an inequality and bounds, none of them idle.
+    r"""HS 71: an equality, an inequality and bounds, all of which matter at the minimum.
 
     \(x_1x_4(x_1+x_2+x_3)+x_3\) with \(x_1x_2x_3x_4 \ge 25\), \(\|x\|^2 = 40\), \(1 \le x \le 5\); minimum 17.0140173.
     """
@@ -124,7 +124,7 @@ def hs71() -> Known:
     def product(x):
         return 25.0 - jnp.prod(x)
 
-    # To machine precision, by Newton's method on the KKT system with x_1 = 1 held.
+    # To machine precision, by Newton's method on the KKT system with x_1 = 1 fixed.
     best = np.array([1.0, 4.742999637264417, 3.8211499841848737, 1.3794082931726723])
     problem = Problem(cubic, equality=sphere, inequality=product, bounds=Bounds(1.0, 5.0))
     return Known(problem, np.array([1.0, 5.0, 5.0, 1.0]), 17.0140172891563, best)

@@ -1,4 +1,4 @@
-"""What a problem of the zoo comes with."""
+"""A test problem with what is known about it."""
 
 from typing import Any, NamedTuple
 
@@ -6,7 +6,11 @@ from thalweg.core.problem import Problem
 
 
 class Critical(NamedTuple):
-    """A point where the gradient vanishes: its kind in a word, and how many directions curve downwards there."""
+    """A critical point: a point where the gradient vanishes.
+
+    - `x`: the point. `kind`: "minimum", "maximum", "saddle", or with "degenerate" in front.
+    - `index`: the number of negative eigenvalues of the Hessian there.
+    """
 
     x: tuple[float, ...]
     kind: str
@@ -14,12 +18,14 @@ class Critical(NamedTuple):
 
 
 class Known(NamedTuple):
-    """A problem, a standard start, and what is known.
+    """A test problem with its standard start, and what is known about it.
 
-    `minimum` is the lowest value (-inf where there is none), `argmin` a point that reaches it (None where only the
-    value is known), `smoothness` and `convexity` the constants L and mu of the smooth part (NaN where there is none or
-    it is not known). `method`: one that fits, where the structure alone does not suggest it. `critical`: critical
-    points that are known.
+    - `problem`, `x0`: the problem and its standard start.
+    - `minimum`: the lowest value, -inf if the problem is unbounded below.
+    - `argmin`: a point with that value, None if only the value is known.
+    - `smoothness`, `convexity`: the constants L and mu of the smooth part, NaN if there is none or it is not known.
+    - `method`: a method that fits, if the structure of the problem does not suggest one.
+    - `critical`: the known critical points.
     """
 
     problem: Problem

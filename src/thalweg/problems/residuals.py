@@ -9,7 +9,7 @@ from thalweg.problems.known import Known
 
 
 def beale_residuals() -> Known:
-    r"""Beale's function as three residuals, minimum 0 at (3, 0.5).
+    r"""Beale's function as three residuals, with the minimum 0 at (3, 0.5).
 
     \(r_i = y_i - x_1(1 - x_2^i)\) with \(y = (1.5, 2.25, 2.625)\).
     """
@@ -22,7 +22,7 @@ def beale_residuals() -> Known:
 
 
 def bard() -> Known:
-    r"""A rational function fitted to fifteen points (Bard 1970, doi:10.1137/0707011).
+    r"""A fit of a rational function to fifteen points (Bard 1970, doi:10.1137/0707011).
 
     \(r_i = y_i - x_1 - u_i / (x_2 v_i + x_3 w_i)\) with \(u_i = i,\ v_i = 16 - i,\ w_i = \min(u_i, v_i)\).
     """

@@ -1,4 +1,4 @@
-"""The surfaces of the textbooks, with their critical points."""
+"""Surfaces from textbooks with their critical points."""
 
 import math
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from thalweg.problems.known import Critical, Known
 
 
 def bowl() -> Known:
-    r"""The round bowl: every method's first example.
+    r"""A round bowl: the simplest strongly convex function.
 
     \(x^2 + y^2\); minimum 0 at 0.
     """
@@ -24,7 +24,7 @@ def bowl() -> Known:
 
 
 def saddle() -> Known:
-    r"""The saddle: on the line y = 0 a gradient leads into it, anywhere else past it and down without end.
+    r"""A saddle: on the line y = 0 gradient descent converges to it, from any other start it diverges past it.
 
     \(x^2 - y^2\).
     """
@@ -36,7 +36,7 @@ def saddle() -> Known:
 
 
 def waves() -> Known:
-    r"""Egg box: minima, maxima and saddles in turn.
+    r"""An egg box: alternating minima, maxima and saddles.
 
     \(\sin x \sin y\); minimum -1 at \((\pi/2, -\pi/2)\) and its images under shifts by \((\pi, \pi)\),
     \((\pi, -\pi)\); saddles wherever both are multiples of \(\pi\).
@@ -58,9 +58,9 @@ def waves() -> Known:
 
 
 def cubic() -> Known:
-    r"""A dent before an abyss: the minimum is local.
+    r"""A cubic in one variable: its local minimum is not global, because it is unbounded below.
 
-    \(-x^3 + 3x\); -2 at -1, a maximum 2 at 1, and beyond 2 lower than the minimum and without end.
+    \(-x^3 + 3x\); a minimum -2 at -1, a maximum 2 at 1, and beyond 2 values below the minimum.
     """
 
     def dent(x):
@@ -71,7 +71,7 @@ def cubic() -> Known:
 
 
 def plane() -> Known:
-    r"""An inclined plane: no critical point, no minimum.
+    r"""An inclined plane: no critical point and no minimum.
 
     \(-x - 2y\).
     """
@@ -83,10 +83,12 @@ def plane() -> Known:
 
 
 def ellipse(gamma: float = 10.0) -> Known:
-    r"""An elliptic bowl, and the start from which exact steepest descent zig-zags with its worst rate.
+    r"""An elliptic bowl, with the start from which steepest descent with exact line search has its worst rate.
 
-    \(\tfrac12(x^2 + \gamma y^2)\) from \((\gamma, 1)\), \(\gamma > 0\): each exact step multiplies the value by
+    \(\tfrac12(x^2 + \gamma y^2)\) from \((\gamma, 1)\): each exact step multiplies the value by
     \(((\gamma-1)/(\gamma+1))^2\).
+
+    - `gamma`: \(\gamma\) > 0, the condition number if it is at least 1.
     """
     if not 0 < gamma < math.inf:
         raise ValueError(f"gamma={gamma}: give a positive number.")
@@ -99,7 +101,7 @@ def ellipse(gamma: float = 10.0) -> Known:
 
 
 def monkey_saddle() -> Known:
-    r"""Three valleys meet three ridges: at the critical point the whole Hessian vanishes.
+    r"""The monkey saddle: three valleys meet three ridges, and the Hessian vanishes at the critical point.
 
     \(x^3 - 3xy^2\).
     """
@@ -112,7 +114,7 @@ def monkey_saddle() -> Known:
 
 
 def quartic() -> Known:
-    r"""A minimum without curvature: methods that live on it become linear or slower.
+    r"""A quartic: the second derivative vanishes at the minimum, so Newton's method converges only linearly.
 
     \(x^4\); minimum 0 at 0.
     """
@@ -134,4 +136,4 @@ SURFACES: dict[str, Callable[[], Known]] = {
     "monkey-saddle": monkey_saddle,
     "quartic": quartic,
 }
-"""Name on the command line -> surface; some have no minimum (-inf)."""
+"""Name on the command line -> surface; the minimum of some is -inf."""

@@ -1,4 +1,4 @@
-"""Problems with what is known of them: minimum, minimiser, smoothness, curvature."""
+"""Test problems with their known minimum, minimizer, smoothness and strong convexity."""
 
 import math
 from collections.abc import Callable
@@ -22,9 +22,11 @@ from thalweg.solvers.latent.gaussian_mixture import GaussianMixture, Mixture
 
 
 def quadratic(dimension: int = 10, condition: float = 100.0) -> Known:
-    r"""A bowl with axes of different steepness.
+    r"""A diagonal quadratic with a given condition number.
 
     \(\tfrac12\sum_i a_i x_i^2\), the \(a_i\) evenly spaced in logarithm between `1/condition` and 1.
+
+    - `dimension`: the number of variables. `condition`: the condition number, >= 1.
     """
     a = np.logspace(-np.log10(condition), 0, dimension)
 
@@ -35,9 +37,11 @@ def quadratic(dimension: int = 10, condition: float = 100.0) -> Known:
 
 
 def rosenbrock(dimension: int = 2) -> Known:
-    r"""A bent valley with a flat floor (Rosenbrock 1960, doi:10.1093/comjnl/3.3.175).
+    r"""Rosenbrock's function: a curved, flat valley (Rosenbrock 1960, doi:10.1093/comjnl/3.3.175).
 
-    \(\sum_i 100(x_{i+1}-x_i^2)^2 + (1-x_i)^2\), minimum 0 at ones.
+    \(\sum_i 100(x_{i+1}-x_i^2)^2 + (1-x_i)^2\); minimum 0 at ones.
+
+    - `dimension`: the number of variables, >= 2.
     """
 
     def valley(x):
@@ -48,7 +52,7 @@ def rosenbrock(dimension: int = 2) -> Known:
 
 
 def beale() -> Known:
-    r"""Beale's function of two variables, minimum 0 at (3, 0.5)."""
+    r"""Beale's function of two variables, with the minimum 0 at (3, 0.5)."""
 
     def beale_function(x):
         u, v = x[0], x[1]
@@ -58,7 +62,7 @@ def beale() -> Known:
 
 
 def himmelblau() -> Known:
-    r"""Himmelblau's function: four minima of value 0, one of them at (3, 2)."""
+    r"""Himmelblau's function of two variables, with four minima of value 0, one of them at (3, 2)."""
 
     def himmelblau_function(x):
         u, v = x[0], x[1]
@@ -71,7 +75,10 @@ def himmelblau() -> Known:
 
 
 def least_squares(examples: int = 60, dimension: int = 8, seed: int = 0) -> Known:
-    """Linear regression by half the mean squared error, on data; the minimum by the normal equation."""
+    """Linear regression on data: half the mean squared error; the minimum comes from the normal equations.
+
+    - `examples`, `dimension`: the numbers of examples and of features. `seed`: the seed of the data.
+    """
     rng = np.random.default_rng(seed)
     a = rng.normal(size=(examples, dimension))
     b = a @ rng.normal(size=dimension) + 0.1 * rng.normal(size=examples)
@@ -88,10 +95,13 @@ def least_squares(examples: int = 60, dimension: int = 8, seed: int = 0) -> Know
 
 
 def lasso(examples: int = 60, dimension: int = 20, weight: float = 0.1, seed: int = 0) -> Known:
-    r"""Linear regression with an L1 penalty, whose minimiser is known exactly.
+    r"""The lasso, linear regression with an L1 penalty, whose minimizer is known exactly.
 
-    \(\tfrac1{2n}\|Ax-b\|^2 + \lambda\|x\|_1\). The data are built backwards: for a sparse \(x^*\) the residual
-    is chosen so that \(A'r/n\) is a subgradient.
+    \(\tfrac1{2n}\|Ax-b\|^2 + \lambda\|x\|_1\). The data are made for a given sparse \(x^*\): the residual is chosen so
+    that \(A'r/n\) is a subgradient.
+
+    - `examples`, `dimension`: the numbers of examples and of features. `weight`: \(\lambda\) >= 0.
+    - `seed`: the seed of the data.
     """
     rng = np.random.default_rng(seed)
     a = rng.normal(size=(examples, dimension))
@@ -111,11 +121,14 @@ def lasso(examples: int = 60, dimension: int = 20, weight: float = 0.1, seed: in
 
 
 def logistic(examples: int = 100, dimension: int = 4, weight: float = 0.1, seed: int = 0) -> Known:
-    r"""Logistic regression with an L2 penalty, whose minimiser Newton's method finds to the last digit.
+    r"""Logistic regression with an L2 penalty, whose minimizer Newton's method finds to the last digit.
 
     \(\tfrac1n\sum_i \log(1 + e^{-b_i a_i'x}) + \tfrac\lambda2\|x\|^2\) with \(b_i = \pm1\).
 
-    \(\mu = \lambda\), and \(L\) is \(\lambda\) and a quarter of the largest eigenvalue of \(A'A/n\).
+    \(\mu = \lambda\), and \(L\) is \(\lambda\) plus a quarter of the largest eigenvalue of \(A'A/n\).
+
+    - `examples`, `dimension`: the numbers of examples and of features. `weight`: \(\lambda\) > 0.
+    - `seed`: the seed of the data.
     """
     rng = np.random.default_rng(seed)
     a = rng.normal(size=(examples, dimension))
@@ -127,20 +140,22 @@ def logistic(examples: int = 100, dimension: int = 4, weight: float = 0.1, seed:
         hessian = (a.T * (wrong * (1 - wrong))) @ a / examples + weight * np.eye(dimension)
         best = best - np.linalg.solve(hessian, grad)
 
-    def penalised_logistic(x, batch):
+    def penalized_logistic(x, batch):
         features, sign = batch
         return jnp.mean(jnp.logaddexp(0.0, -sign * (features @ x))) + 0.5 * weight * jnp.sum(x**2)
 
     minimum = float(np.mean(np.logaddexp(0, -b * (a @ best))) + 0.5 * weight * best @ best)
     smoothness = float(np.linalg.eigvalsh(a.T @ a / examples)[-1] / 4 + weight)
-    problem = Problem(penalised_logistic, (as_float(a), as_float(b)))
+    problem = Problem(penalized_logistic, (as_float(a), as_float(b)))
     return Known(problem, np.zeros(dimension), minimum, best, smoothness, weight)
 
 
 def mixture(examples: int = 60, seed: int = 0) -> Known:
-    r"""Two overlapping normal clouds in the plane; the minimum by a thousand steps of EM in NumPy.
+    r"""A Gaussian mixture of two overlapping components in the plane; the minimum comes from EM in NumPy.
 
-    Mean negative log-likelihood of \(\sum_k \pi_k\,N(x; m_k, C_k)\); the local minimum that lies next to the start.
+    The mean negative log-likelihood of \(\sum_k \pi_k\,N(x; m_k, C_k)\), and its local minimum next to the start.
+
+    - `examples`: the number of examples. `seed`: the seed of the data.
     """
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(examples, 2)) * [1.0, 0.6] + np.where(rng.random((examples, 1)) < 0.4, [3.0, 1.0], [0.0, 0.0])
@@ -159,9 +174,11 @@ def mixture(examples: int = 60, seed: int = 0) -> Known:
 
 
 def rastrigin(dimension: int = 2) -> Known:
-    r"""A bowl full of dents: a local minimum at about every point of whole numbers.
+    r"""Rastrigin's function: a local minimum near every point with integer coordinates.
 
-    \(10 n + \sum_i x_i^2 - 10\cos 2\pi x_i\), minimum 0 at 0, on the box of side 10.24.
+    \(10 n + \sum_i x_i^2 - 10\cos 2\pi x_i\) with \(|x_i| \le 5.12\); minimum 0 at 0.
+
+    - `dimension`: the number of variables.
     """
 
     def dents(x):
@@ -172,9 +189,11 @@ def rastrigin(dimension: int = 2) -> Known:
 
 
 def tour(cities: int = 12, seed: int = 0) -> Known:
-    """The shortest round trip through random cities in the unit square; the minimum by dynamic programming.
+    """Traveling salesman: the shortest tour of random cities; the minimum comes from dynamic programming.
 
     The variable is the order of the visits, a permutation.
+
+    - `cities`: the number of cities in the unit square. `seed`: the seed of their places.
     """
     places = np.random.default_rng(seed).random((cities, 2))
     where = as_float(places)
@@ -183,26 +202,28 @@ def tour(cities: int = 12, seed: int = 0) -> Known:
         path = where[order]
         return jnp.sum(jnp.sqrt(jnp.sum((path - jnp.roll(path, 1, axis=0)) ** 2, axis=1)))
 
-    return Known(Problem(round_trip), np.arange(cities), shortest(places), method=anneal(TwoOpt()))
+    return Known(Problem(round_trip), np.arange(cities), shortest_tour(places), method=annealing_over_run(TwoOpt()))
 
 
-def shortest(places: np.ndarray) -> float:
-    """The length of the shortest tour (Held & Karp 1962): from the last city over every set of the others."""
-    apart = np.linalg.norm(places[:, None] - places, axis=2)
+def shortest_tour(places: np.ndarray) -> float:
+    """Returns the length of the shortest tour by the dynamic program of Held & Karp 1962."""
+    distances = np.linalg.norm(places[:, None] - places, axis=2)
     n = len(places) - 1
     length = np.full((2**n, n), np.inf)  # from city n through the set, ending at one of its members
     for visited in range(1, 2**n):
         for last in range(n):
             before = visited ^ (1 << last)
             if visited >> last & 1:
-                length[visited, last] = np.min(length[before] + apart[:n, last]) if before else apart[n, last]
-    return float(np.min(length[-1] + apart[:n, n]))
+                length[visited, last] = np.min(length[before] + distances[:n, last]) if before else distances[n, last]
+    return float(np.min(length[-1] + distances[:n, n]))
 
 
 def partition(count: int = 14, seed: int = 0) -> Known:
-    """Whole numbers in two heaps of the most equal sums, as bits; the minimum by trying all.
+    """Number partitioning: integers in two groups of nearly equal sums; the minimum comes from enumeration.
 
-    The value is the difference of the heaps.
+    The variable is one bit per number, the value is the difference of the two sums.
+
+    - `count`: how many numbers there are. `seed`: the seed of the numbers.
     """
     weights = np.random.default_rng(seed).integers(100, 1000, count)
     sides = 1 - 2 * (np.arange(2**count)[:, None] >> np.arange(count) & 1)
@@ -212,36 +233,40 @@ def partition(count: int = 14, seed: int = 0) -> Known:
         return jnp.abs(jnp.sum(jnp.where(bits, numbers, -numbers)))
 
     least = float(np.abs(sides @ weights).min())
-    return Known(Problem(difference), np.zeros(count, bool), least, method=anneal(BitFlip(2), 300.0))
+    return Known(Problem(difference), np.zeros(count, bool), least, method=annealing_over_run(BitFlip(2), 300.0))
 
 
-def anneal(move: Move, start: float = 1.0) -> SimulatedAnnealing:
-    """Cooling to a thousandth over the run."""
+def annealing_over_run(move: Move, start: float = 1.0) -> SimulatedAnnealing:
+    """Returns simulated annealing whose temperature decreases to a thousandth over the run."""
     return SimulatedAnnealing(move, Exponential(start, 1e-3, None))
 
 
 def box_quadratic(dimension: int = 30, condition: float = 100.0, seed: int = 0) -> Known:
-    r"""A tilted bowl in a box, its lowest point on a face.
+    r"""A quadratic in a box, whose minimizer is known exactly.
 
-    \(\tfrac12 x'Ax - b'x\) with \(0 \le x \le 1\). Built backwards: a third of the entries of \(x^*\) lie at each
-    limit, and \(b = Ax^* - g\) with a gradient \(g\) that points out of the box there and is 0 elsewhere.
+    \(\tfrac12 x'Ax - b'x\) with \(0 \le x \le 1\). It is made for a given \(x^*\), a third of whose entries lie at each
+    limit: \(b = Ax^* - g\) with a gradient \(g\) that points out of the box there and is 0 elsewhere.
+
+    - `dimension`: the number of variables. `condition`: the condition number. `seed`: the seed of the data.
     """
     rng = np.random.default_rng(seed)
-    a = np.asarray(bowl(rng, dimension, condition))
+    a = np.asarray(random_spd_matrix(rng, dimension, condition))
     place = np.arange(dimension) % 3
     best = np.where(place == 0, 0.0, np.where(place == 1, 1.0, rng.uniform(0.2, 0.8, dimension)))
     gradient = np.where(place == 0, 1.0, np.where(place == 1, -1.0, 0.0)) * rng.uniform(0.1, 1.0, dimension)
     b = a @ best - gradient
     minimum = float(0.5 * best @ a @ best - b @ best)
-    problem = Problem(half_form(a, b), bounds=Bounds(0.0, 1.0))
+    problem = Problem(quadratic_form(a, b), bounds=Bounds(0.0, 1.0))
     return Known(problem, np.full(dimension, 0.5), minimum, best, 1.0, 1 / condition)
 
 
 def simplex_least_squares(examples: int = 60, dimension: int = 12, seed: int = 0) -> Known:
-    r"""Linear regression on the probability simplex, whose minimiser is known exactly.
+    r"""Linear regression on the probability simplex, whose minimizer is known exactly.
 
-    \(\tfrac1{2n}\|Ax-b\|^2\) with \(x \ge 0\), \(\sum_i x_i = 1\). Built backwards: for a sparse \(x^*\) the residual
-    is chosen so that the gradient is least, and the same, on the support.
+    \(\tfrac1{2n}\|Ax-b\|^2\) with \(x \ge 0\), \(\sum_i x_i = 1\). The data are made for a given sparse \(x^*\): the
+    residual is chosen so that the gradient is constant, and smallest, on the support.
+
+    - `examples`, `dimension`: the numbers of examples and of features. `seed`: the seed of the data.
     """
     rng = np.random.default_rng(seed)
     a = rng.normal(size=(examples, dimension)) * np.logspace(-0.5, 0, dimension)
@@ -264,12 +289,15 @@ def simplex_least_squares(examples: int = 60, dimension: int = 12, seed: int = 0
 
 
 def equality_quadratic(dimension: int = 10, equations: int = 3, condition: float = 10.0, seed: int = 0) -> Known:
-    r"""A tilted bowl on an affine subspace, solved by one linear system.
+    r"""A quadratic with linear equality constraints, whose KKT system is linear.
 
-    \(\tfrac12 x'Ax - b'x\) with \(Cx = d\): its KKT system is linear.
+    \(\tfrac12 x'Ax - b'x\) with \(Cx = d\).
+
+    - `dimension`, `equations`: the numbers of variables and of constraints. `condition`: the condition number of
+      \(A\). `seed`: the seed of the data.
     """
     rng = np.random.default_rng(seed)
-    a, c = np.asarray(bowl(rng, dimension, condition)), rng.normal(size=(equations, dimension))
+    a, c = np.asarray(random_spd_matrix(rng, dimension, condition)), rng.normal(size=(equations, dimension))
     b, d = rng.normal(size=dimension), rng.normal(size=equations)
     system = np.block([[a, c.T], [c, np.zeros((equations, equations))]])
     best = np.linalg.solve(system, np.concatenate([b, d]))[:dimension]
@@ -278,17 +306,17 @@ def equality_quadratic(dimension: int = 10, equations: int = 3, condition: float
         return as_like(c, x) @ x - as_like(d, x)
 
     minimum = float(0.5 * best @ a @ best - b @ best)
-    return Known(Problem(half_form(a, b), equality=affine), np.zeros(dimension), minimum, best, 1.0, 1 / condition)
+    return Known(Problem(quadratic_form(a, b), equality=affine), np.zeros(dimension), minimum, best, 1.0, 1 / condition)
 
 
-def bowl(rng: np.random.Generator, dimension: int, condition: float) -> np.ndarray:
-    """A symmetric matrix in random axes, its eigenvalues evenly spaced in logarithm between `1/condition` and 1."""
+def random_spd_matrix(rng: np.random.Generator, dimension: int, condition: float) -> np.ndarray:
+    """Returns a symmetric matrix with random axes and eigenvalues evenly spaced in logarithm up to 1."""
     axes = np.linalg.qr(rng.normal(size=(dimension, dimension)))[0]
     return axes @ np.diag(np.logspace(-np.log10(condition), 0, dimension)) @ axes.T
 
 
-def half_form(a: np.ndarray, b: np.ndarray) -> Callable:
-    r"""\(\tfrac12 x'Ax - b'x\)."""
+def quadratic_form(a: np.ndarray, b: np.ndarray) -> Callable:
+    r"""Returns the function \(\tfrac12 x'Ax - b'x\)."""
 
     def quadratic_form(x):
         return 0.5 * x @ (as_like(a, x) @ x) - as_like(b, x) @ x
@@ -297,12 +325,12 @@ def half_form(a: np.ndarray, b: np.ndarray) -> Callable:
 
 
 def as_like(a: np.ndarray, x: Any) -> Any:
-    """In the dtype of `x`."""
+    """Returns `a` as a JAX array in the dtype of `x`."""
     return jnp.asarray(a, x.dtype)
 
 
 def as_float(a: np.ndarray) -> Any:
-    """In the widest float in use."""
+    """Returns `a` as a JAX array in the widest float in use."""
     return jnp.asarray(a, jnp.result_type(float))
 
 

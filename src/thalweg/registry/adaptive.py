@@ -46,7 +46,7 @@ ROWS = (
         # Measured: the first steps are three times the rate, and so are those of an axis that lay still.
         claim=Neighbourhood(radius=3.0, of="x", on="quadratic"),
         cost="1 gradient",
-        memory="n (2n centred, n more with momentum)",
+        memory="n (2n centered, n more with momentum)",
         twin="tests.twins.rmsprop",
         reference="Tieleman & Hinton 2012, Neural Networks for Machine Learning, lecture 6.5",
         year=2012,

@@ -7,7 +7,7 @@ from thalweg.rules.momentum import Momentum
 from thalweg.rules.sgd import SGD
 from thalweg.rules.wrappers.accumulate import Accumulate
 from thalweg.rules.wrappers.cautious import Cautious
-from thalweg.rules.wrappers.centralise import Centralise
+from thalweg.rules.wrappers.centralize import Centralize
 from thalweg.rules.wrappers.clip import AdaptiveClip, Clip
 from thalweg.rules.wrappers.compact import CompactState
 from thalweg.rules.wrappers.lookahead import Lookahead
@@ -52,16 +52,16 @@ ROWS = (
         year=2021,
     ),
     Method(
-        name="centralise",
-        make=Centralise,
+        name="centralize",
+        make=Centralize,
         family="wrappers",
         # Vectors pass as they are: this is gradient descent.
-        example=lambda problem: Centralise(SGD(RATES.get(problem, 0.1)), "first"),
+        example=lambda problem: Centralize(SGD(RATES.get(problem, 0.1)), "first"),
         solves=("quadratic", "least-squares"),
         claim=Linear(rate=(1 - 1 / 100) ** 2, of="value", on="quadratic"),
         cost="1 gradient",
         memory="that of its rule",
-        twin="tests.twins.centralise",
+        twin="tests.twins.centralize",
         reference="Yong, Huang, Hua & Zhang 2020, arXiv:2004.01461",
         year=2020,
     ),

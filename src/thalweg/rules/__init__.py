@@ -1,1 +1,1 @@
-"""Update rules: gradient to update."""
+"""Update rules: each maps a gradient and its own state to an update of the parameters."""

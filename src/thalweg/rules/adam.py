@@ -1,4 +1,4 @@
-"""Adam."""
+"""The Adam rule, and the parts of it that other rules share."""
 
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from thalweg.core.types import Params, Scalar, ScalarLike, real
 
 
 class AdamState(NamedTuple):
-    """Updates made, and the running means of the gradient and of its square."""
+    """The number of updates made, and the running means of the gradient (`m`) and of its square (`v`)."""
 
     count: Scalar
     m: Params
@@ -19,25 +19,25 @@ class AdamState(NamedTuple):
 
 
 def adam_init(params: Params) -> AdamState:
-    """Both means at zero."""
+    """Returns a state with both running means at zero."""
     return AdamState(jnp.zeros((), jnp.int32), zeros_like(params), zeros_like(params))
 
 
 def adam_direction(g, m, v, b1, b2, eps, c1, c2):
-    """The step per unit of rate for one array, and the new means; `c1`, `c2` correct for their start at zero."""
+    """Returns the direction for one array and the new means; `c1` and `c2` correct the bias of their start at zero."""
     m = b1 * m + (1 - b1) * g
     v = b2 * v + (1 - b2) * g**2
     return (m / c1) / (jnp.sqrt(v / c2) + eps), m, v
 
 
 def adam_scalars(rule: Any, state: Any) -> tuple[ScalarLike, ...]:
-    """What `adam_direction` needs besides arrays, for the next update; of the state only the count."""
+    """Returns the scalars that `adam_direction` takes at the next update; of the state only `count` is read."""
     t, b1, b2 = real(state.count + 1), at(rule.b1, state.count), at(rule.b2, state.count)
     return b1, b2, rule.eps, 1 - b1**t, 1 - b2**t
 
 
 class Adam(Rule):
-    r"""Adam: a step of about \(\eta\) along every coordinate, whatever the gradient's scale.
+    r"""Adam: steps of about the learning rate in every coordinate, whatever the scale of the gradient.
 
     \[ m_t = \beta_1 m_{t-1} + (1-\beta_1)\,g_t, \qquad v_t = \beta_2 v_{t-1} + (1-\beta_2)\,g_t^2, \]
     \[ x_{t+1} = x_t - \eta_t\, \frac{m_t/(1-\beta_1^t)}{\sqrt{v_t/(1-\beta_2^t)} + \varepsilon}. \]
@@ -46,8 +46,8 @@ class Adam(Rule):
     - `eps`: \(\varepsilon\) >= 0, outside the root.
 
     **Needs** a gradient.
-    **Guarantee** None in general: Adam need not converge even on convex problems (arXiv:1904.09237). With a
-    constant rate it ends in a neighbourhood of a minimum; there its steps are of the order of \(\eta\).
+    **Guarantee** None in general: Adam need not converge even on convex problems (arXiv:1904.09237). With a constant
+    learning rate it reaches a neighborhood of a minimum, where its steps stay of the order of \(\eta\).
     **References** Kingma & Ba 2015, arXiv:1412.6980.
     """
 
@@ -61,13 +61,13 @@ class Adam(Rule):
         check_fraction(self, "b1", "b2")
 
     def init(self, params: Params) -> AdamState:
-        """Both means at zero."""
+        """Returns a state with both running means at zero."""
         return adam_init(params)
 
     def update(
         self, grads: Params, state: AdamState, params: Params | None = None, **extra
     ) -> tuple[Params, AdamState]:
-        """One step of the iteration."""
+        """Returns the update of one step, and the new state."""
 
         def step(g, m, v, eta, *scalars):
             d, m, v = adam_direction(g, m, v, *scalars)
@@ -77,5 +77,5 @@ class Adam(Rule):
         return update, AdamState(state.count + 1, m, v)
 
     def rate(self, state: AdamState) -> Scalar:
-        """The learning rate of the next update."""
+        """Returns the learning rate that the next update will use."""
         return at(self.learning_rate, state.count)

@@ -1,4 +1,4 @@
-"""AdamW."""
+"""The AdamW rule: Adam with decoupled weight decay."""
 
 from typing import Any
 
@@ -6,28 +6,29 @@ from thalweg.core.fields import check_fraction, check_nonnegative, real_field, s
 from thalweg.core.rule import Rule, at, lift, required
 from thalweg.core.types import Params, Scalar
 from thalweg.rules.adam import AdamState, adam_direction, adam_init, adam_scalars
-from thalweg.rules.masks import Mask, check_mask, masked
+from thalweg.rules.masks import Mask, check_mask, zero_unmasked
 
 
 class AdamW(Rule):
-    r"""Adam with decoupled weight decay: besides Adam's step every parameter shrinks by \(\eta_t\lambda\) of itself.
+    r"""AdamW: Adam with decoupled weight decay, which also shrinks every parameter by the fraction \(\eta_t\lambda\).
 
     \[ x_{t+1} = x_t - \eta_t \left( \frac{\hat m_t}{\sqrt{\hat v_t} + \varepsilon} + \lambda\, x_t \right), \]
 
-    with Adam's corrected means \(\hat m_t, \hat v_t\) of the gradient and of its square. An L2 penalty inside the loss
-    would be divided by the root as well: for Adam, unlike for gradient descent, the two are different methods.
+    with Adam's bias-corrected means \(\hat m_t, \hat v_t\) of the gradient and of its square. An L2 penalty inside the
+    loss would be divided by the root as well: for Adam, unlike for gradient descent, the two are different methods.
 
     - `learning_rate`: \(\eta\) >= 0, or a schedule; it multiplies the decay too. `b1`, `b2`: in [0, 1), or schedules.
     - `eps`: \(\varepsilon\) >= 0, outside the root. `weight_decay`: \(\lambda\) >= 0.
-    - `mask`: None, and every leaf decays; or a function of the parameters that returns their tree with True where a
-      leaf decays and False where not. `tw.matrices` spares biases and the scales of norms.
+    - `mask`: which leaves decay. None means all of them; otherwise a function of the parameters that returns their tree
+      with True where a leaf decays. `tw.matrices` leaves out biases and the scales of normalization layers.
 
     **Needs** a gradient, and in `update` the parameters.
-    **Guarantee** None in general, as for Adam. With a constant rate it ends in a neighbourhood of a minimum at the
-    origin, and there its steps are of the order of \(\eta\); any other minimum the decay moves, on mini-batches by an
-    amount that grows with \(\lambda\) and does not vanish with \(\eta\). On whole data, if every leaf decays,
-    \(\beta_1 \le \beta_2\), \(\varepsilon = 0\) and the rate never grows but has an infinite sum: where the iterates
-    converge, they do so to a KKT point of the loss under \(\|x\|_\infty \le 1/\lambda\) (arXiv:2404.04454).
+    **Guarantee** None in general, as for Adam. With a constant learning rate it reaches a neighborhood of a minimum at
+    the origin, where its steps stay of the order of \(\eta\). The decay moves any other minimum; on mini-batches it
+    moves it by an amount that grows with \(\lambda\) and does not vanish with \(\eta\). With full gradients, if every
+    leaf decays, \(\beta_1 \le \beta_2\), \(\varepsilon = 0\) and the learning rates never grow but add up to infinity,
+    then iterates that converge do so to a KKT point of the loss under \(\|x\|_\infty \le 1/\lambda\)
+    (arXiv:2404.04454).
     **References** Loshchilov & Hutter 2019, arXiv:1711.05101; Xie & Li 2024, arXiv:2404.04454 (the limit).
     """
 
@@ -44,23 +45,23 @@ class AdamW(Rule):
         check_mask(self)
 
     def init(self, params: Params) -> AdamState:
-        """Both means at zero."""
+        """Returns a state with both running means at zero."""
         return adam_init(params)
 
     def update(
         self, grads: Params, state: AdamState, params: Params | None = None, **extra
     ) -> tuple[Params, AdamState]:
-        """One step of the iteration."""
+        """Returns the update of one step, and the new state."""
         params = required(self, grads, "params", params)
 
         def step(g, m, v, decaying, eta, decay, *scalars):
             d, m, v = adam_direction(g, m, v, *scalars)
             return -eta * (d + decay * decaying), m, v
 
-        trees = (grads, state.m, state.v, masked(self, params))
+        trees = (grads, state.m, state.v, zero_unmasked(self, params))
         update, m, v = lift(step, trees, self.rate(state), self.weight_decay, *adam_scalars(self, state))
         return update, AdamState(state.count + 1, m, v)
 
     def rate(self, state: AdamState) -> Scalar:
-        """The learning rate of the next update."""
+        """Returns the learning rate that the next update will use."""
         return at(self.learning_rate, state.count)

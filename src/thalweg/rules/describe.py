@@ -1,4 +1,4 @@
-"""Which parameter is updated by what, and what that costs in memory: read from shapes, nothing is computed."""
+"""A table of which rule updates each parameter and how much memory its state takes, from shapes alone."""
 
 import dataclasses
 import math
@@ -18,15 +18,15 @@ from thalweg.core.types import Params
 from thalweg.core.variables import is_number_array, leaf_name, short
 from thalweg.rules.freeze import Freeze
 from thalweg.rules.matrix.muon import Muon
-from thalweg.rules.partition import Partition, groups_of
+from thalweg.rules.partition import Partition, assign_groups
 from thalweg.schedules import Schedule
 
-FROZEN = "frozen"
-UNITS = ("B", "kB", "MB", "GB", "TB")
+FROZEN_LABEL = "frozen"
+BYTE_UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 class ParameterRow(NamedTuple):
-    """One leaf: its path, shape and dtype, the rule that updates it, and the bytes of both it and the rule's state."""
+    """One leaf: its path, shape and dtype, the rule that updates it, its own bytes, and those of the rule's state."""
 
     name: str
     shape: tuple[int, ...]
@@ -37,9 +37,10 @@ class ParameterRow(NamedTuple):
 
 
 class Description(NamedTuple):
-    """What `tw.describe` found; printed as a table.
+    """What `tw.describe` returns; printing it shows a table.
 
-    - `rows`: one a leaf, in the tree's order. `shared`: bytes of state that belong to no leaf alone: counts, histories.
+    - `rows`: a `ParameterRow` for each leaf, in the order of the tree.
+    - `shared`: bytes of state that belong to no single leaf, such as counts.
     """
 
     rows: tuple[ParameterRow, ...]
@@ -47,50 +48,61 @@ class Description(NamedTuple):
 
     @property
     def count(self) -> int:
-        """Numbers that are optimised."""
-        return sum(math.prod(row.shape) for row in self.rows if row.rule != FROZEN)
+        """How many numbers are optimized; frozen leaves do not count."""
+        return sum(math.prod(row.shape) for row in self.rows if row.rule != FROZEN_LABEL)
 
     @property
     def bytes(self) -> int:
-        """Of all parameters."""
+        """The memory of all parameters in bytes."""
         return sum(row.bytes for row in self.rows)
 
     @property
     def state_bytes(self) -> int:
-        """Of the whole state."""
+        """The memory of the method's state in bytes."""
         return self.shared + sum(row.state_bytes for row in self.rows)
 
     def __str__(self) -> str:
         head = ("parameter", "shape", "dtype", "size", "state", "rule")
         body = [
-            (row.name, " × ".join(map(str, row.shape)), row.dtype, human(row.bytes), human(row.state_bytes), row.rule)
+            (
+                row.name,
+                " × ".join(map(str, row.shape)),
+                row.dtype,
+                format_bytes(row.bytes),
+                format_bytes(row.state_bytes),
+                row.rule,
+            )
             for row in self.rows
         ]
         if self.shared:
-            body.append(("(shared)", "", "", "", human(self.shared), ""))
-        total = ("in total", f"{self.count:,}", "", human(self.bytes), human(self.state_bytes), "")
-        return aligned([head, *body, total])
+            body.append(("(shared)", "", "", "", format_bytes(self.shared), ""))
+        total = ("in total", f"{self.count:,}", "", format_bytes(self.bytes), format_bytes(self.state_bytes), "")
+        return align_columns([head, *body, total])
 
 
 def describe(method: Any, params: Any) -> Description:
-    """Which leaf of `params` is updated by which rule, and how much memory the method's state takes.
+    """Tells which rule updates each leaf of `params`, and how much memory the method's state takes.
 
-    - `method`: a rule, an Optax transformation, or a method that needs nothing but a gradient.
-    - `params`: the tree to optimise, or its shapes (`jax.eval_shape`).
+    - `method`: a rule, an Optax transformation, or a solver that needs nothing but a gradient.
+    - `params`: the tree to optimize, or its shapes (`jax.eval_shape`), so that it need not fit into memory.
 
-    The returned `Description` prints as a table and has the numbers in its rows. What a method's state holds besides
-    the iterate is attributed to a parameter where its path in the state ends with the parameter's path; the rest is
-    shared.
+    The returned `Description` prints as a table, and its rows hold the numbers. State is attributed to a parameter
+    where its path in the state ends with the parameter's path; the rest counts as shared.
     """
     method = as_rule(method)
     if not isinstance(method, (Rule, Solver)):
         raise TypeError(f"describe({method!r}): give a rule such as tw.Adam(), an Optax transformation, or a solver.")
     x = jax.tree.map(lambda leaf: shape_of(leaf) if is_variable(leaf) else None, params)
-    paths = {path: rule_of(method, path, x) for path, _ in tree_flatten_with_path(x)[0]}
-    owned, shared = owners(state_of(method, x), list(paths))
+    paths = {path: rule_chain(method, path, x) for path, _ in tree_flatten_with_path(x)[0]}
+    owned, shared = state_bytes_by_leaf(state_of(method, x), list(paths))
     rows = [
         ParameterRow(
-            leaf_name(path), leaf.shape, str(leaf.dtype), paths.get(path, FROZEN), nbytes(leaf), owned.get(path, 0)
+            leaf_name(path),
+            leaf.shape,
+            str(leaf.dtype),
+            paths.get(path, FROZEN_LABEL),
+            nbytes(leaf),
+            owned.get(path, 0),
         )
         for path, leaf in tree_flatten_with_path(params)[0]
         if is_shaped(leaf)
@@ -99,22 +111,22 @@ def describe(method: Any, params: Any) -> Description:
 
 
 def is_shaped(leaf: Any) -> bool:
-    """Whether a leaf is an array, or stands for one."""
+    """Whether a leaf is an array of numbers, or the shape of one."""
     return is_number_array(leaf) or isinstance(leaf, jax.ShapeDtypeStruct)
 
 
 def is_variable(leaf: Any) -> bool:
-    """Whether a leaf is optimised: a floating-point array."""
+    """Whether a leaf is optimized: a floating-point array."""
     return is_shaped(leaf) and jnp.issubdtype(leaf.dtype, jnp.floating)
 
 
 def shape_of(leaf: Any) -> jax.ShapeDtypeStruct:
-    """A leaf without its numbers."""
+    """Returns the shape and dtype of a leaf."""
     return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
 
 
 def state_of(method: Rule | Solver, x: Params) -> Any:
-    """The shapes of a method's state at its start, without those of the iterate."""
+    """Returns the shapes of a method's initial state, without those of the iterate."""
     if isinstance(method, Rule):
         return jax.eval_shape(method.init, x)
     problem = Problem(lambda x: sum(leaf.sum().astype(jnp.float32) for leaf in jax.tree.leaves(x)))
@@ -122,15 +134,18 @@ def state_of(method: Rule | Solver, x: Params) -> Any:
     def init(x):
         missing = ", ".join(sorted(oracle.value for oracle in method.needs - problem.offers(x)))
         if missing:
-            raise TypeError(f"describe({type(method).__name__}): it needs {missing}; give a rule, or a method without.")
+            raise TypeError(
+                f"describe({type(method).__name__}): this method needs {missing}; give a rule, or a method that needs "
+                "only a gradient."
+            )
         return method.init(problem, x)
 
     state = jax.eval_shape(init, x)
     return state._replace(x=None) if "x" in getattr(state, "_fields", ()) else state
 
 
-def owners(state: Any, paths: list[tuple]) -> tuple[dict[tuple, int], int]:
-    """Bytes of state for every path of a parameter, and those that end with none."""
+def state_bytes_by_leaf(state: Any, paths: list[tuple]) -> tuple[dict[tuple, int], int]:
+    """Returns the bytes of state for each parameter's path, and the bytes that belong to none."""
     owned, shared = dict.fromkeys(paths, 0), 0
     for place, leaf in tree_flatten_with_path(state)[0]:
         ends = [path for path in paths if place[len(place) - len(path) :] == path and (path or leaf.shape)]
@@ -141,49 +156,49 @@ def owners(state: Any, paths: list[tuple]) -> tuple[dict[tuple, int], int]:
     return owned, shared
 
 
-def rule_of(method: Any, path: tuple, x: Params) -> str:
-    """The rules through which a leaf's gradient goes, from the outermost to the one that updates it."""
+def rule_chain(method: Any, path: tuple, x: Params) -> str:
+    """Returns the rules that a leaf's gradient passes, from the outermost one to the one that updates it."""
     if isinstance(method, Freeze):
-        return FROZEN
+        return FROZEN_LABEL
     if isinstance(method, Partition):
-        group = groups_of(method.patterns, x)[leaf_name(path)]
-        return rule_of(method.rules[group], path, x)
+        group = assign_groups(method.patterns, x)[leaf_name(path)]
+        return rule_chain(method.rules[group], path, x)
     if isinstance(method, Muon):
         leaf = next(leaf for place, leaf in tree_flatten_with_path(method.choice(x))[0] if place == path)
-        return label(method) if leaf else rule_of(method.others, path, x)
-    inner = [value for value in fields_of(method).values() if isinstance(value, (Rule, Solver))]
+        return method_label(method) if leaf else rule_chain(method.others, path, x)
+    inner = [value for value in field_values(method).values() if isinstance(value, (Rule, Solver))]
     if not inner:
-        return label(method)
-    rest = rule_of(inner[0], path, x)
-    return rest if isinstance(method, FirstOrder) or rest == FROZEN else f"{label(method)} > {rest}"
+        return method_label(method)
+    rest = rule_chain(inner[0], path, x)
+    return rest if isinstance(method, FirstOrder) or rest == FROZEN_LABEL else f"{method_label(method)} > {rest}"
 
 
-def label(method: Any) -> str:
-    """A method's name, with its learning rate and what else is not its default."""
+def method_label(method: Any) -> str:
+    """Returns a method's name with its learning rate and all settings that differ from their defaults."""
     if isinstance(method, OptaxRule):
         return f"optax.{method.transformation.update.__qualname__.split('.')[0]}"
     default = {field.name: field.default for field in dataclasses.fields(method)}
     shown = {
         name: value
-        for name, value in fields_of(method).items()
-        if not isinstance(value, (Rule, Solver)) and (name == "learning_rate" or not is_same(value, default[name]))
+        for name, value in field_values(method).items()
+        if not isinstance(value, (Rule, Solver)) and (name == "learning_rate" or not has_default(value, default[name]))
     }
-    inside = ", ".join(f"{name}={in_words(value)}" for name, value in shown.items())
+    inside = ", ".join(f"{name}={field_text(value)}" for name, value in shown.items())
     return type(method).__name__ + (f"({inside})" if inside else "")
 
 
-def fields_of(method: Any) -> dict[str, Any]:
-    """A configured object's fields by name."""
+def field_values(method: Any) -> dict[str, Any]:
+    """Returns the fields of a method by name."""
     return {field.name: getattr(method, field.name) for field in dataclasses.fields(method)}
 
 
-def is_same(value: Any, default: Any) -> bool:
-    """Whether a field has its default; what compares entry by entry has not."""
+def has_default(value: Any, default: Any) -> bool:
+    """Whether a field has its default value; an array never counts as the default."""
     return type(value) is type(default) and not isinstance(value, (jax.Array, np.ndarray)) and value == default
 
 
-def in_words(value: Any) -> str:
-    """A field's value in few letters."""
+def field_text(value: Any) -> str:
+    """Returns a short text for the value of a field."""
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, Schedule):
@@ -192,20 +207,20 @@ def in_words(value: Any) -> str:
 
 
 def nbytes(leaf: Any) -> int:
-    """The memory of an array."""
+    """Returns the memory of an array in bytes."""
     return leaf.size * leaf.dtype.itemsize
 
 
-def human(amount: float) -> str:
-    """Bytes with three digits and a unit of powers of 1000."""
+def format_bytes(amount: float) -> str:
+    """Returns a number of bytes with three digits and a decimal unit, such as 1.26 MB."""
     power = 0
-    while amount >= 999.5 and power < len(UNITS) - 1:
+    while amount >= 999.5 and power < len(BYTE_UNITS) - 1:
         amount, power = amount / 1000, power + 1
-    return f"{amount:.3g} {UNITS[power]}"
+    return f"{amount:.3g} {BYTE_UNITS[power]}"
 
 
-def aligned(lines: list[tuple[str, ...]]) -> str:
-    """Columns of a common width."""
+def align_columns(lines: list[tuple[str, ...]]) -> str:
+    """Returns rows of cells as lines, with all cells of a column equally wide."""
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines

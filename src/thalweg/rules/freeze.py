@@ -1,4 +1,4 @@
-"""No update at all."""
+"""The rule that never changes its parameters."""
 
 import jax.numpy as jnp
 
@@ -8,16 +8,16 @@ from thalweg.core.types import Params, Scalar, State, real
 
 
 class Freeze(Rule):
-    """Leaves parameters as they are: for a group inside `tw.Partition`. It keeps no state."""
+    """A rule that never changes its parameters, for a frozen group of `tw.Partition`; it has no state."""
 
     def init(self, params: Params) -> State:
-        """Nothing."""
+        """Returns the empty state."""
         return ()
 
     def update(self, grads: Params, state: State, params: Params | None = None, **extra) -> tuple[Params, State]:
-        """Zeros."""
+        """Returns an update of zeros, and the state as it is."""
         return zeros_like(grads), state
 
     def rate(self, state: State) -> Scalar:
-        """0."""
+        """Returns a learning rate of 0."""
         return real(jnp.zeros(()))

@@ -1,4 +1,4 @@
-"""Parameter groups: another rule for other leaves, chosen by their paths."""
+"""Parameter groups: a separate rule for each group of leaves, selected by patterns over their paths."""
 
 import functools
 import re
@@ -13,28 +13,29 @@ from thalweg.core.types import Params, Scalar, State
 from thalweg.core.variables import leaf_name
 from thalweg.rules.freeze import Freeze
 
-FEW = 6
-"""Paths that an error lists."""
+MAX_LISTED = 6
+"""The number of paths or patterns that an error message lists."""
 FLAX_VALUE = "/value"
-"""The end of the path to a Flax variable's array."""
+"""The last part of the path to a Flax variable's array."""
 
 
 class Partition(Rule):
-    r"""One rule for each group of parameters; groups are patterns over the paths of the tree.
+    r"""Parameter groups: a rule for each pattern over the paths of the parameters.
 
     ```python
     tw.Partition({"**/bias": tw.SGD(1e-2), "encoder/**": tw.Freeze(), "**": tw.AdamW(1e-3)})
     ```
 
-    A leaf belongs to the first pattern that fits its path, `encoder/layers/0/weight` for instance. In a pattern `*`
-    stands for anything within one name, `**` for any number of names (none included), `?` for one letter. The
-    `/value` at the end of a Flax variable's path may be left out.
+    A leaf belongs to the first pattern that matches its path, for instance `encoder/layers/0/weight`. In a pattern `*`
+    matches anything within one name, `**` any number of names including none, and `?` one character. The `/value` at
+    the end of a Flax variable's path may be left out.
 
-    - `patterns`: a dict from patterns to rules (Optax transformations too), in the order of their precedence. Or the
-      patterns alone, with `rules` one for each.
+    - `patterns`: a dict from patterns to rules or Optax transformations, in the order of their precedence; or a tuple
+      of patterns, with their rules in `rules`.
+    - `rules`: one rule for each pattern, if `patterns` is a tuple.
 
-    Every parameter must be matched, and every pattern must be the first for some parameter: otherwise a `ValueError`
-    lists what is left over. The learning rate in the trace is that of the first group that is not frozen.
+    Every parameter must match a pattern, and every pattern must be the first match of some parameter; otherwise a
+    `ValueError` lists the rest. The learning rate in the trace is that of the first group that is not frozen.
 
     **Needs** what its rules need.
     **Guarantee** Every group is updated as its rule alone would update it.
@@ -58,13 +59,13 @@ class Partition(Rule):
                 raise TypeError(f"Partition: {pattern!r} must be mapped to a rule such as tw.SGD(0.1), not {rule!r}.")
 
     def init(self, params: Params) -> State:
-        """The state of every group's rule."""
+        """Returns a tuple with the initial state of every group's rule."""
         return tuple(rule.init(part) for rule, part in zip(self.rules, self.parts(params), strict=True))
 
     def update(
         self, grads: Params, state: State, params: Params | None = None, **extra: Any
     ) -> tuple[Params, tuple[State, ...]]:
-        """Every group's update by its own rule, joined."""
+        """Returns the update of every group by its own rule, combined into one tree, and the new states."""
         of_params = [None] * len(self.rules) if params is None else self.parts(params)
         updates, states = [], []
         for rule, part, before, mine in zip(self.rules, self.parts(grads), state, of_params, strict=True):
@@ -74,58 +75,62 @@ class Partition(Rule):
         return functools.reduce(eqx.combine, updates), tuple(states)
 
     def rate(self, state: State) -> Scalar:
-        """The first group's that is not frozen."""
+        """Returns the learning rate of the first group that is not frozen."""
         moving = [pair for pair in zip(self.rules, state, strict=True) if not isinstance(pair[0], Freeze)]
         rule, inner = moving[0] if moving else (self.rules[0], state[0])
         return rule.rate(inner)
 
     def parts(self, tree: Params) -> list[Params]:
-        """The tree once for every group, with None in place of the other groups' leaves."""
-        group = groups_of(self.patterns, tree)
+        """Returns the tree once for every group, with None in place of the leaves of other groups."""
+        group = assign_groups(self.patterns, tree)
         return [
             tree_map_with_path(lambda path, leaf, g=g: leaf if group[leaf_name(path)] == g else None, tree)
             for g in range(len(self.patterns))
         ]
 
 
-def groups_of(patterns: tuple[str, ...], tree: Params) -> dict[str, int]:
-    """Path -> index of its pattern; an error that lists what is left over on either side."""
+def assign_groups(patterns: tuple[str, ...], tree: Params) -> dict[str, int]:
+    """Returns path -> index of its pattern; raises an error that lists unmatched paths or unused patterns."""
     names = [leaf_name(path) for path, _ in tree_leaves_with_path(tree)]
-    group = {name: next((g for g, p in enumerate(patterns) if belongs(p, name)), None) for name in names}
+    group = {name: next((g for g, p in enumerate(patterns) if matches_path(p, name)), None) for name in names}
     orphans = [name for name, g in group.items() if g is None]
     idle = [pattern for g, pattern in enumerate(patterns) if g not in group.values()]
     if orphans:
         raise ValueError(
-            f"Partition: no pattern fits {listed(orphans)}; the patterns are {listed(map(repr, patterns))}: add a "
+            f"Partition: no pattern matches {listing(orphans)}; the patterns are {listing(map(repr, patterns))}. Add a "
             "pattern, for instance '**' at the end."
         )
     if idle and names:
         raise ValueError(
-            f"Partition: {listed(map(repr, idle))} is the first to fit no parameter; the parameters are "
-            f"{listed(names)}: correct it, or move it before a wider pattern."
+            f"Partition: {listing(map(repr, idle))} is not the first match of any parameter; the parameters are "
+            f"{listing(names)}. Correct the pattern, or move it before a more general one."
         )
     return {name: g for name, g in group.items() if g is not None}
 
 
-def listed(names: Any) -> str:
-    """Some names, and how many there are beyond."""
+def listing(names: Any) -> str:
+    """Returns the first names, and how many more there are."""
     names = list(names)
-    return ", ".join(map(str, names[:FEW])) + (f" and {len(names) - FEW} more" if len(names) > FEW else "")
+    return ", ".join(map(str, names[:MAX_LISTED])) + (
+        f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
+    )
 
 
-def belongs(pattern: str, name: str) -> bool:
-    """Whether a path fits, as it is or without the attribute in which Flax keeps a variable's array."""
-    return fits(pattern, name) or (name.endswith(FLAX_VALUE) and fits(pattern, name.removesuffix(FLAX_VALUE)))
+def matches_path(pattern: str, name: str) -> bool:
+    """Whether a path matches, as it is or without the attribute in which Flax keeps a variable's array."""
+    return matches_pattern(pattern, name) or (
+        name.endswith(FLAX_VALUE) and matches_pattern(pattern, name.removesuffix(FLAX_VALUE))
+    )
 
 
-def fits(pattern: str, name: str) -> bool:
-    """Whether a path fits a pattern."""
-    return expression(pattern).fullmatch(name) is not None
+def matches_pattern(pattern: str, name: str) -> bool:
+    """Whether a path matches a pattern as it is."""
+    return pattern_regex(pattern).fullmatch(name) is not None
 
 
 @functools.cache
-def expression(pattern: str) -> re.Pattern[str]:
-    """The pattern as a regular expression over a path; `**` swallows the slash beside it."""
+def pattern_regex(pattern: str) -> re.Pattern[str]:
+    """Returns the pattern as a regular expression over a path; `**` includes the slash beside it."""
     pieces = re.split(r"(\*\*/|/\*\*$|\*\*|\*|\?)", pattern)
     special = {"**/": r"(?:[^/]+/)*", "/**": r"(?:/[^/]+)*", "**": r".*", "*": r"[^/]*", "?": r"[^/]"}
     return re.compile("".join(special.get(piece, re.escape(piece)) for piece in pieces))

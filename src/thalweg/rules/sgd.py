@@ -1,4 +1,4 @@
-"""Gradient descent."""
+"""The SGD rule: gradient descent."""
 
 from typing import Any, NamedTuple
 
@@ -17,15 +17,15 @@ class SGDState(NamedTuple):
 
 
 class SGD(Rule):
-    r"""Gradient descent: \(x_{t+1} = x_t - \eta_t\,g_t\).
+    r"""SGD: gradient descent, and on mini-batches stochastic gradient descent.
 
-    On mini-batches this is stochastic gradient descent.
+    \[ x_{t+1} = x_t - \eta_t\,g_t. \]
 
     - `learning_rate`: \(\eta\) >= 0, or a schedule.
 
     **Needs** a gradient.
-    **Guarantee** On an \(L\)-smooth \(\mu\)-strongly convex function with \(\eta \le 1/L\) the error contracts by
-    \(1 - \eta\mu\) a step; it diverges for \(\eta > 2/L\).
+    **Guarantee** On an \(L\)-smooth \(\mu\)-strongly convex function with \(\eta \le 1/L\) each step multiplies the
+    error by at most \(1 - \eta\mu\); for \(\eta > 2/L\) the iteration diverges on a quadratic.
     **References** Robbins & Monro 1951, doi:10.1214/aoms/1177729586; Nesterov 2018, doi:10.1007/978-3-319-91578-4,
     section 2.1.5.
     """
@@ -36,13 +36,13 @@ class SGD(Rule):
         check_nonnegative(self, "learning_rate")
 
     def init(self, params: Params) -> SGDState:
-        """No updates yet."""
+        """Returns a state with a count of 0."""
         return SGDState(jnp.zeros((), jnp.int32))
 
     def update(self, grads: Params, state: SGDState, params: Params | None = None, **extra) -> tuple[Params, State]:
-        """`-learning_rate * grads`."""
+        """Returns `-learning_rate * grads`, and the new state."""
         return scaled(-self.rate(state), grads), SGDState(state.count + 1)
 
     def rate(self, state: SGDState) -> Scalar:
-        """The learning rate of the next update."""
+        """Returns the learning rate that the next update will use."""
         return at(self.learning_rate, state.count)

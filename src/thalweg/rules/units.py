@@ -1,15 +1,15 @@
-"""The units of a layer: the weights that lead to one output."""
+"""The units of a layer: the weights that lead to one output, and which axis of a leaf is the output axis."""
 
 from typing import Any
 
 from thalweg.core.fields import fail
 
-OUTPUTS = ("last", "first")
-"""Which axis of a weight counts outputs."""
+OUTPUT_AXES = ("last", "first")
+"""The positions that the output axis of a weight may have."""
 
 
 def axes_of_a_unit(shape: tuple[int, ...], outputs: str) -> tuple[int, ...]:
-    """The axes within one unit: all but the outputs', or the only one of a vector."""
+    """Returns the axes within one unit: all but the output axis, or the only axis of a vector."""
     axes = tuple(range(len(shape)))
     if len(axes) < 2:
         return axes
@@ -17,6 +17,6 @@ def axes_of_a_unit(shape: tuple[int, ...], outputs: str) -> tuple[int, ...]:
 
 
 def check_outputs(owner: Any) -> None:
-    """The field `outputs`."""
-    if owner.outputs not in OUTPUTS:
+    """Checks that the field `outputs` names a position of the output axis."""
+    if owner.outputs not in OUTPUT_AXES:
         fail(owner, "outputs", owner.outputs, '"last" (inputs @ weight, Flax) or "first" (Equinox, PyTorch)')

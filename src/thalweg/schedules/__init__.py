@@ -1,11 +1,11 @@
-"""Step sizes as closed forms of the step: `schedule(t)` is the rate for step `t = 0, 1, ...`."""
+"""Learning-rate schedules as closed forms of the step: `schedule(t)` is the rate at step `t = 0, 1, ...`."""
 
 from thalweg.schedules.cycles import CosineRestarts, Cyclical, OneCycle, OneCycleMomentum
 from thalweg.schedules.decays import Constant, Cosine, Exponential, InverseTime, Linear, Polynomial, StepDecay
 from thalweg.schedules.joined import Join, Piecewise, Scaled
 from thalweg.schedules.robbins_monro import RobbinsMonro, robbins_monro
 from thalweg.schedules.schedule import Schedule
-from thalweg.schedules.warm import WSD, InverseSqrt, Warmup, WarmupCosine
+from thalweg.schedules.warmup import WSD, InverseSqrt, Warmup, WarmupCosine
 
 __all__ = [
     "WSD",

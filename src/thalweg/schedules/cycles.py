@@ -1,4 +1,4 @@
-"""Schedules that rise again."""
+"""Cyclical schedules: warm restarts, triangular cycles, and the one-cycle policy with its momentum."""
 
 from typing import Any
 
@@ -15,14 +15,14 @@ from thalweg.core.fields import (
     static_field,
 )
 from thalweg.core.types import Scalar, real
-from thalweg.schedules.schedule import Schedule, falling, half_cosine, progress, whole
+from thalweg.schedules.schedule import Schedule, as_int32, fall_to, half_cosine, progress
 
-MODES = ("triangular", "triangular2", "exp_range")
-BENDS = ("cosine", "linear")
+CYCLE_MODES = ("triangular", "triangular2", "exp_range")
+CYCLE_SHAPES = ("cosine", "linear")
 
 
 class CosineRestarts(Schedule):
-    r"""SGDR: half cosines one after the other, each from its peak down to `final` times it.
+    r"""Cosine annealing with warm restarts (SGDR): one half cosine after the other, each from its peak downward.
 
     Cycle \(i = 0, 1, \dots\) lasts \(T_i = T_0\,g^i\) steps and begins at \(b_i = T_0\,(g^i-1)/(g-1)\)
     (\(i\,T_0\) for \(g = 1\)). In the cycle of step \(t\)
@@ -30,9 +30,9 @@ class CosineRestarts(Schedule):
     \[ \eta_t = \eta_{\max}\,\rho^i\,\bigl(\phi + (1-\phi)\,\tfrac12(1+\cos(\pi\,(t-b_i)/T_i))\bigr). \]
 
     - `peak`: the first and largest rate \(\eta_{\max}\), >= 0.
-    - `period`: \(T_0\), whole steps or `tw.Epochs(n)`.
-    - `growth`: \(g\) >= 1, by which every cycle is longer than the one before.
-    - `decay`: \(\rho\) in (0, 1], by which its peak is lower.
+    - `period`: \(T_0\), the length of the first cycle: whole steps or `tw.Epochs(n)`.
+    - `growth`: \(g\) >= 1, the factor from the length of one cycle to the next.
+    - `decay`: \(\rho\) in (0, 1], the factor from the peak of one cycle to the next.
     - `final`: \(\phi\), the last rate of a cycle as a fraction of its peak, in [0, 1].
 
     **References** Loshchilov & Hutter 2017, arXiv:1608.03983.
@@ -52,24 +52,24 @@ class CosineRestarts(Schedule):
         check_real(self, "final", 0.0, 1.0, "in [0, 1]")
 
     def __call__(self, step: Scalar) -> Scalar:
-        """See the class."""
+        """Returns the rate at `step`."""
         period, g = in_steps(self, "period"), real(self.growth)
         grows = g > 1
         more = jnp.where(grows, g - 1, 1.0)
         t = real(step)
-        # The logarithm may miss the number of the cycle by rounding; the cycle's own ends decide.
+        # By rounding, the logarithm may miss the number of the cycle by one; the ends of the cycle decide.
         guess = jnp.round(jnp.log1p(t * more / period) / jnp.log(jnp.where(grows, g, 2.0)))
         guess = jnp.where(period * (jnp.power(g, guess) - 1) / more > t, guess - 1, guess)
         begin = period * (jnp.power(g, guess) - 1) / more
-        same = whole(step) // whole(period)
+        same = as_int32(step) // as_int32(period)
         cycle = jnp.where(grows, guess, real(same))
         into = jnp.where(grows, t - begin, t - real(same) * period)
         p = progress(into, period * jnp.power(g, cycle))
-        return self.peak * jnp.power(self.decay, cycle) * falling(half_cosine(p), self.final)
+        return self.peak * jnp.power(self.decay, cycle) * fall_to(half_cosine(p), self.final)
 
 
 class Cyclical(Schedule):
-    r"""Smith's cyclical rates: up and down a straight line between `low` and `high`.
+    r"""Cyclical learning rates: linearly up and down between `low` and `high`.
 
     With the cycle \(c = \lfloor t/2k \rfloor\) and the height \(z_t = 1 - |t/k - 2c - 1|\) in it,
 
@@ -78,9 +78,10 @@ class Cyclical(Schedule):
     where \(a_t\) is 1 ("triangular"), \(2^{-c}\) ("triangular2") or \(\gamma^t\) ("exp_range").
 
     - `low`, `high`: \(\eta_{\min} \le \eta_{\max}\), >= 0.
-    - `half`: \(k\), half a cycle (the paper's stepsize), whole steps or `tw.Epochs(n)`; two to ten epochs there.
+    - `half`: \(k\), half the length of a cycle (the "stepsize" of the paper, which uses two to ten epochs): whole steps
+      or `tw.Epochs(n)`.
     - `mode`: "triangular", "triangular2" or "exp_range".
-    - `gamma`: \(\gamma\) in (0, 1], of "exp_range" alone.
+    - `gamma`: \(\gamma\) in (0, 1], only for "exp_range".
 
     **References** Smith 2017, arXiv:1506.01186.
     """
@@ -95,15 +96,15 @@ class Cyclical(Schedule):
         check_nonnegative(self, "low", "high")
         check_order(self)
         check_duration(self, "half", whole_run=False)
-        check_choice(self, "mode", MODES)
+        check_choice(self, "mode", CYCLE_MODES)
         check_real(self, "gamma", 0.0, 1.0, "in (0, 1]", open_low=True)
         if self.mode != "exp_range" and isinstance(self.gamma, float) and self.gamma != 1:
             fail(self, "gamma", self.gamma, 'left out unless mode="exp_range"')
 
     def __call__(self, step: Scalar) -> Scalar:
-        """See the class."""
+        """Returns the rate at `step`."""
         k = in_steps(self, "half")
-        cycle = real(whole(step) // whole(2 * k))
+        cycle = real(as_int32(step) // as_int32(2 * k))
         height = 1 - jnp.abs((real(step) - 2 * k * cycle) / k - 1)
         fade = {
             "triangular": lambda: 1.0,
@@ -114,7 +115,7 @@ class Cyclical(Schedule):
 
 
 class OneCycle(Schedule):
-    r"""One rise to `peak` and one long fall, to far below the first rate.
+    r"""The one-cycle policy: the rate rises to `peak`, then decreases to far below its initial value.
 
     \[ \eta_t = \begin{cases}
     \eta_{\max}\,\bigl(1 + (1/D - 1)\,h(t/r)\bigr) & t < r = \rho T, \\
@@ -125,12 +126,12 @@ class OneCycle(Schedule):
 
     - `peak`: the largest rate \(\eta_{\max}\), >= 0.
     - `steps`: \(T\), whole steps or `tw.Epochs(n)`; None for the length of the run.
-    - `rise`: \(\rho\) in (0, 1), the fraction of it until the peak.
-    - `division`: \(D\) >= 1: the first rate is `peak / division`.
-    - `final_division`: \(F\) >= 1: the last rate is the first divided by it.
+    - `rise`: \(\rho\) in (0, 1), the fraction of \(T\) until the peak.
+    - `division`: \(D\) >= 1; the first rate is `peak / division`.
+    - `final_division`: \(F\) >= 1; the last rate is the first one divided by it.
     - `shape`: "cosine" or "linear".
 
-    The momentum that goes with it is `schedule.momentum()`: `tw.Momentum(cycle, cycle.momentum())`.
+    `schedule.momentum()` is the momentum that goes with it: `tw.Momentum(cycle, cycle.momentum())`.
 
     **References** Smith & Topin 2018, arXiv:1708.07120; Smith 2018, arXiv:1803.09820 (momentum).
     """
@@ -144,24 +145,24 @@ class OneCycle(Schedule):
 
     def __check_init__(self):
         check_nonnegative(self, "peak")
-        check_cycle(self)
+        check_one_cycle(self)
         for name in ("division", "final_division"):
             check_real(self, name, 1.0, jnp.inf, "a finite number >= 1", open_high=True)
 
     def __call__(self, step: Scalar) -> Scalar:
-        """See the class."""
+        """Returns the rate at `step`."""
         first = 1 / real(self.division)
-        return self.peak * there_and_back(self, step, first, first / self.final_division)
+        return self.peak * rise_and_fall(self, step, first, first / self.final_division)
 
     def momentum(self, low: float = 0.85, high: float = 0.95) -> "OneCycleMomentum":
-        """The momentum that falls to `low` while the rate rises, and rises to `high` again while it falls."""
+        """Returns the momentum that decreases to `low` while the rate rises, and rises to `high` again afterwards."""
         return OneCycleMomentum(low, high, self.steps, self.rise, self.shape)
 
 
 class OneCycleMomentum(Schedule):
-    r"""The mirror of `OneCycle`, for `beta` or `b1`: from `high` down to `low` at the rate's peak, and back.
+    r"""The momentum of the one-cycle policy, for `beta` or `b1`: from `high` down to `low` at the peak rate, and back.
 
-    With \(h\), \(r = \rho T\) as there: \(\beta_t = \beta_{\min} + (\beta_{\max}-\beta_{\min})\,h(t/r)\) for
+    With \(h\) and \(r = \rho T\) as in `OneCycle`: \(\beta_t = \beta_{\min} + (\beta_{\max}-\beta_{\min})\,h(t/r)\) for
     \(t < r\), and \(\beta_{\max} + (\beta_{\min}-\beta_{\max})\,h\bigl(\tfrac{t-r}{T-r}\bigr)\) afterwards.
 
     - `low`, `high`: \(\beta_{\min} \le \beta_{\max}\), in [0, 1).
@@ -179,32 +180,32 @@ class OneCycleMomentum(Schedule):
     def __check_init__(self):
         check_fraction(self, "low", "high")
         check_order(self)
-        check_cycle(self)
+        check_one_cycle(self)
 
     def __call__(self, step: Scalar) -> Scalar:
-        """See the class."""
-        # The way from `high` to `low` and back is that of a rate from 0 to 1 and back to 0.
-        return self.high + (self.low - self.high) * there_and_back(self, step, real(0.0), real(0.0))
+        """Returns the rate at `step`."""
+        # From `high` to `low` and back is the course of a rate from 0 to 1 and back to 0.
+        return self.high + (self.low - self.high) * rise_and_fall(self, step, real(0.0), real(0.0))
 
 
-def there_and_back(owner: OneCycle | OneCycleMomentum, step: Scalar, first: Scalar, last: Scalar) -> Scalar:
-    """From `first` up to 1 and down to `last`."""
+def rise_and_fall(owner: OneCycle | OneCycleMomentum, step: Scalar, first: Scalar, last: Scalar) -> Scalar:
+    """Returns the course of one cycle from `first` up to 1 and down to `last`."""
     t, steps = real(step), in_steps(owner, "steps")
-    bend = {"cosine": half_cosine, "linear": lambda p: 1 - p}[owner.shape]
+    shape = {"cosine": half_cosine, "linear": lambda p: 1 - p}[owner.shape]
     peak = owner.rise * steps
-    rising = 1 + (first - 1) * bend(jnp.clip(t / peak, 0, 1))
-    sinking = last + (1 - last) * bend(jnp.clip((t - peak) / (steps - peak), 0, 1))
-    return jnp.where(t < peak, rising, sinking)
+    rising = 1 + (first - 1) * shape(jnp.clip(t / peak, 0, 1))
+    decreasing = last + (1 - last) * shape(jnp.clip((t - peak) / (steps - peak), 0, 1))
+    return jnp.where(t < peak, rising, decreasing)
 
 
-def check_cycle(owner: OneCycle | OneCycleMomentum) -> None:
-    """What the rate's cycle and the momentum's have in common."""
+def check_one_cycle(owner: OneCycle | OneCycleMomentum) -> None:
+    """Checks the fields that `OneCycle` and `OneCycleMomentum` share."""
     check_duration(owner, "steps")
     check_real(owner, "rise", 0.0, 1.0, "in (0, 1)", open_low=True, open_high=True)
-    check_choice(owner, "shape", BENDS)
+    check_choice(owner, "shape", CYCLE_SHAPES)
 
 
 def check_order(owner: Cyclical | OneCycleMomentum) -> None:
-    """The low end lies below the high one."""
+    """Checks that `low` is at most `high`."""
     if isinstance(owner.low, float) and isinstance(owner.high, float) and owner.low > owner.high:
         fail(owner, "low", owner.low, f"at most high={owner.high!r}")

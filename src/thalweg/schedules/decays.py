@@ -1,4 +1,4 @@
-"""Schedules of one piece: constant, straight, bent, or falling by a factor."""
+"""Schedules of one closed form: constant, linear, polynomial, cosine, exponential, step and inverse-time decay."""
 
 from typing import Any
 
@@ -7,13 +7,13 @@ import jax.numpy as jnp
 from thalweg.core.duration import check_duration, duration_field, in_steps
 from thalweg.core.fields import check_nonnegative, check_positive, check_real, real_field
 from thalweg.core.types import Scalar, real
-from thalweg.schedules.schedule import Schedule, falling, half_cosine, progress, whole
+from thalweg.schedules.schedule import Schedule, as_int32, fall_to, half_cosine, progress
 
 
 class Constant(Schedule):
-    r"""\(\eta_t = \eta\).
+    r"""A constant rate: \(\eta_t = \eta\).
 
-    - `value`: the rate, >= 0.
+    - `value`: \(\eta\) >= 0.
     """
 
     value: float = real_field()
@@ -22,12 +22,12 @@ class Constant(Schedule):
         check_nonnegative(self, "value")
 
     def __call__(self, step: Scalar) -> Scalar:
-        """`value`."""
+        """Returns the rate, whatever the step."""
         return real(self.value)
 
 
 class Linear(Schedule):
-    r"""A straight line from `start` to `end`.
+    r"""A linear schedule from `start` to `end`.
 
     \(\eta_t = (1-p)\,\eta_0 + p\,\eta_T\) with \(p = \min(t/T, 1)\): constant from step \(T\) on.
 
@@ -44,19 +44,19 @@ class Linear(Schedule):
         check_duration(self, "steps")
 
     def __call__(self, step: Scalar) -> Scalar:
-        """See the class."""
+        """Returns the rate at `step`."""
         p = progress(real(step), in_steps(self, "steps"))
-        return (1 - p) * self.start + p * self.end  # unlike start + p (end - start) this ends at `end` exactly
+        return (1 - p) * self.start + p * self.end  # unlike start + p (end - start), this ends exactly at `end`
 
 
 class Polynomial(Schedule):
-    r"""A power of what is left of the run, from `peak` down to `final * peak`.
+    r"""Polynomial decay: a power of the remaining fraction of the run, from `peak` down to `final * peak`.
 
     \(\eta_t = \eta_{\max}\,\bigl(\phi + (1-\phi)(1-p)^a\bigr)\) with \(p = \min(t/T, 1)\): constant from step \(T\) on.
 
     - `peak`: the first and largest rate \(\eta_{\max}\), >= 0.
     - `steps`: \(T\), whole steps or `tw.Epochs(n)`; None for the length of the run.
-    - `power`: \(a\) > 0. 1 is a straight line, 2 ends flat, 1/2 falls steeply at the end.
+    - `power`: \(a\) > 0. With 1 the decay is linear, with 2 it flattens toward the end, with 1/2 it steepens.
     - `final`: \(\phi\), the last rate as a fraction of `peak`, in [0, 1].
 
     **References** Chen et al. 2018, arXiv:1606.00915, section 4.1 (the "poly" policy, with a = 0.9).
@@ -74,13 +74,13 @@ class Polynomial(Schedule):
         check_duration(self, "steps")
 
     def __call__(self, step: Scalar) -> Scalar:
-        """See the class."""
+        """Returns the rate at `step`."""
         left = 1 - progress(real(step), in_steps(self, "steps"))
-        return self.peak * falling(jnp.power(left, self.power), self.final)
+        return self.peak * fall_to(jnp.power(left, self.power), self.final)
 
 
 class Cosine(Schedule):
-    r"""Half a cosine from `peak` down to `final * peak`.
+    r"""Cosine decay: half a cosine from `peak` down to `final * peak`.
 
     \(\eta_t = \eta_{\max}\,\bigl(\phi + (1-\phi)\,\tfrac12(1 + \cos(\pi p))\bigr)\) with \(p = \min(t/T, 1)\): constant
     from step \(T\) on.
@@ -102,15 +102,15 @@ class Cosine(Schedule):
         check_duration(self, "steps")
 
     def __call__(self, step: Scalar) -> Scalar:
-        """See the class."""
-        return self.peak * falling(half_cosine(progress(real(step), in_steps(self, "steps"))), self.final)
+        """Returns the rate at `step`."""
+        return self.peak * fall_to(half_cosine(progress(real(step), in_steps(self, "steps"))), self.final)
 
 
 class Exponential(Schedule):
-    r"""A decay by the same factor over every stretch of one length: \(\eta_t = \eta_0\,\gamma^{t/k}\).
+    r"""Exponential decay: \(\eta_t = \eta_0\,\gamma^{t/k}\).
 
     - `peak`: the first and largest rate \(\eta_0\), >= 0.
-    - `factor`: \(\gamma\), in (0, 1].
+    - `factor`: \(\gamma\) in (0, 1], the decay over \(k\) steps.
     - `every`: \(k\), whole steps or `tw.Epochs(n)`; None for the length of the run, which then ends at `factor * peak`.
     """
 
@@ -124,12 +124,12 @@ class Exponential(Schedule):
         check_duration(self, "every")
 
     def __call__(self, step: Scalar) -> Scalar:
-        """See the class."""
+        """Returns the rate at `step`."""
         return self.peak * jnp.power(self.factor, real(step) / in_steps(self, "every"))
 
 
 class StepDecay(Schedule):
-    r"""A staircase: the rate is multiplied by `factor` after every `every` steps.
+    r"""Step decay: the rate is multiplied by `factor` after every `every` steps.
 
     \(\eta_t = \eta_0\,\gamma^{\lfloor t/k \rfloor}\).
 
@@ -148,20 +148,20 @@ class StepDecay(Schedule):
         check_duration(self, "every", whole_run=False)
 
     def __call__(self, step: Scalar) -> Scalar:
-        """See the class."""
-        # In whole numbers: XLA may compute t / k as t * (1 / k), and in floats 49 * (1 / 49) < 1.
-        stairs = whole(step) // whole(in_steps(self, "every"))
+        """Returns the rate at `step`."""
+        # In integers: XLA may compute t / k as t * (1 / k), and in floats 49 * (1 / 49) < 1.
+        stairs = as_int32(step) // as_int32(in_steps(self, "every"))
         return self.peak * jnp.power(self.factor, real(stairs))
 
 
 class InverseTime(Schedule):
-    r"""A hyperbola, or a power of it: \(\eta_t = \eta_0\,(1 + t/k)^{-a}\).
+    r"""Inverse-time decay, or a power of it: \(\eta_t = \eta_0\,(1 + t/k)^{-a}\).
 
-    The rates of stochastic approximation: for \(\tfrac12 < a \le 1\) they fulfil the conditions of Robbins and Monro
-    (`tw.robbins_monro`).
+    These are the step sizes of stochastic approximation: for \(\tfrac12 < a \le 1\) they satisfy the Robbins-Monro
+    conditions (`tw.robbins_monro`).
 
     - `peak`: the first and largest rate \(\eta_0\), >= 0.
-    - `every`: \(k\), whole steps or `tw.Epochs(n)`, after which the rate is \(2^{-a}\) of the first; None for the
+    - `every`: \(k\), whole steps or `tw.Epochs(n)`, after which the rate is \(2^{-a}\) times the first; None for the
       length of the run.
     - `power`: \(a\) > 0.
 
@@ -182,5 +182,5 @@ class InverseTime(Schedule):
         check_duration(self, "every")
 
     def __call__(self, step: Scalar) -> Scalar:
-        """See the class."""
+        """Returns the rate at `step`."""
         return self.peak * jnp.power(1 + real(step) / in_steps(self, "every"), -self.power)

@@ -1,4 +1,4 @@
-"""Schedules made of numbers, or of other schedules, along the run."""
+"""Schedules composed of numbers or of other schedules: piecewise, joined, scaled."""
 
 import itertools
 from collections.abc import Callable
@@ -10,50 +10,50 @@ import jax.numpy as jnp
 from thalweg.core.duration import as_duration, check_duration, known_steps, parts_field, short, steps_of
 from thalweg.core.fields import check_choice, check_nonnegative, fail, is_tracer, number, real_field, static_field
 from thalweg.core.types import Scalar, real
-from thalweg.schedules.schedule import Schedule, check_schedule, half_cosine, rate_of, schedule_of, since
-from thalweg.schedules.warm import rest
+from thalweg.schedules.schedule import Schedule, check_schedule, half_cosine, rate_of, schedule_of, steps_since
+from thalweg.schedules.warmup import steps_left
 
-BETWEEN = ("constant", "linear", "cosine")
+INTERPOLATIONS = ("constant", "linear", "cosine")
 
 
-def several(convert: Callable[[Any], Any]) -> Callable[[Any], tuple]:
-    """A converter of every entry of a list or tuple; anything else is the only entry."""
+def convert_each(convert: Callable[[Any], Any]) -> Callable[[Any], tuple]:
+    """Returns a converter of every entry of a list or tuple by `convert`; anything else is a single entry."""
     return lambda value: tuple(convert(entry) for entry in (value if isinstance(value, (list, tuple)) else (value,)))
 
 
-def several_field(convert: Callable[[Any], Any]) -> Any:
-    """A dataclass field for one or several of what `convert` returns."""
-    return eqx.field(converter=several(convert))
+def tuple_field(convert: Callable[[Any], Any]) -> Any:
+    """Returns a dataclass field for a tuple of what `convert` returns, which may be given as a single entry."""
+    return eqx.field(converter=convert_each(convert))
 
 
-def stretches(owner: "Join", steps: float | None) -> tuple:
-    """The length of every schedule in a join: between two boundaries, and the rest of the run."""
+def segment_lengths(owner: "Join", steps: float | None) -> tuple:
+    """Returns the length of every schedule in a join: from its boundary to the next, or to the end of the run."""
     ends = [known_steps(duration) for duration in owner.boundaries]
     last = ends[-1]
     if steps is not None and last is not None and last >= steps:
         raise ValueError(
-            f"Join(boundaries=...): the last schedule begins at step {short(last)}, but there are {short(steps)} steps "
-            "only; move the boundary, or let the run last longer."
+            f"Join(boundaries=...): the last schedule begins at step {short(last)}, but the run has only "
+            f"{short(steps)} steps; lower the last boundary, or let the run last longer."
         )
     pairs = zip([0.0, *ends], ends, strict=False)
     between = [None if begin is None or end is None else end - begin for begin, end in pairs]
-    return (*between, rest(steps, owner.boundaries[-1]))
+    return (*between, steps_left(steps, owner.boundaries[-1]))
 
 
 class Piecewise(Schedule):
-    r"""Rates given at certain steps: kept until the next one, or interpolated.
+    r"""Rates given at certain steps, constant in between or interpolated.
 
     With boundaries \(b_0 = 0 < b_1 < \dots < b_n\) and rates \(v_0, \dots, v_n\): for \(b_i \le t < b_{i+1}\)
     \(\eta_t = v_i\) ("constant"), or \(\eta_t = v_{i+1} + (v_i - v_{i+1})\,h\bigl(\tfrac{t-b_i}{b_{i+1}-b_i}\bigr)\)
     with \(h(p) = 1-p\) ("linear") or \(\tfrac12(1+\cos\pi p)\) ("cosine"); \(\eta_t = v_n\) from \(b_n\) on.
 
-    - `boundaries`: \(b_1, \dots, b_n\), rising; each whole steps or `tw.Epochs(n)`.
-    - `values`: \(v_0, \dots, v_n\), >= 0; one more than boundaries.
-    - `between`: "constant", "linear" or "cosine".
+    - `boundaries`: \(b_1, \dots, b_n\) in increasing order; each whole steps or `tw.Epochs(n)`.
+    - `values`: \(v_0, \dots, v_n\), >= 0; one more than there are boundaries.
+    - `between`: the interpolation, "constant", "linear" or "cosine".
     """
 
-    boundaries: Any = several_field(as_duration)
-    values: Any = several_field(number)
+    boundaries: Any = tuple_field(as_duration)
+    values: Any = tuple_field(number)
     between: str = static_field("constant")
 
     def __check_init__(self):
@@ -61,34 +61,34 @@ class Piecewise(Schedule):
         for value in self.values:
             if not is_tracer(value) and not (isinstance(value, float) and 0 <= value < jnp.inf):
                 fail(self, "values", self.values, "finite numbers >= 0")
-        check_choice(self, "between", BETWEEN)
+        check_choice(self, "between", INTERPOLATIONS)
 
     def __call__(self, step: Scalar) -> Scalar:
-        """See the class."""
+        """Returns the rate at `step`."""
         rate, begin = real(self.values[0]), real(0.0)
         for i, duration in enumerate(self.boundaries):
             end, after = steps_of(self, "boundaries", duration), real(self.values[i + 1])
             if self.between != "constant":
                 p = jnp.clip((real(step) - begin) / (end - begin), 0, 1)
-                bent = half_cosine(p) if self.between == "cosine" else 1 - p
-                rate = jnp.where(real(step) >= begin, after + (self.values[i] - after) * bent, rate)
+                weight = half_cosine(p) if self.between == "cosine" else 1 - p
+                rate = jnp.where(real(step) >= begin, after + (self.values[i] - after) * weight, rate)
             rate = jnp.where(real(step) >= end, after, rate)
             begin = end
         return rate
 
 
 class Join(Schedule):
-    r"""Schedules one after the other, each counted from its own beginning.
+    r"""Schedules one after the other; the steps of each are counted from its own beginning.
 
     \(\eta_t = s_i(t - b_i)\) for \(b_i \le t < b_{i+1}\), with \(b_0 = 0\) and \(b_{n+1} = \infty\).
 
     - `schedules`: \(s_0, \dots, s_n\): schedules, functions of the step, or numbers for constant rates. A length of
-      None inside one is the length of its stretch: to the next boundary, or to the end of the run.
-    - `boundaries`: \(b_1, \dots, b_n\), rising; each whole steps or `tw.Epochs(n)`.
+      None in one of them means the distance to the next boundary, or to the end of the run.
+    - `boundaries`: \(b_1, \dots, b_n\) in increasing order; each whole steps or `tw.Epochs(n)`.
     """
 
-    schedules: Any = parts_field(stretches, converter=several(schedule_of))
-    boundaries: Any = several_field(as_duration)
+    schedules: Any = parts_field(segment_lengths, converter=convert_each(schedule_of))
+    boundaries: Any = tuple_field(as_duration)
 
     def __check_init__(self):
         check_boundaries(self, "schedules")
@@ -96,11 +96,11 @@ class Join(Schedule):
             check_schedule(self, "schedules", schedule)
 
     def __call__(self, step: Scalar) -> Scalar:
-        """See the class."""
+        """Returns the rate at `step`."""
         rate = rate_of(self.schedules[0], step)
         for schedule, duration in zip(self.schedules[1:], self.boundaries, strict=True):
             begin = steps_of(self, "boundaries", duration)
-            rate = jnp.where(real(step) >= begin, rate_of(schedule, since(step, begin)), rate)
+            rate = jnp.where(real(step) >= begin, rate_of(schedule, steps_since(step, begin)), rate)
         return rate
 
 
@@ -119,12 +119,12 @@ class Scaled(Schedule):
         check_nonnegative(self, "factor")
 
     def __call__(self, step: Scalar) -> Scalar:
-        """See the class."""
+        """Returns the rate at `step`."""
         return self.factor * rate_of(self.schedule, step)
 
 
 def check_boundaries(owner: Piecewise | Join, name: str) -> None:
-    """Rising durations, one fewer than the entries between which they stand."""
+    """Checks that boundaries increase, and that there is one fewer than there are entries."""
     check_duration(owner, "boundaries", whole_run=False)
     entries, count = getattr(owner, name), len(owner.boundaries)
     kind = type(owner).__name__
@@ -135,4 +135,4 @@ def check_boundaries(owner: Piecewise | Join, name: str) -> None:
     steps = [known for known in map(known_steps, owner.boundaries) if known is not None]
     if any(b <= a for a, b in itertools.pairwise(steps)):
         shown = ", ".join(short(s) for s in steps)
-        raise ValueError(f"{kind}(boundaries=[{shown}]): boundaries must rise.")
+        raise ValueError(f"{kind}(boundaries=[{shown}]): boundaries must increase.")

@@ -1,4 +1,4 @@
-"""Do the rates of a schedule add up to infinity, and their squares to a number? Stochastic approximation asks."""
+"""The Robbins-Monro conditions: whether the rates of a schedule add up to infinity, and their squares do not."""
 
 import math
 from collections.abc import Callable
@@ -12,26 +12,26 @@ from thalweg.core.types import real
 from thalweg.schedules.cycles import CosineRestarts, Cyclical, OneCycle, OneCycleMomentum
 from thalweg.schedules.decays import Constant, Cosine, Exponential, InverseTime, Linear, Polynomial, StepDecay
 from thalweg.schedules.joined import Join, Piecewise, Scaled
-from thalweg.schedules.warm import WSD, InverseSqrt, Warmup, WarmupCosine
+from thalweg.schedules.warmup import WSD, InverseSqrt, Warmup, WarmupCosine
 
 OCTAVES = range(10, 30)
-"""A measured schedule is looked at between 2**k and 2**(k + 1) steps for these k: as far as a 32-bit count goes."""
-SAMPLES = 1024
-"""Steps at which it is looked at in each of them."""
-LAST = 6
-"""Octaves at the end whose slopes are compared."""
-ROUNDING = 1e-3
-"""An exponent as close as this to 1 or 1/2 counts as it: rounding in float32 moves a slope by about 1e-4."""
+"""A schedule is sampled between 2**k and 2**(k + 1) steps for these k, as far as a 32-bit count goes."""
+SAMPLES_PER_OCTAVE = 1024
+"""The number of steps sampled in each octave."""
+COMPARED_OCTAVES = 6
+"""The number of octaves at the end whose slopes are compared."""
+EXPONENT_TOLERANCE = 1e-3
+"""An exponent this close to 1 or 1/2 counts as equal: rounding in float32 moves a slope by about 1e-4."""
 
 
 class RobbinsMonro(NamedTuple):
-    r"""The conditions of Robbins and Monro for rates \(\eta_0, \eta_1, \dots\).
+    r"""Whether rates \(\eta_0, \eta_1, \dots\) satisfy the Robbins-Monro conditions; printing it shows why.
 
-    - `sum_diverges`: \(\sum\eta_t = \infty\): the iterate can get anywhere. `squares_converge`:
-      \(\sum\eta_t^2 < \infty\): the noise dies out. None where a measurement does not tell.
+    - `sum_diverges`: whether \(\sum\eta_t = \infty\), so that the iterate can reach any point; None if undecided.
+    - `squares_converge`: whether \(\sum\eta_t^2 < \infty\), so that the noise averages out; None if undecided.
     - `exponent`: \(a\), where the rates fall like \(t^{-a}\) in the long run: 0 if they do not fall, infinity if they
       end at 0 or fall faster than every power.
-    - `reason`: a proof in a line, or what was measured.
+    - `reason`: a proof in one line, or what was measured.
     """
 
     sum_diverges: bool | None
@@ -41,7 +41,7 @@ class RobbinsMonro(NamedTuple):
 
     @property
     def satisfied(self) -> bool | None:
-        """Whether both hold; None where that is not known."""
+        """Whether both conditions hold; None if undecided."""
         both = (self.sum_diverges, self.squares_converge)
         return False if False in both else None if None in both else True
 
@@ -60,87 +60,93 @@ class RobbinsMonro(NamedTuple):
 
 
 def robbins_monro(schedule: Any) -> RobbinsMonro:
-    r"""Whether \(\sum\eta_t = \infty\) and \(\sum\eta_t^2 < \infty\), with the reason.
+    r"""Checks the Robbins-Monro conditions \(\sum\eta_t = \infty\) and \(\sum\eta_t^2 < \infty\), with the reason.
 
-    - `schedule`: one of ours, judged by its closed form; a number; or any function of the step, whose fall is measured
-      between 1024 and 2**30 steps. A measurement is not a proof, and says so.
+    - `schedule`: a schedule of this library, decided by its closed form; a number; or any function of the step, whose
+      decay is measured between 1024 and 2**30 steps. A measurement is not a proof, and the result says so.
 
-    With unbiased gradients of bounded variance and rates that fulfil both, stochastic gradient descent on a strongly
-    convex function converges to the minimum almost surely.
+    With unbiased gradients of bounded variance and rates that satisfy both conditions, stochastic gradient descent on a
+    strongly convex function converges to the minimum almost surely.
 
     **References** Robbins & Monro 1951, doi:10.1214/aoms/1177729586; Robbins & Siegmund 1971,
     doi:10.1016/B978-0-12-604550-5.50015-8.
     """
     if not callable(schedule):
         schedule = Constant(schedule)
-    exponent, reason = proven(schedule) if type(schedule) in TAILS or is_composed(schedule) else (None, "")
+    exponent, reason = (
+        exponent_from_form(schedule) if type(schedule) in TAIL_OF_TYPE or is_composed(schedule) else (None, "")
+    )
     if exponent is None:
-        return measured(schedule)
+        return measure_exponents(schedule)
     return RobbinsMonro(exponent <= 1, exponent > 0.5, exponent, reason)
 
 
 def is_composed(schedule: Any) -> bool:
-    """Whether a schedule's long run is that of a schedule inside it."""
+    """Whether the long-run behavior of a schedule is that of a schedule inside it."""
     return isinstance(schedule, (Warmup, Join, Scaled))
 
 
-def proven(schedule: Any) -> tuple[float | None, str]:
-    """The exponent of the long run and the proof; None where there is a function inside whose form is not known."""
+def exponent_from_form(schedule: Any) -> tuple[float | None, str]:
+    """Returns the long-run exponent and the proof; None where a function inside has no known closed form."""
     if isinstance(schedule, Warmup):
-        return then("finitely many steps of warm-up change neither sum", proven(schedule.schedule))
+        return prepend_reason(
+            "finitely many steps of warm-up change neither sum", exponent_from_form(schedule.schedule)
+        )
     if isinstance(schedule, Join):
-        return then("only the last schedule counts in the long run", proven(schedule.schedules[-1]))
+        return prepend_reason(
+            "only the last schedule counts in the long run", exponent_from_form(schedule.schedules[-1])
+        )
     if isinstance(schedule, Scaled):
         if schedule.factor == 0:
             return math.inf, "all rates are 0: both sums converge"
-        return then("a factor changes neither sum's convergence", proven(schedule.schedule))
-    if type(schedule) in TAILS:
-        return TAILS[type(schedule)](schedule)
-    return (None, "") if callable(schedule) else constant(schedule)
+        return prepend_reason("a factor changes neither sum's convergence", exponent_from_form(schedule.schedule))
+    if type(schedule) in TAIL_OF_TYPE:
+        return TAIL_OF_TYPE[type(schedule)](schedule)
+    return (None, "") if callable(schedule) else constant_tail(schedule)
 
 
-def then(first: str, rest: tuple[float | None, str]) -> tuple[float | None, str]:
-    """A step before the rest of a proof."""
+def prepend_reason(first: str, rest: tuple[float | None, str]) -> tuple[float | None, str]:
+    """Returns an exponent and its proof with one more argument in front."""
     return rest[0], f"{first}; {rest[1]}"
 
 
-def constant(rate: Any, until: str = "the rate is") -> tuple[float, str]:
-    """A rate that stays."""
+def constant_tail(rate: Any, until: str = "the rate is") -> tuple[float, str]:
+    """Returns the exponent and the proof for a rate that is constant in the long run."""
     rate = float(rate)
     if rate == 0:
         return math.inf, f"{until} 0: both sums are finite"
     return 0.0, f"{until} constant, {rate:g} > 0: both sums grow like t"
 
 
-def ends(value: Callable[[Any], Any]) -> Callable[[Any], tuple[float, str]]:
-    """Schedules that end at a value."""
-    return lambda schedule: constant(value(schedule), "after its last step the rate is")
+def ends_at(value: Callable[[Any], Any]) -> Callable[[Any], tuple[float, str]]:
+    """Returns the proof for schedules that are constant after their last step."""
+    return lambda schedule: constant_tail(value(schedule), "after its last step the rate is")
 
 
-def geometric(schedule: Exponential | StepDecay) -> tuple[float, str]:
-    """Rates below a geometric sequence."""
+def geometric_tail(schedule: Exponential | StepDecay) -> tuple[float, str]:
+    """Returns the exponent and the proof for rates that fall geometrically."""
     if schedule.factor == 1 or schedule.peak == 0:
-        return constant(schedule.peak)
+        return constant_tail(schedule.peak)
     return math.inf, f"the rates fall geometrically (factor {float(schedule.factor):g}): both sums are finite"
 
 
-def power(a: Any, peak: Any) -> tuple[float, str]:
-    """Rates like a power of the step."""
+def power_tail(a: Any, peak: Any) -> tuple[float, str]:
+    """Returns the exponent and the proof for rates that fall like a power of the step."""
     a = float(a)
     if float(peak) == 0:
-        return constant(0.0)
+        return constant_tail(0.0)
     sums = "diverges" if a <= 1 else "converges"
     squares = "converges" if a > 0.5 else "diverges"
     return a, f"the rates fall like t^-{a:g}: sum t^-{a:g} {sums}, sum t^-{2 * a:g} {squares} (compare the integrals)"
 
 
-def restarts(schedule: CosineRestarts) -> tuple[float, str]:
-    """Cycle i adds about `(growth decay)^i` to the sum and `(growth decay^2)^i` to that of squares."""
+def restarts_tail(schedule: CosineRestarts) -> tuple[float, str]:
+    """Returns the exponent and the proof for restarts: cycle i adds about `(growth decay)^i` to the sum."""
     growth, decay = float(schedule.growth), float(schedule.decay)
     if float(schedule.peak) == 0:
-        return constant(0.0)
+        return constant_tail(0.0)
     if decay == 1:
-        return 0.0, "every cycle returns to the peak: its mean rate does not fall, and both sums grow like t"
+        return 0.0, "every cycle returns to the peak, so its mean rate does not fall, and both sums grow like t"
     if growth == 1:
         return math.inf, "cycles of one length have geometrically falling peaks: both sums are finite"
     exponent = round(-math.log(decay) / math.log(growth), 12)  # 1/3 times 3 is 1
@@ -148,42 +154,42 @@ def restarts(schedule: CosineRestarts) -> tuple[float, str]:
     return exponent, f"cycle i adds in proportion to (growth x decay)^i, squared (growth x decay^2)^i; {signs}"
 
 
-def cyclical(schedule: Cyclical) -> tuple[float, str]:
-    """What is left when the height has faded, or the height for ever."""
+def cyclical_tail(schedule: Cyclical) -> tuple[float, str]:
+    """Returns the exponent and the proof for cyclical rates, whose height is constant or falls geometrically."""
     fades = schedule.mode == "triangular2" or (schedule.mode == "exp_range" and schedule.gamma < 1)
     if fades and float(schedule.low) == 0:
         return math.inf, "the cycles' heights fall geometrically to 0: both sums are finite"
     if float(schedule.high) == 0:
-        return constant(0.0)
+        return constant_tail(0.0)
     kept = f"never falls below {float(schedule.low):g}" if schedule.low else "returns to the same height in every cycle"
     return 0.0, f"the rate {kept}: both sums grow like t"
 
 
-TAILS: dict[type, Callable[[Any], tuple[float, str]]] = {
-    Constant: lambda s: constant(s.value),
-    Linear: ends(lambda s: s.end),
-    Polynomial: ends(lambda s: s.peak * s.final),
-    Cosine: ends(lambda s: s.peak * s.final),
-    WarmupCosine: ends(lambda s: s.peak * s.final),
-    WSD: ends(lambda s: s.peak * s.final),
-    OneCycle: ends(lambda s: s.peak / (s.division * s.final_division)),
-    OneCycleMomentum: ends(lambda s: s.high),
-    Piecewise: ends(lambda s: s.values[-1]),
-    Exponential: geometric,
-    StepDecay: geometric,
-    InverseTime: lambda s: power(s.power, s.peak),
-    InverseSqrt: lambda s: power(0.5, s.peak),
-    CosineRestarts: restarts,
-    Cyclical: cyclical,
+TAIL_OF_TYPE: dict[type, Callable[[Any], tuple[float, str]]] = {
+    Constant: lambda s: constant_tail(s.value),
+    Linear: ends_at(lambda s: s.end),
+    Polynomial: ends_at(lambda s: s.peak * s.final),
+    Cosine: ends_at(lambda s: s.peak * s.final),
+    WarmupCosine: ends_at(lambda s: s.peak * s.final),
+    WSD: ends_at(lambda s: s.peak * s.final),
+    OneCycle: ends_at(lambda s: s.peak / (s.division * s.final_division)),
+    OneCycleMomentum: ends_at(lambda s: s.high),
+    Piecewise: ends_at(lambda s: s.values[-1]),
+    Exponential: geometric_tail,
+    StepDecay: geometric_tail,
+    InverseTime: lambda s: power_tail(s.power, s.peak),
+    InverseSqrt: lambda s: power_tail(0.5, s.peak),
+    CosineRestarts: restarts_tail,
+    Cyclical: cyclical_tail,
 }
-"""How each closed form ends."""
+"""Type of a schedule -> the exponent and the proof of its long-run behavior."""
 
 
-def measured(schedule: Callable) -> RobbinsMonro:
-    """The slopes of the mean rate, and of the mean square, over doublings of the step."""
+def measure_exponents(schedule: Callable) -> RobbinsMonro:
+    """Measures how the mean rate and the mean squared rate fall from one doubling of the step to the next."""
     begin = 2.0 ** np.asarray(OCTAVES)
     # Evenly spread in the logarithm, at the same places of every octave.
-    places = 2.0 ** ((np.arange(SAMPLES) + 0.5) / SAMPLES)
+    places = 2.0 ** ((np.arange(SAMPLES_PER_OCTAVE) + 0.5) / SAMPLES_PER_OCTAVE)
     steps = jnp.asarray(np.floor(begin[:, None] * places), jnp.int32)
     found = jax.jit(jax.vmap(jax.vmap(lambda t: real(schedule(t)))))(steps)
     rates = np.asarray(found, float)
@@ -191,41 +197,42 @@ def measured(schedule: Callable) -> RobbinsMonro:
         return RobbinsMonro(None, None, math.nan, "measured: some rates up to step 2^30 are negative or not finite")
     if (rates[-1] == 0).all():
         return RobbinsMonro(False, True, math.inf, "measured: the rates are 0 from some step before 2^30 on")
-    exponent, spread = slope(rates.mean(axis=1))
-    doubled, squares_spread = slope((rates**2).mean(axis=1))
-    text = f"measured between 2^{OCTAVES[-LAST]} and 2^30 steps, not proven: the rates fall like t^-{exponent:.4g}"
+    exponent, spread = log_slope(rates.mean(axis=1))
+    doubled, squares_spread = log_slope((rates**2).mean(axis=1))
+    rates_fall = f"the rates fall like t^-{exponent:.4g} (+- {spread:.1g})"
+    squares_fall = f"their squares like t^-{doubled:.4g} (+- {squares_spread:.1g})"
     return RobbinsMonro(
-        decided(exponent, spread, 1.0),
-        opposite(decided(doubled, squares_spread, 1.0)),
+        sum_diverges(exponent, spread, 1.0),
+        negate(sum_diverges(doubled, squares_spread, 1.0)),
         exponent,
-        f"{text} (+- {spread:.1g}), their squares like t^-{doubled:.4g} (+- {squares_spread:.1g})",
+        f"measured between 2^{OCTAVES[-COMPARED_OCTAVES]} and 2^30 steps, not proven: {rates_fall}, {squares_fall}",
     )
 
 
-def slope(means: np.ndarray) -> tuple[float, float]:
-    """The exponent over the last octaves and its uncertainty: how much it scatters, and what change is still to come.
+def log_slope(means: np.ndarray) -> tuple[float, float]:
+    """Returns the exponent over the last octaves and its uncertainty: its scatter, and the change still to be expected.
 
-    A logarithm beside the power puts c / log t on the slope. What is left of it after octave k is the change over the
+    A logarithm besides the power adds c / log t to the slope. What remains of it after octave k is the change over the
     last n octaves times k / n; twice as much is allowed for.
     """
-    tail = means[-LAST - 1 :]
+    tail = means[-COMPARED_OCTAVES - 1 :]
     if (tail == 0).any():
         return math.inf, 0.0
     slopes = -np.diff(np.log2(tail))
-    drift = abs(slopes[-1] - slopes[0]) * 2 * OCTAVES[-1] / LAST
+    drift = abs(slopes[-1] - slopes[0]) * 2 * OCTAVES[-1] / COMPARED_OCTAVES
     noise = 2 * float(np.std(slopes))
-    return float(slopes[-LAST // 2 :].mean()), float(drift + noise)
+    return float(slopes[-COMPARED_OCTAVES // 2 :].mean()), float(drift + noise)
 
 
-def decided(exponent: float, spread: float, limit: float) -> bool | None:
-    """Whether the sum of `t**-exponent` diverges; None where the uncertainty reaches across the limit."""
-    if spread <= ROUNDING:
-        return exponent <= limit + ROUNDING
+def sum_diverges(exponent: float, spread: float, limit: float) -> bool | None:
+    """Whether the sum of `t**-exponent` diverges; None if the uncertainty does not allow a decision."""
+    if spread <= EXPONENT_TOLERANCE:
+        return exponent <= limit + EXPONENT_TOLERANCE
     if exponent == math.inf or exponent - spread > limit:
         return False
     return True if exponent + spread < limit else None
 
 
-def opposite(answer: bool | None) -> bool | None:
-    """Not, of three."""
+def negate(answer: bool | None) -> bool | None:
+    """Returns the negation of a truth value that may be None."""
     return None if answer is None else not answer

@@ -1,6 +1,6 @@
-"""SciPy's `minimize` and `least_squares` by the methods of this library: change one import.
+"""SciPy's `minimize` and `least_squares` with the methods of this library: a script changes one import.
 
-SciPy itself is imported only where it is installed, for its `OptimizeResult`.
+SciPy is used only for its `OptimizeResult`, and only if it is installed.
 """
 
 from thalweg.scipy.least_squares import least_squares

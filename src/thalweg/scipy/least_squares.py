@@ -1,4 +1,4 @@
-"""`scipy.optimize.least_squares` by the methods of this library."""
+"""`scipy.optimize.least_squares` with the methods of this library."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,18 +15,18 @@ from thalweg.core.status import Status
 from thalweg.core.stop import Evaluations, GradNorm, Steps, Stop
 from thalweg.minimize import minimize as run
 from thalweg.run.explain.findings import at_noise_floor
-from thalweg.scipy.methods import named
-from thalweg.scipy.minimize import RelativeChange, derivatives, optimize_result
-from thalweg.scipy.translate import Rows, as_args, as_start, sensible
+from thalweg.scipy.methods import public_method
+from thalweg.scipy.minimize import RelativeValueChange, optimize_result, warn_unused_derivatives
+from thalweg.scipy.translate import VectorFunction, as_arguments, as_vector, attainable_tolerance
 from thalweg.solvers.descent.lbfgsb import LBFGSB
 
-IDLE = ("x_scale", "diff_step", "tr_solver", "tr_options", "jac_sparsity", "workers", "callback", "xtol")
-"""Arguments of SciPy that mean nothing here."""
+IGNORED_ARGUMENTS = ("x_scale", "diff_step", "tr_solver", "tr_options", "jac_sparsity", "workers", "callback", "xtol")
+"""Arguments of SciPy that are accepted and have no effect here."""
 AT_GTOL, AT_FTOL, AT_XTOL, AT_LIMIT = 1, 2, 3, 0
-TOLERANCE = 1e-8
-"""SciPy's default of all three tolerances."""
+DEFAULT_TOLERANCE = 1e-8
+"""SciPy's default for all three tolerances."""
 FAILED = -1
-"""SciPy's codes of the end of a run."""
+"""SciPy's status code of a run that failed."""
 
 
 def least_squares(
@@ -35,9 +35,9 @@ def least_squares(
     jac: Any = "2-point",
     bounds: Any = (-np.inf, np.inf),
     method: str = "trf",
-    ftol: float | None = TOLERANCE,
-    xtol: float | None = TOLERANCE,
-    gtol: float | None = TOLERANCE,
+    ftol: float | None = DEFAULT_TOLERANCE,
+    xtol: float | None = DEFAULT_TOLERANCE,
+    gtol: float | None = DEFAULT_TOLERANCE,
     x_scale: Any = 1.0,
     loss: str = "linear",
     max_nfev: int | None = None,
@@ -45,38 +45,41 @@ def least_squares(
     args: Any = (),
     **others: Any,
 ) -> Any:
-    """`scipy.optimize.least_squares`, with derivatives by JAX: half the sum of the squares of `fun(x, *args)`.
+    """`scipy.optimize.least_squares` with derivatives by JAX: minimizes half the sum of squares of `fun(x, *args)`.
 
-    - `method`: `'lm'`, `'trf'` and `'dogbox'` are Levenberg-Marquardt; within bounds L-BFGS-B.
-    - `gtol`: largest entry of the (projected) gradient at the end; `ftol`: relative change of the cost.
-      Where `x0` is float32, their default is what it can reach.
-    - `xtol`: None, or any number: the run ends well where no step lowers the cost beyond its rounding.
-    - `loss`: `'linear'` only. `x_scale` and arguments about finite differences do nothing: columns are scaled
-      by the method itself.
+    - `fun`: the residuals, written with `jax.numpy`. `args`: further arguments of `fun`.
+    - `x0`: the start, one array. `jac`: not used, because JAX differentiates `fun`.
+    - `bounds`: `(lower, upper)` or SciPy's `Bounds`.
+    - `method`: `'lm'`, `'trf'` and `'dogbox'` all mean Levenberg-Marquardt, or L-BFGS-B if there are bounds.
+    - `gtol`: the tolerance for the largest entry of the (projected) gradient. `ftol`: the tolerance for the relative
+      change of the cost. If `x0` is float32, their defaults are what float32 can reach.
+    - `xtol`: unless None, a run that stops because rounding hides any further decrease counts as a success.
+    - `loss`: only `'linear'`. `max_nfev`: the limit on evaluations. `verbose`: whether to print the result.
+    - `x_scale` and the rest of SciPy's arguments (`others`) have no effect: the method scales the variables itself.
 
     Returns SciPy's fields `x, cost, fun, jac, grad, optimality, active_mask, nfev, njev, status, message, success`.
     """
     if isinstance(jac, str):
         jac = None
-    derivatives(jac=jac)
+    warn_unused_derivatives(jac=jac)
     for name in others:
-        if name not in IDLE:
+        if name not in IGNORED_ARGUMENTS:
             raise TypeError(
-                f"least_squares({name}=...) is not known here; write tw.minimize(tw.LeastSquares(fun), x0)."
+                f"least_squares({name}=...) is not supported; use tw.minimize(tw.LeastSquares(fun), x0) instead."
             )
     if loss != "linear":
-        raise ValueError(f"loss={loss!r}: only 'linear' is known here; write the loss out and use minimize.")
+        raise ValueError(f"loss={loss!r} is not supported: use 'linear', or minimize with a loss of your own.")
     if method not in ("trf", "dogbox", "lm"):
         raise ValueError(f"method={method!r}: choose one of 'trf', 'dogbox', 'lm'.")
-    x = as_start(x0)
-    limits = box(bounds, x.size)
+    x = as_vector(x0)
+    limits = bounds_from_pair(bounds, x.size)
     if limits is not None and method == "lm":
         raise ValueError("method='lm' would ignore bounds=; use method='trf'.")
-    problem = Problem(LeastSquares(residuals=Rows(fun, as_args(args))), bounds=limits, allow_unused=True)
-    solver = named("LevenbergMarquardt")() if limits is None else LBFGSB()
-    stop = stop_rule(gtol, ftol, max_nfev, x)
+    problem = Problem(LeastSquares(residuals=VectorFunction(fun, as_arguments(args))), bounds=limits, allow_unused=True)
+    solver = public_method("LevenbergMarquardt")() if limits is None else LBFGSB()
+    stop = least_squares_stop(gtol, ftol, max_nfev, x)
     result = run(problem, x, solver, stop=stop, on_failure="ignore")
-    found, dynamic = program(measured, problem.objective, jnp.asarray(result.x))
+    found, dynamic = program(residuals_and_jacobian, problem.objective, jnp.asarray(result.x))
     residuals, jacobian = (np.asarray(part) for part in found.call(dynamic))
     status = {Status.CONVERGED: AT_GTOL, Status.STOPPED: AT_FTOL, Status.STEP_LIMIT: AT_LIMIT}
     code = status.get(result.status, FAILED)
@@ -91,7 +94,7 @@ def least_squares(
         jac=jacobian,
         grad=jacobian.T @ residuals,
         optimality=result.optimality,
-        active_mask=active(np.asarray(result.x), limits),
+        active_mask=active_mask(np.asarray(result.x), limits),
         nfev=int(result.evals.value),
         njev=int(result.evals.gradient),
         status=code,
@@ -101,33 +104,35 @@ def least_squares(
     )
 
 
-def box(bounds: Any, n: int) -> Bounds | None:
-    """Of `(lower, upper)` or SciPy's `Bounds`; None where both sides are open."""
+def bounds_from_pair(bounds: Any, n: int) -> Bounds | None:
+    """Converts `(lower, upper)` or SciPy's `Bounds`; returns None if there is no finite bound."""
     if isinstance(bounds, Bounds):
         return bounds
     pair = (bounds.lb, bounds.ub) if getattr(bounds, "lb", None) is not None else tuple(bounds)
     if len(pair) != 2:
-        raise ValueError(f"bounds has {len(pair)} entries: least_squares takes two, (lower, upper).")
+        raise ValueError(f"bounds has {len(pair)} entries: give two, (lower, upper).")
     lower, upper = (np.broadcast_to(np.asarray(side, float), (n,)) for side in pair)
     return None if np.isneginf(lower).all() and np.isposinf(upper).all() else Bounds(lower, upper)
 
 
-def stop_rule(gtol: float | None, ftol: float | None, max_nfev: int | None, x: Any) -> Stop:
-    """SciPy's tolerances; None switches one off."""
-    gtol, ftol = (sensible(TOLERANCE, x) if tol == TOLERANCE else tol for tol in (gtol, ftol))
+def least_squares_stop(gtol: float | None, ftol: float | None, max_nfev: int | None, x: Any) -> Stop:
+    """Returns a stop rule for SciPy's tolerances, each of which may be None."""
+    gtol, ftol = (
+        attainable_tolerance(DEFAULT_TOLERANCE, x) if tol == DEFAULT_TOLERANCE else tol for tol in (gtol, ftol)
+    )
     limit = Steps(1000 * x.size)
     stop: Stop = limit if max_nfev is None else limit | Evaluations(int(max_nfev))
-    stop = stop if not ftol else RelativeChange(ftol) | stop
+    stop = stop if not ftol else RelativeValueChange(ftol) | stop
     return stop if not gtol else GradNorm(gtol) | stop
 
 
-def measured(objective: LeastSquares, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The residuals and their Jacobian."""
+def residuals_and_jacobian(objective: LeastSquares, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Returns the residuals and their Jacobian."""
     return objective.residual(x), jax.jacobian(objective.residual)(x)
 
 
-def active(x: np.ndarray, bounds: Bounds | None) -> np.ndarray:
-    """-1 at a lower bound, 1 at an upper one, 0 elsewhere."""
+def active_mask(x: np.ndarray, bounds: Bounds | None) -> np.ndarray:
+    """Returns -1 for variables at a lower bound, 1 at an upper one, and 0 elsewhere."""
     if bounds is None:
         return np.zeros(x.size, int)
     return np.where(x <= bounds.lower, -1, np.where(x >= bounds.upper, 1, 0))

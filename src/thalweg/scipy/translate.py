@@ -1,4 +1,4 @@
-"""SciPy's arguments in this library's terms: functions with `args`, bounds, constraints."""
+"""Conversion of SciPy's arguments: functions with `args`, starts, bounds and constraints."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,18 +15,19 @@ from thalweg.core.variables import hold, release
 from thalweg.run.explain.cautions import precision
 from thalweg.run.loss_facts import traced
 
-TREES = "x0 must be one array, as SciPy's is; for other trees there is tw.minimize"
+ONE_ARRAY = "x0 must be a single array, as in SciPy; use tw.minimize for other trees"
 
 
-def sensible(tolerance: float, x: Any) -> float:
-    """A tolerance that was meant for float64, at least the rounding unit of `x`."""
+def attainable_tolerance(tolerance: float, x: Any) -> float:
+    """Returns a tolerance that was meant for float64, increased to what the dtype of `x` can reach."""
     return max(tolerance, precision(x.dtype))
 
 
-class Called(eqx.Module):
-    """`fun(x, *args)`; the arrays among `args` are traced, so other data need no other program.
+class ScipyObjective(eqx.Module):
+    """The objective `fun(x, *args)`; arrays in `args` are traced, so that other data need no new compilation.
 
-    - `pair`: `fun` returns `(value, gradient)`, of which the value is used.
+    - `fun`, `args`: the function and its further arguments.
+    - `pair`: whether `fun` returns `(value, gradient)`, of which the value is used.
     """
 
     fun: Callable
@@ -34,7 +35,7 @@ class Called(eqx.Module):
     pair: bool = static_field(False)
 
     def __call__(self, x: jax.Array) -> Any:
-        """The value; of an array with one entry, that entry."""
+        """Returns the value as a scalar; an array with one entry is reshaped."""
         out = self.fun(x, *release(self.args))
         out = out[0] if self.pair and isinstance(out, tuple) else out
         return out.reshape(()) if isinstance(out, (jax.Array, np.ndarray)) and out.size == 1 else out
@@ -44,14 +45,14 @@ class Called(eqx.Module):
         return name_of(self.fun)
 
 
-class Rows(eqx.Module):
-    """`fun(x, *args)` as one vector."""
+class VectorFunction(eqx.Module):
+    """The function `fun(x, *args)` with its result as a vector."""
 
     fun: Callable
     args: tuple
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        """At least one entry, so that a scalar is a vector of one."""
+        """Returns the result as a vector; a scalar becomes a vector of length 1."""
         return jnp.atleast_1d(jnp.asarray(self.fun(x, *release(self.args)))).reshape(-1)
 
     @property
@@ -59,20 +60,20 @@ class Rows(eqx.Module):
         return name_of(self.fun)
 
 
-class Product(eqx.Module):
-    """`A x`."""
+class LinearMap(eqx.Module):
+    """The linear function `a @ x`."""
 
     a: Any
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        """In the dtype of `x`."""
+        """Returns the product in the dtype of `x`."""
         return jnp.asarray(self.a, x.dtype) @ x
 
 
-class Between(eqx.Module):
-    """`lower <= rows(x) <= upper`, or one of the two forms that this library knows.
+class TwoSidedConstraint(eqx.Module):
+    """A constraint `lower <= rows(x) <= upper`, as SciPy writes it.
 
-    The limits are part of the program: which entries are equations decides what is computed.
+    The limits are part of the compiled program, because they decide which entries are equality constraints.
     """
 
     rows: Callable
@@ -80,7 +81,7 @@ class Between(eqx.Module):
     upper: tuple = static_field()
 
     def split(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """`(h, c)` with `h(x) = 0` and `c(x) <= 0`."""
+        """Returns `(h, c)` for the equality constraints `h(x) = 0` and the inequality constraints `c(x) <= 0`."""
         values = self.rows(x)
         lower, upper = (np.broadcast_to(np.asarray(side), values.shape) for side in (self.lower, self.upper))
         equal = lower == upper
@@ -94,34 +95,34 @@ class Between(eqx.Module):
         return h, c
 
 
-class Side(eqx.Module):
-    """All equations (`part` 0) or all inequalities (`part` 1) of some constraints, as a tuple of vectors."""
+class StackedConstraints(eqx.Module):
+    """All equality (`part` 0) or all inequality constraints (`part` 1) of several, as a tuple of vectors."""
 
-    constraints: tuple[Between, ...]
+    constraints: tuple[TwoSidedConstraint, ...]
     part: int = static_field()
 
     def __call__(self, x: jax.Array) -> tuple[jax.Array, ...]:
-        """What lies in `self.part` of each."""
+        """Returns the equality or inequality part of every constraint."""
         return tuple(constraint.split(x)[self.part] for constraint in self.constraints)
 
 
-def as_args(args: Any) -> tuple:
-    """SciPy takes a single argument without a tuple around it."""
+def as_arguments(args: Any) -> tuple:
+    """Returns `args` as a tuple; SciPy accepts a single argument without a tuple around it."""
     return hold(args if isinstance(args, tuple) else (args,))
 
 
-def as_start(x0: Any) -> np.ndarray:
-    """A vector of floats, in the dtype of `x0` where that is one."""
+def as_vector(x0: Any) -> np.ndarray:
+    """Returns `x0` as a vector of floats, in its own dtype if that is a float."""
     if isinstance(x0, dict):
-        raise TypeError(f"x0={x0!r}: {TREES}.")
+        raise TypeError(f"x0={x0!r}: {ONE_ARRAY}.")
     x = np.atleast_1d(np.asarray(x0))
     if x.ndim != 1 or x.dtype.kind not in "fiub":
-        raise ValueError(f"x0 has shape {x.shape} and dtype {x.dtype}: {TREES}.")
+        raise ValueError(f"x0 has shape {x.shape} and dtype {x.dtype}: {ONE_ARRAY}.")
     return x if x.dtype.kind == "f" else x.astype(float)
 
 
 def as_bounds(bounds: Any, n: int) -> Bounds | None:
-    """Of pairs `(low, high)` with None for an open side, of SciPy's `Bounds`, or of ours."""
+    """Converts pairs `(low, high)` with None for no limit, SciPy's `Bounds`, or `tw.Bounds`."""
     if bounds is None or isinstance(bounds, Bounds):
         return bounds
     if all(getattr(bounds, side, None) is not None for side in ("lb", "ub")):
@@ -129,46 +130,48 @@ def as_bounds(bounds: Any, n: int) -> Bounds | None:
         return Bounds(lower, upper)
     pairs = [tuple(pair) for pair in bounds]
     if len(pairs) != n or any(len(pair) != 2 for pair in pairs):
-        raise ValueError(f"bounds: {len(pairs)} entries for {n} variables: give one pair (low, high) a variable.")
+        raise ValueError(f"bounds: {len(pairs)} entries for {n} variables: give one pair (low, high) per variable.")
     lower = np.asarray([-np.inf if low is None else low for low, _ in pairs], float)
     upper = np.asarray([np.inf if high is None else high for _, high in pairs], float)
     return Bounds(lower, upper)
 
 
-def as_constraints(constraints: Any) -> tuple[Between, ...]:
-    """Of SciPy's dicts, `NonlinearConstraint` and `LinearConstraint`, one or several."""
+def as_constraints(constraints: Any) -> tuple[TwoSidedConstraint, ...]:
+    """Converts one or several of SciPy's constraints: dicts, `NonlinearConstraint`, `LinearConstraint`."""
     several = isinstance(constraints, (list, tuple))
     return tuple(as_constraint(one) for one in (constraints if several else [constraints]))
 
 
-def as_constraint(constraint: Any) -> Between:
-    """One of them: a dict's inequality is `fun(x) >= 0`."""
+def as_constraint(constraint: Any) -> TwoSidedConstraint:
+    """Converts one constraint of SciPy; the inequality of a dict means `fun(x) >= 0`."""
     if isinstance(constraint, dict):
         kind, fun = str(constraint.get("type", "")).lower(), constraint.get("fun")
         if kind not in ("eq", "ineq") or not callable(fun):
             raise ValueError(f"constraints: {constraint!r} needs 'type': 'eq' or 'ineq', and 'fun': a function.")
         upper = (0.0,) if kind == "eq" else (np.inf,)
-        return Between(Rows(fun, as_args(constraint.get("args", ()))), (0.0,), upper)
+        return TwoSidedConstraint(VectorFunction(fun, as_arguments(constraint.get("args", ()))), (0.0,), upper)
     limits = [getattr(constraint, name, None) for name in ("lb", "ub")]
     if any(limit is None for limit in limits):
         raise TypeError(f"constraints: {constraint!r} is neither a dict nor a constraint of scipy.optimize.")
     lower, upper = (tuple(np.atleast_1d(np.asarray(limit, float)).tolist()) for limit in limits)
     matrix = getattr(constraint, "A", None)
     if matrix is None:
-        return Between(Rows(constraint.fun, ()), lower, upper)
+        return TwoSidedConstraint(VectorFunction(constraint.fun, ()), lower, upper)
     dense = getattr(matrix, "toarray", lambda: matrix)()
-    return Between(Product(np.atleast_2d(np.asarray(dense, float))), lower, upper)
+    return TwoSidedConstraint(LinearMap(np.atleast_2d(np.asarray(dense, float))), lower, upper)
 
 
-def sides(constraints: tuple[Between, ...], x: np.ndarray) -> tuple[Side | None, Side | None]:
-    """The equations and the inequalities; None where there are none."""
+def equality_and_inequality(
+    constraints: tuple[TwoSidedConstraint, ...], x: np.ndarray
+) -> tuple[StackedConstraints | None, StackedConstraints | None]:
+    """Returns the equality and the inequality constraints of all constraints; None for a kind that does not occur."""
     sizes = []
     for one in constraints:
         who = f"The constraint {name_of(getattr(one.rows, 'fun', one.rows))}"
         sizes.append([out.size for out in traced(who, one.split, x).out_avals])
 
-    def side(part: int) -> Side | None:
+    def side(part: int) -> StackedConstraints | None:
         some = tuple(one for one, size in zip(constraints, sizes, strict=True) if size[part])
-        return Side(some, part) if some else None
+        return StackedConstraints(some, part) if some else None
 
     return side(0), side(1)

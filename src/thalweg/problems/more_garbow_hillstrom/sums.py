@@ -1,4 +1,4 @@
-"""A sum of squares with what is known of it, as a function and as a least-squares problem."""
+"""A sum of squares as a function and as a least-squares problem, with its known minima."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -11,13 +11,14 @@ from thalweg.core.problem import Problem
 
 
 class SumOfSquares(NamedTuple):
-    r"""One definition in two views: \(f(x) = \|r(x)\|^2\) as the paper writes it, and \(\tfrac12\|r(x)\|^2\).
+    r"""A sum of squares in two forms: \(f(x) = \|r(x)\|^2\), as in the paper, and \(\tfrac12\|r(x)\|^2\).
 
-    - `problem`: the function \(f\); `minimum` and `local` are values of this one.
-    - `fit`: the same residuals as `LeastSquares`, whose value is half of \(f\).
-    - `x0`: the standard start. `argmin`: a point with the value `minimum`, None where none is known in closed form.
-    - `local`: values of the other local minima that are known, those at infinity included: a descent method is right
-      to end at any of them.
+    - `problem`: the function \(f\). `minimum` and `local` are values of this form.
+    - `fit`: the same residuals as `tw.LeastSquares`, whose value is half of \(f\).
+    - `x0`: the standard start. `minimum`: the lowest value, NaN if it is not known.
+    - `argmin`: a point with the value `minimum`, None if none is known in closed form.
+    - `local`: the values of other known local minima, including those at infinity; a descent method may end at any of
+      them.
     """
 
     problem: Problem
@@ -28,8 +29,8 @@ class SumOfSquares(NamedTuple):
     local: tuple[float, ...] = ()
 
 
-def sum_of_squares(residuals: Callable, x0: Any, minimum: float, argmin: Any = None, local: Any = ()) -> SumOfSquares:
-    """Both views of `residuals`."""
+def from_residuals(residuals: Callable, x0: Any, minimum: float, argmin: Any = None, local: Any = ()) -> SumOfSquares:
+    """Makes both forms of a test problem from its residuals."""
 
     def squares(x):
         return jnp.sum(residuals(x) ** 2)

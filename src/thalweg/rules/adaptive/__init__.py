@@ -1,1 +1,1 @@
-"""Rules that scale every coordinate by what they have seen of its gradients."""
+"""Adaptive rules: each scales every coordinate by the size of its past gradients."""

@@ -1,4 +1,4 @@
-"""AdaDelta."""
+"""The AdaDelta rule."""
 
 from typing import Any, NamedTuple
 
@@ -8,11 +8,11 @@ from thalweg.core.fields import check_fraction, check_nonnegative, real_field, s
 from thalweg.core.rule import Rule, at, lift
 from thalweg.core.tree import zeros_like
 from thalweg.core.types import Params, Scalar
-from thalweg.rules.adaptive.root import check_eps, root
+from thalweg.rules.adaptive.root import check_eps, root_mean_square_divisor
 
 
 class AdaDeltaState(NamedTuple):
-    """Updates made, and the running means of the squares of gradients and of steps."""
+    """The number of updates made, and the running means of squared gradients (`v`) and of squared steps (`d`)."""
 
     count: Scalar
     v: Params
@@ -20,22 +20,23 @@ class AdaDeltaState(NamedTuple):
 
 
 class AdaDelta(Rule):
-    r"""AdaDelta: RMSProp whose rate is the size of its own recent steps, so that the units agree.
+    r"""AdaDelta: RMSProp with the size of its own recent steps as the learning rate, so that the units agree.
 
     \[ v_t = \beta v_{t-1} + (1-\beta)\,g_t^2, \qquad
        s_t = \frac{\sqrt{d_{t-1} + \varepsilon}}{\sqrt{v_t + \varepsilon}}\, g_t, \qquad
        d_t = \beta d_{t-1} + (1-\beta)\,s_t^2, \qquad x_{t+1} = x_t - \eta_t s_t. \]
 
-    - `learning_rate`: \(\eta\) >= 0, or a schedule. The paper has none: it is 1.
-    - `beta`: the paper's \(\rho\), in [0, 1), or a schedule. Optax and PyTorch begin with 0.9.
-    - `eps`: \(\varepsilon\) > 0. The first steps are \(\sqrt\varepsilon\) long and grow from there: it decides how fast
-      the rule starts, and how far from a minimum it stays.
+    - `learning_rate`: \(\eta\) >= 0, or a schedule. The paper has no such factor, which corresponds to 1.
+    - `beta`: the paper's \(\rho\), in [0, 1), or a schedule. The default of Optax and PyTorch is 0.9.
+    - `eps`: \(\varepsilon\) > 0. The first steps have the length \(\sqrt\varepsilon\) and grow from there, so `eps`
+      decides how fast the rule starts and how far from a minimum it stays.
     - `eps_place`: "inside" both roots as above (the paper, Optax, PyTorch), or "outside",
       \(\sqrt{\cdot} + \varepsilon\).
 
     **Needs** a gradient.
-    **Guarantee** None in general. Where gradients and steps are far below \(\sqrt\varepsilon\), both roots are
-    \(\sqrt\varepsilon\), and it is gradient descent with the rate \(\eta\), its rates of convergence included.
+    **Guarantee** None in general. Where gradients and steps are far below \(\sqrt\varepsilon\), both roots equal
+    \(\sqrt\varepsilon\), and the rule is gradient descent with the learning rate \(\eta\), with its rates of
+    convergence.
     **References** Zeiler 2012, arXiv:1212.5701.
     """
 
@@ -50,17 +51,17 @@ class AdaDelta(Rule):
         check_eps(self)
 
     def init(self, params: Params) -> AdaDeltaState:
-        """Both means at zero."""
+        """Returns a state with both running means at zero."""
         return AdaDeltaState(jnp.zeros((), jnp.int32), zeros_like(params), zeros_like(params))
 
     def update(
         self, grads: Params, state: AdaDeltaState, params: Params | None = None, **extra
     ) -> tuple[Params, AdaDeltaState]:
-        """One step of the iteration."""
+        """Returns the update of one step, and the new state."""
 
         def step(g, v, d, eta, beta, eps):
             v = beta * v + (1 - beta) * g**2
-            s = root(d, eps, self.eps_place) / root(v, eps, self.eps_place) * g
+            s = root_mean_square_divisor(d, eps, self.eps_place) / root_mean_square_divisor(v, eps, self.eps_place) * g
             return -eta * s, v, beta * d + (1 - beta) * s**2
 
         scalars = self.rate(state), at(self.beta, state.count), self.eps
@@ -68,5 +69,5 @@ class AdaDelta(Rule):
         return update, AdaDeltaState(state.count + 1, v, d)
 
     def rate(self, state: AdaDeltaState) -> Scalar:
-        """The learning rate of the next update."""
+        """Returns the learning rate that the next update will use."""
         return at(self.learning_rate, state.count)

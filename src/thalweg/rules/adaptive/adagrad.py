@@ -1,4 +1,4 @@
-"""AdaGrad."""
+"""The AdaGrad rule."""
 
 from typing import Any, NamedTuple
 
@@ -8,32 +8,32 @@ import jax.numpy as jnp
 from thalweg.core.fields import check_nonnegative, real_field, static_field
 from thalweg.core.rule import Rule, at, lift
 from thalweg.core.types import Params, Scalar
-from thalweg.rules.adaptive.root import check_eps, root
+from thalweg.rules.adaptive.root import check_eps, root_mean_square_divisor
 
 
 class AdaGradState(NamedTuple):
-    """Updates made, and the sum of the squared gradients."""
+    """The number of updates made, and the sum of the squared gradients (`v`)."""
 
     count: Scalar
     v: Params
 
 
 class AdaGrad(Rule):
-    r"""AdaGrad: every coordinate has a rate of its own, which shrinks with the gradients it has seen.
+    r"""AdaGrad: every coordinate has its own learning rate, which shrinks as its squared gradients add up.
 
     \[ v_t = v_{t-1} + g_t^2, \qquad x_{t+1} = x_t - \eta_t\, \frac{g_t}{\sqrt{v_t + \varepsilon}}. \]
 
-    - `learning_rate`: \(\eta\) >= 0, or a schedule. It is the length of the first step, and the steps shrink by
-      themselves, so it is larger than that of Adam.
+    - `learning_rate`: \(\eta\) >= 0, or a schedule. It is the size of the first step, and the steps shrink by
+      themselves, so choose it larger than for Adam.
     - `eps`: \(\varepsilon\) > 0. `eps_place`: "inside" the root as above (Optax), or "outside",
       \(\sqrt{v_t} + \varepsilon\) (the paper, PyTorch).
-    - `initial_accumulator`: \(v_0\) >= 0, the same for every entry. PyTorch begins at 0 too, Optax at 0.1.
+    - `initial_accumulator`: \(v_0\) >= 0, the same for every entry. The default of PyTorch is 0 too, of Optax 0.1.
 
     **Needs** a gradient.
     **Guarantee** On convex functions the regret after \(T\) steps is \(O(\sqrt T)\), for any sequence of gradients
-    (with \(\varepsilon\) outside and bounded iterates). On a smooth, strongly convex function the sum of squares
-    converges, and so the value falls linearly; on a quadratic whose axes are those of the coordinates at a rate that
-    does not depend on its condition number.
+    (with \(\varepsilon\) outside the root and bounded iterates). On a smooth, strongly convex function the sum of
+    squares converges, so the value falls linearly. On a quadratic with a diagonal Hessian the rate does not depend on
+    its condition number.
     **References** Duchi, Hazan & Singer 2011, jmlr.org/papers/v12/duchi11a.html; Xie, Wu & Ward 2020, arXiv:1908.10525
     (the linear rate, of the form with one rate for all coordinates).
     """
@@ -48,22 +48,22 @@ class AdaGrad(Rule):
         check_eps(self)
 
     def init(self, params: Params) -> AdaGradState:
-        """The sum begins at `initial_accumulator`."""
+        """Returns a state whose sums of squares are `initial_accumulator`."""
         v = jax.tree.map(lambda leaf: jnp.full_like(leaf, self.initial_accumulator), params)
         return AdaGradState(jnp.zeros((), jnp.int32), v)
 
     def update(
         self, grads: Params, state: AdaGradState, params: Params | None = None, **extra
     ) -> tuple[Params, AdaGradState]:
-        """One step of the iteration."""
+        """Returns the update of one step, and the new state."""
 
         def step(g, v, eta, eps):
             v = v + g**2
-            return -eta * g / root(v, eps, self.eps_place), v
+            return -eta * g / root_mean_square_divisor(v, eps, self.eps_place), v
 
         update, v = lift(step, (grads, state.v), self.rate(state), self.eps)
         return update, AdaGradState(state.count + 1, v)
 
     def rate(self, state: AdaGradState) -> Scalar:
-        """The learning rate of the next update."""
+        """Returns the learning rate that the next update will use."""
         return at(self.learning_rate, state.count)

@@ -1,4 +1,4 @@
-"""Adan."""
+"""The Adan rule."""
 
 from typing import Any, NamedTuple
 
@@ -9,11 +9,11 @@ from thalweg.core.fields import check_fraction, check_nonnegative, real_field, s
 from thalweg.core.rule import Rule, at, lift, required
 from thalweg.core.tree import zeros_like
 from thalweg.core.types import Params, Scalar, real
-from thalweg.rules.masks import Mask, check_mask, chosen, masked
+from thalweg.rules.masks import Mask, check_mask, evaluate_mask, zero_unmasked
 
 
 class AdanState(NamedTuple):
-    """Updates made, the running means of gradient, difference and square, and the gradient before."""
+    """The number of updates made, the running means (`m`, `d`, `v`), and the previous gradient (`g`)."""
 
     count: Scalar
     m: Params
@@ -23,7 +23,7 @@ class AdanState(NamedTuple):
 
 
 class Adan(Rule):
-    r"""Adan: Adam with Nesterov's momentum, by the differences of successive gradients.
+    r"""Adan: Adam with Nesterov momentum, estimated from differences of successive gradients.
 
     With \(\Delta_t = g_t - g_{t-1}\), and \(\Delta_1 = 0\),
 
@@ -34,19 +34,20 @@ class Adan(Rule):
 
     where a hat divides by \(1-\beta_i^t\).
 
-    - `learning_rate`: \(\eta\) >= 0, or a schedule. `b1`, `b2`, `b3`: in [0, 1), or schedules. They are what is kept,
-      as in the authors' code; the paper's \(\beta_i\) are \(1-\beta_i\) here.
+    - `learning_rate`: \(\eta\) >= 0, or a schedule. `b1`, `b2`, `b3`: in [0, 1), or schedules: the weights of the old
+      means, as in the authors' code; the \(\beta_i\) of the paper are \(1-\beta_i\) here.
     - `eps`: \(\varepsilon\) >= 0, outside the root.
     - `weight_decay`: \(\lambda\) >= 0, proximal: the step is followed by a division, which never changes a sign.
-    - `mask`: None, and every leaf decays; or a function of the parameters, as for `tw.AdamW`.
+    - `mask`: which leaves decay, as for `tw.AdamW`.
 
-    The means begin at zero and are corrected, as in the authors' code; in the paper they begin with the first gradient.
-    Optax (0.2.8) differs: it weighs \(\Delta_t\) and \(\hat d_t\) by \(1-\beta_2\) where paper and code have
-    \(\beta_2\), adds a second epsilon inside the root, and its decay is that of AdamW.
+    The means start at zero and are bias-corrected, as in the authors' code; in the paper they start with the first
+    gradient. Optax (0.2.8) differs: it weights \(\Delta_t\) and \(\hat d_t\) by \(1-\beta_2\) where the paper and the
+    code have \(\beta_2\), adds a second epsilon inside the root, and decays as AdamW does.
 
     **Needs** a gradient, and in `update` the parameters.
-    **Guarantee** None for these constants in general (the paper proves rates for rates and betas chosen by the accuracy
-    sought). With a constant rate it ends in a neighbourhood of a minimum of the order of \(\eta\).
+    **Guarantee** None for these constants in general (the paper proves rates of convergence for learning rates and
+    betas that depend on the accuracy sought). With a constant learning rate it reaches a neighborhood of a minimum
+    whose size is of the order of \(\eta\).
     **References** Xie, Zhou, Li, Lin & Yan 2024, arXiv:2208.06677.
     """
 
@@ -64,13 +65,13 @@ class Adan(Rule):
         check_mask(self)
 
     def init(self, params: Params) -> AdanState:
-        """All at zero."""
+        """Returns a state with all running means at zero."""
         return AdanState(jnp.zeros((), jnp.int32), *(zeros_like(params) for _ in range(4)))
 
     def update(
         self, grads: Params, state: AdanState, params: Params | None = None, **extra
     ) -> tuple[Params, AdanState]:
-        """One step of the iteration."""
+        """Returns the update of one step, and the new state."""
         params = required(self, grads, "params", params)
         count, t = state.count, real(state.count + 1)
         betas = at(self.b1, count), at(self.b2, count), at(self.b3, count)
@@ -85,12 +86,12 @@ class Adan(Rule):
             update = -eta * (s + decay * decaying) / (1 + eta * decay * decays)
             return update, m, d, v, g
 
-        decays = jax.tree.map(lambda yes, leaf: jnp.asarray(yes, leaf.dtype), chosen(self, params), params)
-        trees = (grads, state.m, state.d, state.v, state.g, masked(self, params), decays)
+        decays = jax.tree.map(lambda yes, leaf: jnp.asarray(yes, leaf.dtype), evaluate_mask(self, params), params)
+        trees = (grads, state.m, state.d, state.v, state.g, zero_unmasked(self, params), decays)
         scalars = count == 0, self.rate(state), self.weight_decay, self.eps, *betas, *(1 - beta**t for beta in betas)
         update, *memory = lift(step, trees, *scalars)
         return update, AdanState(count + 1, *memory)
 
     def rate(self, state: AdanState) -> Scalar:
-        """The learning rate of the next update."""
+        """Returns the learning rate that the next update will use."""
         return at(self.learning_rate, state.count)

@@ -1,4 +1,4 @@
-"""AdEMAMix."""
+"""The AdEMAMix rule."""
 
 from typing import Any, NamedTuple
 
@@ -10,12 +10,12 @@ from thalweg.core.rule import Rule, at, lift, required
 from thalweg.core.tree import zeros_like
 from thalweg.core.types import Params, Scalar, real
 from thalweg.rules.adam import adam_scalars
-from thalweg.rules.masks import Mask, check_mask, masked
+from thalweg.rules.masks import Mask, check_mask, zero_unmasked
 from thalweg.schedules.schedule import progress
 
 
 class AdEMAMixState(NamedTuple):
-    """Updates made, the fast and the slow mean of the gradients, and the mean of their squares."""
+    """The number of updates made, the fast and the slow mean of the gradients, and the mean of their squares."""
 
     count: Scalar
     m: Params
@@ -24,28 +24,28 @@ class AdEMAMixState(NamedTuple):
 
 
 class AdEMAMix(Rule):
-    r"""AdEMAMix: AdamW with a second, slow mean of the gradients, which remembers tens of thousands of steps.
+    r"""AdEMAMix: AdamW with a second, slow mean of the gradients, which averages over tens of thousands of steps.
 
     \[ m_t = \beta_1 m_{t-1} + (1-\beta_1)\,g_t, \qquad s_t = \beta_3^{(t)} s_{t-1} + (1-\beta_3^{(t)})\,g_t, \qquad
        v_t = \beta_2 v_{t-1} + (1-\beta_2)\,g_t^2, \]
     \[ x_{t+1} = x_t - \eta_t \left( \frac{m_t/(1-\beta_1^t) + \alpha^{(t)} s_t}{\sqrt{v_t/(1-\beta_2^t)} + \varepsilon}
        + \lambda\, x_t \right). \]
 
-    The slow mean is not corrected: it fills slowly. With \(p = \min(t/T, 1)\) the paper lets
-    \(\alpha^{(t)} = p\,\alpha\) grow in a line and \(\beta_3^{(t)}\) so that the mean's half-life does, from that of
-    \(\beta_1\): \(1/\ln\beta_3^{(t)} = (1-p)/\ln\beta_1 + p/\ln\beta_3\).
+    The slow mean is not bias-corrected. With \(p = \min(t/T, 1)\) the paper lets \(\alpha^{(t)} = p\,\alpha\) grow
+    linearly, and \(\beta_3^{(t)}\) so that the half-life of the mean grows linearly from that of \(\beta_1\):
+    \(1/\ln\beta_3^{(t)} = (1-p)/\ln\beta_1 + p/\ln\beta_3\).
 
     - `learning_rate`: \(\eta\) >= 0, or a schedule. `b1`, `b2`, `b3`: in [0, 1), or schedules.
     - `alpha`: \(\alpha\) >= 0, or a schedule. With 0 it is AdamW.
     - `eps`: \(\varepsilon\) >= 0, outside the root.
     - `weight_decay`: \(\lambda\) >= 0, decoupled. `mask`: which leaves decay, as for `tw.AdamW`.
     - `warmup`: \(T\), whole steps or `tw.Epochs(n)`, 0 for none; None for the length of the run, as in the paper.
-      Without one, large \(\alpha\) and \(\beta_3\) make early steps that are too long. Optax has no field for it: there
-      `b3` and `alpha` are schedules, which are possible here too.
+      Without a warm-up, large \(\alpha\) and \(\beta_3\) make the early steps too long. Optax has no such field: there
+      `b3` and `alpha` are schedules, which is possible here too.
 
     **Needs** a gradient, and in `update` the parameters.
-    **Guarantee** None in general, as for AdamW; with a constant rate it ends in a neighbourhood of a minimum of the
-    order of \(\eta\).
+    **Guarantee** None in general, as for AdamW. With a constant learning rate it reaches a neighborhood of a minimum
+    whose size is of the order of \(\eta\).
     **References** Pagliardini, Ablin & Grangier 2024, arXiv:2409.03137.
     """
 
@@ -66,13 +66,13 @@ class AdEMAMix(Rule):
         check_duration(self, "warmup", low=0)
 
     def init(self, params: Params) -> AdEMAMixState:
-        """All means at zero."""
+        """Returns a state with all running means at zero."""
         return AdEMAMixState(jnp.zeros((), jnp.int32), *(zeros_like(params) for _ in range(3)))
 
     def update(
         self, grads: Params, state: AdEMAMixState, params: Params | None = None, **extra
     ) -> tuple[Params, AdEMAMixState]:
-        """One step of the iteration."""
+        """Returns the update of one step, and the new state."""
         params = required(self, grads, "params", params)
 
         def step(g, m, s, v, decaying, eta, decay, alpha, b3, b1, b2, eps, c1, c2):
@@ -82,18 +82,18 @@ class AdEMAMix(Rule):
             d = (m / c1 + alpha * s) / (jnp.sqrt(v / c2) + eps)
             return -eta * (d + decay * decaying), m, s, v
 
-        trees = (grads, state.m, state.slow, state.v, masked(self, params))
-        scalars = self.rate(state), self.weight_decay, *self.warmed(state), *adam_scalars(self, state)
+        trees = (grads, state.m, state.slow, state.v, zero_unmasked(self, params))
+        scalars = self.rate(state), self.weight_decay, *self.warmed_up(state), *adam_scalars(self, state)
         update, *memory = lift(step, trees, *scalars)
         return update, AdEMAMixState(state.count + 1, *memory)
 
-    def warmed(self, state: AdEMAMixState) -> tuple[Scalar, Scalar]:
-        r"""\(\alpha^{(t)}\) and \(\beta_3^{(t)}\)."""
+    def warmed_up(self, state: AdEMAMixState) -> tuple[Scalar, Scalar]:
+        r"""Returns \(\alpha^{(t)}\) and \(\beta_3^{(t)}\) of the next update."""
         b1, b3, alpha = (at(number, state.count) for number in (self.b1, self.b3, self.alpha))
         p = progress(real(state.count + 1), in_steps(self, "warmup"))
         rising = jnp.exp(1 / ((1 - p) / jnp.log(b1) + p / jnp.log(b3)))
         return p * alpha, jnp.where(p < 1, rising, b3)
 
     def rate(self, state: AdEMAMixState) -> Scalar:
-        """The learning rate of the next update."""
+        """Returns the learning rate that the next update will use."""
         return at(self.learning_rate, state.count)

@@ -1,4 +1,4 @@
-"""AMSGrad."""
+"""The AMSGrad rule."""
 
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from thalweg.rules.adam import adam_scalars
 
 
 class AMSGradState(NamedTuple):
-    """Updates made, the running means of the gradient and of its square, and the largest corrected mean square."""
+    """The number of updates made, the means of the gradient and its square, and the largest corrected mean square."""
 
     count: Scalar
     m: Params
@@ -21,7 +21,7 @@ class AMSGradState(NamedTuple):
 
 
 class AMSGrad(Rule):
-    r"""Adam that divides by the largest mean square so far, so that no coordinate's rate ever grows.
+    r"""AMSGrad: Adam that divides by the largest mean square so far, so that no coordinate's learning rate grows again.
 
     \[ m_t = \beta_1 m_{t-1} + (1-\beta_1)\,g_t, \qquad v_t = \beta_2 v_{t-1} + (1-\beta_2)\,g_t^2, \]
     \[ u_t = \max\!\left(u_{t-1},\ \frac{v_t}{1-\beta_2^t}\right), \qquad
@@ -30,13 +30,14 @@ class AMSGrad(Rule):
     - `learning_rate`: \(\eta\) >= 0, or a schedule. `b1`, `b2`: in [0, 1), or schedules.
     - `eps`: \(\varepsilon\) >= 0, outside the root.
 
-    The maximum is of the corrected mean square, as in Optax. PyTorch's `amsgrad` takes it of \(v_t\) and divides by
-    \(1-\beta_2^t\) afterwards: while that factor grows, its divisor can still shrink. The paper corrects nothing.
+    The maximum is taken over the bias-corrected mean square, as in Optax. PyTorch's `amsgrad` takes it over \(v_t\) and
+    divides by \(1-\beta_2^t\) afterwards, so its divisor can still shrink while that factor grows. The paper has no
+    bias correction.
 
     **Needs** a gradient.
     **Guarantee** On convex functions with bounded gradients and iterates the regret after \(T\) steps is
     \(O(\sqrt T)\), for the paper's form with rates that fall like \(1/\sqrt t\) and \(\beta_{1,t}\) that tends to 0.
-    On a smooth, strongly convex function with a small constant rate the divisor ends up constant, and so the value
+    On a smooth, strongly convex function with a small constant learning rate the divisor becomes constant, so the value
     falls linearly.
     **References** Reddi, Kale & Kumar 2018, arXiv:1904.09237.
     """
@@ -51,13 +52,13 @@ class AMSGrad(Rule):
         check_fraction(self, "b1", "b2")
 
     def init(self, params: Params) -> AMSGradState:
-        """All at zero."""
+        """Returns a state with all running means at zero."""
         return AMSGradState(jnp.zeros((), jnp.int32), zeros_like(params), zeros_like(params), zeros_like(params))
 
     def update(
         self, grads: Params, state: AMSGradState, params: Params | None = None, **extra
     ) -> tuple[Params, AMSGradState]:
-        """One step of the iteration."""
+        """Returns the update of one step, and the new state."""
 
         def step(g, m, v, u, eta, b1, b2, eps, c1, c2):
             m = b1 * m + (1 - b1) * g
@@ -70,5 +71,5 @@ class AMSGrad(Rule):
         return update, AMSGradState(state.count + 1, m, v, largest)
 
     def rate(self, state: AMSGradState) -> Scalar:
-        """The learning rate of the next update."""
+        """Returns the learning rate that the next update will use."""
         return at(self.learning_rate, state.count)

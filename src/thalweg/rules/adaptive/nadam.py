@@ -1,4 +1,4 @@
-"""NAdam."""
+"""The NAdam rule."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from thalweg.rules.adam import AdamState, adam_init, adam_scalars
 
 
 class NAdam(Rule):
-    r"""Adam with Nesterov's momentum: the newest gradient counts as the mean of the next step will count it.
+    r"""NAdam: Adam with Nesterov momentum, which gives the newest gradient the weight it will have at the next step.
 
     \[ m_t = \beta_1 m_{t-1} + (1-\beta_1)\,g_t, \qquad v_t = \beta_2 v_{t-1} + (1-\beta_2)\,g_t^2, \]
     \[ x_{t+1} = x_t - \eta_t\, \frac{\beta_1 m_t/(1-\beta_1^{t+1}) + (1-\beta_1)\,g_t/(1-\beta_1^t)}
@@ -20,13 +20,13 @@ class NAdam(Rule):
     - `learning_rate`: \(\eta\) >= 0, or a schedule. `b1`, `b2`: in [0, 1), or schedules.
     - `eps`: \(\varepsilon\) >= 0, outside the root.
 
-    This is Dozat's rule with a constant \(\mu = \beta_1\), as in Optax; like there, his further factor \(\beta_2\) in
-    the root is left out. PyTorch lets \(\mu_t\) rise from \(\beta_1/2\) to \(\beta_1\) over thousands of steps while
-    the mean keeps \(\beta_1\): it is this rule once \(\mu_t\) has arrived.
+    This is Dozat's rule with a constant \(\mu = \beta_1\), as in Optax, and as there without his further factor
+    \(\beta_2\) in the root. PyTorch lets \(\mu_t\) rise from \(\beta_1/2\) to \(\beta_1\) over thousands of steps while
+    the mean keeps \(\beta_1\); after that it is this rule.
 
     **Needs** a gradient.
-    **Guarantee** None in general, as for Adam; with a constant rate it ends in a neighbourhood of a minimum of the
-    order of \(\eta\).
+    **Guarantee** None in general, as for Adam. With a constant learning rate it reaches a neighborhood of a minimum
+    whose size is of the order of \(\eta\).
     **References** Dozat 2016, openreview.net/forum?id=OM0jvwB8jIp57ZJjtNEZ.
     """
 
@@ -40,13 +40,13 @@ class NAdam(Rule):
         check_fraction(self, "b1", "b2")
 
     def init(self, params: Params) -> AdamState:
-        """Both means at zero."""
+        """Returns a state with both running means at zero."""
         return adam_init(params)
 
     def update(
         self, grads: Params, state: AdamState, params: Params | None = None, **extra
     ) -> tuple[Params, AdamState]:
-        """One step of the iteration."""
+        """Returns the update of one step, and the new state."""
 
         def step(g, m, v, eta, after, b1, b2, eps, c1, c2):
             m = b1 * m + (1 - b1) * g
@@ -60,5 +60,5 @@ class NAdam(Rule):
         return update, AdamState(state.count + 1, m, v)
 
     def rate(self, state: AdamState) -> Scalar:
-        """The learning rate of the next update."""
+        """Returns the learning rate that the next update will use."""
         return at(self.learning_rate, state.count)

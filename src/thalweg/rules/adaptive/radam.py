@@ -1,4 +1,4 @@
-"""RAdam."""
+"""The RAdam rule."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ from thalweg.rules.adam import AdamState, adam_init, adam_scalars
 
 
 class RAdam(Rule):
-    r"""Rectified Adam: it divides by the root only as far as that has seen enough gradients to be trusted.
+    r"""RAdam: Adam with a rectified adaptive learning rate, which waits until enough gradients have been averaged.
 
-    With Adam's corrected means \(\hat m_t\), \(\hat v_t\), and the number of gradients that \(\hat v_t\) is worth,
+    With Adam's bias-corrected means \(\hat m_t\), \(\hat v_t\), and the effective number of gradients in \(\hat v_t\),
 
     \[ \rho_\infty = \frac{2}{1-\beta_2} - 1, \qquad \rho_t = \rho_\infty - \frac{2 t \beta_2^t}{1-\beta_2^t}, \]
     \[ x_{t+1} = x_t - \eta_t \begin{cases}
@@ -22,14 +22,15 @@ class RAdam(Rule):
 
     - `learning_rate`: \(\eta\) >= 0, or a schedule. `b1`, `b2`: in [0, 1), or schedules.
     - `eps`: \(\varepsilon\) >= 0, outside the root.
-    - `threshold`: \(\rho_{\min}\) >= 4. The paper says \(\rho_t > 4\); its code, Optax and PyTorch have 5.
+    - `threshold`: \(\rho_{\min}\) >= 4. The paper says \(\rho_t > 4\); its code, Optax and PyTorch use 5.
 
-    With \(\beta_2 = 0.999\) the first five steps are those of momentum: their length goes with the gradient's. PyTorch
-    adds \(\varepsilon\) to the root before the correction. With \(\beta_2 \le 2/3\) no \(\rho_t\) reaches 5.
+    With \(\beta_2 = 0.999\) the first five steps are those of momentum: their length is proportional to the gradient's.
+    PyTorch adds \(\varepsilon\) to the root before the bias correction. With \(\beta_2 \le 2/3\) no \(\rho_t\)
+    reaches 5.
 
     **Needs** a gradient.
-    **Guarantee** None in general, as for Adam; with a constant rate it ends in a neighbourhood of a minimum of the
-    order of \(\eta\).
+    **Guarantee** None in general, as for Adam. With a constant learning rate it reaches a neighborhood of a minimum
+    whose size is of the order of \(\eta\).
     **References** Liu, Jiang, He, Chen, Liu, Gao & Han 2020, arXiv:1908.03265.
     """
 
@@ -45,13 +46,13 @@ class RAdam(Rule):
         check_real(self, "threshold", 4.0, jnp.inf, "a finite number >= 4", open_high=True)
 
     def init(self, params: Params) -> AdamState:
-        """Both means at zero."""
+        """Returns a state with both running means at zero."""
         return adam_init(params)
 
     def update(
         self, grads: Params, state: AdamState, params: Params | None = None, **extra
     ) -> tuple[Params, AdamState]:
-        """One step of the iteration."""
+        """Returns the update of one step, and the new state."""
 
         def step(g, m, v, eta, trusted, r, b1, b2, eps, c1, c2):
             m = b1 * m + (1 - b1) * g
@@ -64,7 +65,7 @@ class RAdam(Rule):
         return update, AdamState(state.count + 1, m, v)
 
     def rectification(self, state: AdamState) -> tuple[Scalar, Scalar]:
-        r"""Whether the root is trusted, and \(r_t\)."""
+        r"""Returns whether \(\rho_t\) has reached the threshold, and \(r_t\) (1 before that)."""
         t, b2 = real(state.count + 1), at(self.b2, state.count)
         most = 2 / (1 - b2) - 1
         missing = jnp.expm1(t * jnp.log(b2))  # b2^t - 1; the difference would put rho_6 off by 0.02 in float32
@@ -74,5 +75,5 @@ class RAdam(Rule):
         return trusted, jnp.where(trusted, r, 1)
 
     def rate(self, state: AdamState) -> Scalar:
-        """The learning rate of the next update."""
+        """Returns the learning rate that the next update will use."""
         return at(self.learning_rate, state.count)

@@ -1,4 +1,4 @@
-"""The root of a mean square by which a rule divides, and where its epsilon stands."""
+"""The divisor of a rule that normalizes by a mean square, with epsilon inside or outside the root."""
 
 from typing import Any
 
@@ -7,15 +7,15 @@ import jax.numpy as jnp
 
 from thalweg.core.fields import check_choice, check_positive
 
-PLACES = ("inside", "outside")
+EPS_PLACES = ("inside", "outside")
 
 
-def root(v: jax.Array, eps: Any, place: str) -> jax.Array:
-    r"""\(\sqrt{v + \varepsilon}\) or \(\sqrt v + \varepsilon\)."""
+def root_mean_square_divisor(v: jax.Array, eps: Any, place: str) -> jax.Array:
+    r"""Returns \(\sqrt{v + \varepsilon}\) for "inside" and \(\sqrt v + \varepsilon\) for "outside"."""
     return jnp.sqrt(v + eps) if place == "inside" else jnp.sqrt(v) + eps
 
 
 def check_eps(owner: Any) -> None:
-    """The fields `eps` and `eps_place`. An entry whose gradients are all zero is divided by what `eps` leaves."""
+    """Checks `eps` and `eps_place`. `eps` is positive because it alone divides entries whose gradients are all zero."""
     check_positive(owner, "eps")
-    check_choice(owner, "eps_place", PLACES)
+    check_choice(owner, "eps_place", EPS_PLACES)

@@ -1,4 +1,4 @@
-"""Sophia."""
+"""The Sophia rule."""
 
 from typing import Any, NamedTuple
 
@@ -8,11 +8,11 @@ from thalweg.core.fields import check_fraction, check_nonnegative, check_positiv
 from thalweg.core.rule import Rule, at, lift, required
 from thalweg.core.tree import zeros_like
 from thalweg.core.types import Params, Scalar
-from thalweg.rules.masks import Mask, check_mask, masked
+from thalweg.rules.masks import Mask, check_mask, zero_unmasked
 
 
 class SophiaState(NamedTuple):
-    """Updates made, and the running means of the gradient and of the Hessian's diagonal."""
+    """The number of updates made, and the running means of the gradient (`m`) and of the Hessian's diagonal (`h`)."""
 
     count: Scalar
     m: Params
@@ -20,7 +20,7 @@ class SophiaState(NamedTuple):
 
 
 class Sophia(Rule):
-    r"""Momentum divided by a running mean of the Hessian's diagonal, no entry of the step longer than \(\eta\).
+    r"""Sophia: momentum divided by a running mean of the Hessian's diagonal, each entry clipped to the learning rate.
 
     \[ m_t = \beta_1 m_{t-1} + (1-\beta_1)\,g_t, \qquad
        h_t = \beta_2 h_{t-1} + (1-\beta_2)\,\hat h_t \text{ where } \hat h_t \text{ is given, else } h_{t-1}, \]
@@ -28,17 +28,16 @@ class Sophia(Rule):
        + \lambda x_t \right). \]
 
     `update` takes the estimate \(\hat h_t\) as the keyword `hessian_diagonal`: a tree like the parameters, or None at
-    steps that make none (the paper makes one every ten steps). Before the first one, and where the curvature is
-    negative, the step is \(\pm\eta\), against the sign of the momentum.
+    steps without an estimate (the paper makes one every ten steps). Before the first estimate, and where the curvature
+    is negative, the step is \(\pm\eta\), against the sign of the momentum.
 
     - `learning_rate`: \(\eta\) >= 0, or a schedule. `b1`, `b2`: in [0, 1), or schedules.
     - `gamma`: \(\gamma\) > 0: the larger, the fewer entries are clipped. `eps`: \(\varepsilon\) > 0.
     - `weight_decay`: \(\lambda\) >= 0.
-    - `mask`: None, and every leaf decays; or a function of the parameters that returns their tree with True where a
-      leaf decays and False where not, for instance `tw.matrices`.
+    - `mask`: which leaves decay, as for `tw.AdamW`.
 
-    As in the paper no mean is corrected for its start at zero, and an estimate counts at the step that brings it. Optax
-    corrects \(m\), and an estimate counts from the next step on.
+    As in the paper there is no bias correction, and an estimate is used at the step that brings it. Optax corrects the
+    bias of \(m\), and uses an estimate from the next step on.
 
     **Needs** a gradient, in `update` the parameters, and at some of its calls an estimate of the Hessian's diagonal.
     **Guarantee** No entry of a step is longer than \(\eta\) without decay.
@@ -60,13 +59,13 @@ class Sophia(Rule):
         check_mask(self)
 
     def init(self, params: Params) -> SophiaState:
-        """Both means at zero."""
+        """Returns a state with both running means at zero."""
         return SophiaState(jnp.zeros((), jnp.int32), zeros_like(params), zeros_like(params))
 
     def update(
         self, grads: Params, state: SophiaState, params: Params | None = None, *, hessian_diagonal=None, **extra
     ) -> tuple[Params, SophiaState]:
-        """One step of the iteration."""
+        """Returns the update of one step, and the new state."""
         params, h = required(self, grads, "params", params), state.h
         if hessian_diagonal is not None:
 
@@ -79,11 +78,11 @@ class Sophia(Rule):
             m = b1 * m + (1 - b1) * g
             return -eta * (jnp.clip(m / jnp.maximum(gamma * h, eps), -1, 1) + decay * decaying), m
 
-        trees = (grads, state.m, h, masked(self, params))
+        trees = (grads, state.m, h, zero_unmasked(self, params))
         numbers = at(self.b1, state.count), self.gamma, self.eps, self.weight_decay
         update, m = lift(step, trees, self.rate(state), *numbers)
         return update, SophiaState(state.count + 1, m, h)
 
     def rate(self, state: SophiaState) -> Scalar:
-        """The learning rate of the next update."""
+        """Returns the learning rate that the next update will use."""
         return at(self.learning_rate, state.count)

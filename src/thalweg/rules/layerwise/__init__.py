@@ -1,1 +1,1 @@
-"""Rules that look at a layer as a whole: its norm, its rows and columns, its blocks."""
+"""Layer-wise rules: each uses a statistic of a whole layer, such as its norm, its row means or its block means."""

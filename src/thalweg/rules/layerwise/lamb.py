@@ -1,4 +1,4 @@
-"""LAMB."""
+"""The LAMB rule."""
 
 from typing import Any
 
@@ -6,14 +6,14 @@ from thalweg.core.fields import check_fraction, check_nonnegative, real_field, s
 from thalweg.core.rule import Rule, at, lift, required
 from thalweg.core.types import Params, Scalar
 from thalweg.rules.adam import AdamState, adam_direction, adam_init, adam_scalars
-from thalweg.rules.layerwise.sizes import length, ratio_of
-from thalweg.rules.masks import Mask, check_mask, masked
+from thalweg.rules.layerwise.sizes import euclidean_norm, trust_ratio
+from thalweg.rules.masks import Mask, check_mask, zero_unmasked
 
 
 class LAMB(Rule):
-    r"""AdamW whose every layer moves by the fraction \(\eta\) of its own weights.
+    r"""LAMB: AdamW with a trust ratio, so that each layer moves by the fraction \(\eta\) of the norm of its weights.
 
-    For every array \(x\) of the tree, with Adam's corrected means \(\hat m_t, \hat v_t\) of gradient and square,
+    For every array \(x\) of the tree, with Adam's bias-corrected means \(\hat m_t, \hat v_t\),
 
     \[ r_t = \frac{\hat m_t}{\sqrt{\hat v_t} + \varepsilon} + \lambda\,x_t, \qquad
        x_{t+1} = x_t - \eta_t\,\frac{\|x_t\|}{\|r_t\|}\,r_t. \]
@@ -22,16 +22,16 @@ class LAMB(Rule):
 
     - `learning_rate`: \(\eta\) >= 0, or a schedule. `b1`, `b2`: in [0, 1), or schedules.
     - `eps`: \(\varepsilon\) >= 0, outside the root. `weight_decay`: \(\lambda\) >= 0.
-    - `mask`: None, and every leaf is scaled and decays; or a function of the parameters that returns their tree with
-      True where a leaf is and does and False where Adam moves it. `tw.matrices` spares biases and the scales of norms.
-      Optax's `mask` is about the decay alone.
+    - `mask`: which leaves are scaled and decay. None means all of them; otherwise a function of the parameters that
+      returns their tree with True for those leaves and False where Adam alone applies. `tw.matrices` leaves out biases
+      and the scales of normalization layers. Optax's `mask` concerns the decay only.
 
-    The means are corrected for their start at zero, as in the paper and in Optax; pytorch_optimizer follows the paper's
-    third version, which did not correct them, and bounds \(\|x\|\) by 10.
+    The means are bias-corrected, as in the paper and in Optax; pytorch_optimizer follows the paper's third version,
+    which has no bias correction, and limits \(\|x\|\) to 10.
 
     **Needs** a gradient, and in `update` the parameters.
-    **Guarantee** None in general, as for Adam. The length of a step is \(\eta\|x\|\), so at a minimum other than the
-    origin a constant rate ends in a neighbourhood.
+    **Guarantee** None in general, as for Adam. The length of a step is \(\eta\|x\|\), so with a constant learning rate
+    it reaches a neighborhood of a minimum, unless that is the origin.
     **References** You et al. 2020, arXiv:1904.00962, algorithm 2.
     """
 
@@ -48,24 +48,24 @@ class LAMB(Rule):
         check_mask(self)
 
     def init(self, params: Params) -> AdamState:
-        """Both means at zero."""
+        """Returns a state with both running means at zero."""
         return adam_init(params)
 
     def update(
         self, grads: Params, state: AdamState, params: Params | None = None, **extra
     ) -> tuple[Params, AdamState]:
-        """One step of the iteration."""
+        """Returns the update of one step, and the new state."""
         params = required(self, grads, "params", params)
 
-        def step(g, m, v, x, eta, decay, *scalars):  # x is a scalar 0 where the mask says no: ratio 1, no decay
+        def step(g, m, v, x, eta, decay, *scalars):  # x is a scalar 0 where the mask is False: ratio 1, no decay
             d, m, v = adam_direction(g, m, v, *scalars)
             r = d + decay * x
-            return -eta * ratio_of(length(x), length(r)) * r, m, v
+            return -eta * trust_ratio(euclidean_norm(x), euclidean_norm(r)) * r, m, v
 
-        trees = (grads, state.m, state.v, masked(self, params))
+        trees = (grads, state.m, state.v, zero_unmasked(self, params))
         update, m, v = lift(step, trees, self.rate(state), self.weight_decay, *adam_scalars(self, state))
         return update, AdamState(state.count + 1, m, v)
 
     def rate(self, state: AdamState) -> Scalar:
-        """The learning rate of the next update."""
+        """Returns the learning rate that the next update will use."""
         return at(self.learning_rate, state.count)

@@ -1,1 +1,1 @@
-"""Rules that treat a matrix as a matrix: its singular values, the covariances of its rows and columns."""
+"""Matrix rules: each uses the singular values of a weight matrix, or the covariances of its rows and columns."""

@@ -1,4 +1,4 @@
-"""Muon."""
+"""The Muon rule."""
 
 import math
 from typing import Any, NamedTuple
@@ -22,25 +22,25 @@ from thalweg.core.rule import Rule, at, check_rule, lift, required, rule_field
 from thalweg.core.tree import wide, zeros_like
 from thalweg.core.types import Params, Scalar, State
 from thalweg.rules.adamw import AdamW
-from thalweg.rules.masks import Mask, check_mask, chosen
-from thalweg.rules.matrix.shapes import grouped, is_matrix
+from thalweg.rules.masks import Mask, check_mask, evaluate_mask
+from thalweg.rules.matrix.shapes import is_matrix, map_by_shape
 from thalweg.rules.units import check_outputs
 
-QUINTIC = (3.4445, -4.7750, 2.0315)
-"""Keller Jordan's coefficients: a slope of 3.4 at 0, paid for by not converging to 1 but wandering about it."""
+NEWTON_SCHULZ_COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+"""Keller Jordan's coefficients: for a slope of 3.4 at 0 the iteration stays near 1 instead of converging to it."""
 
-MOONSHOT = 0.2
-"""The root mean square of an update of AdamW in training, by which Moonshot scales."""
+ADAMW_UPDATE_RMS = 0.2
+"""The root mean square of AdamW's updates in training, to which Moonshot's variant ("rms") scales its own."""
 
-SCALES = {
+MUON_SCALES = {
     "original": lambda outputs, inputs: math.sqrt(max(1.0, outputs / inputs)),
-    "rms": lambda outputs, inputs: MOONSHOT * math.sqrt(max(outputs, inputs)),
+    "rms": lambda outputs, inputs: ADAMW_UPDATE_RMS * math.sqrt(max(outputs, inputs)),
 }
-"""The factor of an update, by the numbers of outputs and inputs."""
+"""Name of a scale -> the factor of an update as a function of the numbers of outputs and inputs."""
 
 
 class MuonState(NamedTuple):
-    """Updates made, the running mean of the matrices' gradients, and the state of the rule of all other leaves."""
+    """The number of updates made, the momentum of the matrices, and the state of the rule for all other leaves."""
 
     count: Scalar
     m: Params
@@ -48,7 +48,7 @@ class MuonState(NamedTuple):
 
 
 class Muon(Rule):
-    r"""Muon: a step of one length in all directions of a matrix, along its momentum made orthogonal.
+    r"""Muon: the momentum of each matrix is orthogonalized, so that a step has about the same length in all directions.
 
     \[ M_t = \beta M_{t-1} + (1-\beta)\, G_t, \qquad X_{t+1} = X_t - \eta_t \bigl(
        s\, \mathrm{NS}\bigl(\beta M_t + (1-\beta)\, G_t\bigr) + \lambda X_t \bigr), \]
@@ -58,26 +58,29 @@ class Muon(Rule):
 
     - `learning_rate`: \(\eta\) >= 0, or a schedule. `beta`: \(\beta\) in [0, 1), or a schedule.
     - `weight_decay`: \(\lambda\) >= 0, of the matrices.
-    - `others`: the rule of all leaves that are not matrices, with a learning rate of its own.
-    - `mask`: None, and every leaf with two axes or more (beyond the `stacked` ones) is a matrix; or a function of the
-      parameters that returns their tree with True for matrices. Leave out embeddings and the last layer.
+    - `others`: the rule for all leaves that are not matrices, with a learning rate of its own.
+    - `mask`: which leaves are matrices. None means every leaf with two axes or more (not counting `stacked` ones);
+      otherwise a function of the parameters that returns their tree with True for matrices. Leave out embeddings and
+      the last layer.
     - `scale`: \(s\). "original": \(\sqrt{\max(1, \text{outputs}/\text{inputs})}\). "rms": \(0.2 \sqrt{\max(\text{
-      outputs}, \text{inputs})}\), with which the learning rate and decay of AdamW can be kept.
-    - `outputs`: which axis counts outputs: "last", as in `inputs @ weight`, Flax and Haiku; or "first", as in
-      `weight @ inputs`, Equinox and PyTorch. A leaf of more than two axes is a kernel: its other axes together are the
-      inputs, so HWIO is a matrix of H W I by O.
-    - `stacked`: how many leading axes count matrices, 1 where layers are scanned. Then (layers, n) is no matrix.
-    - `nesterov`: look ahead, as above; otherwise \(\mathrm{NS}(M_t)\).
-    - `iterations`: of Newton and Schulz, >= 1. `eps`: > 0, the least norm by which is divided.
-    - `bfloat16`: iterate in bfloat16, as the original does; otherwise in the leaf's dtype, at least float32.
+      outputs}, \text{inputs})}\), for which AdamW's learning rate and weight decay can be reused.
+    - `outputs`: the output axis: "last" for `inputs @ weight` (Flax, Haiku), "first" for `weight @ inputs` (Equinox,
+      PyTorch). A leaf with more than two axes is a kernel: its other axes together are the inputs, so HWIO is a matrix
+      of H W I by O.
+    - `stacked`: how many leading axes stack separate matrices: 1 where layers are scanned. Then (layers, n) is a stack
+      of vectors.
+    - `nesterov`: whether to use Nesterov momentum, as above; if False, \(\mathrm{NS}(M_t)\).
+    - `iterations`: the number of Newton-Schulz iterations, >= 1. `eps`: > 0, the smallest norm to divide by.
+    - `bfloat16`: whether to iterate in bfloat16, as the original does; if False, in the leaf's dtype and at least
+      float32.
 
     Optax divides \(M_t\) and \(G_t\) by \(1 - \beta^{t+1}\) and \(1 - \beta^t\), which changes their weights in the
     first steps; without `nesterov` the two agree.
 
     **Needs** a gradient, and in `update` the parameters.
-    **Guarantee** None in general for matrices; the leaves of `others` have the guarantee of that rule. Five iterations
-    bring every singular value above 1/500 of the norm to between 0.68 and 1.21: all steps have about the same length,
-    and with a constant rate they end in a neighbourhood of a minimum, of the size of a step.
+    **Guarantee** None in general for matrices; for the leaves of `others`, that of their rule. Five iterations bring
+    every singular value above 1/500 of the norm to between 0.68 and 1.21. So all steps have about the same length, and
+    with a constant learning rate they reach a neighborhood of a minimum of the size of a step.
     **References** Jordan et al. 2024, kellerjordan.github.io/posts/muon; Liu et al. 2025, arXiv:2502.16982 ("rms",
     decay); Bernstein & Newhouse 2024, arXiv:2409.20325 (steepest descent in the spectral norm).
     """
@@ -103,19 +106,19 @@ class Muon(Rule):
         check_count(self, "stacked", low=0)
         check_rule(self, "others")
         check_mask(self)
-        check_choice(self, "scale", SCALES)
+        check_choice(self, "scale", MUON_SCALES)
         check_outputs(self)
         check_flag(self, "nesterov", "bfloat16")
 
     def init(self, params: Params) -> MuonState:
-        """No momentum, and the other rule's state."""
+        """Returns a state with zero momentum, and the initial state of the other rule."""
         matrices, rest = eqx.partition(params, self.choice(params))
         return MuonState(jnp.zeros((), jnp.int32), zeros_like(matrices), self.others.init(rest))
 
     def update(
         self, grads: Params, state: MuonState, params: Params | None = None, **extra: Any
     ) -> tuple[Params, MuonState]:
-        """One step of the iteration for the matrices, the other rule's for the rest."""
+        """Returns Muon's update for the matrices and the other rule's for the rest, and the new state."""
         params = required(self, grads, "params", params)
         choice = self.choice(params)
         (mine, rest), (x, x_rest) = eqx.partition(grads, choice), eqx.partition(params, choice)
@@ -131,61 +134,63 @@ class Muon(Rule):
 
         unrounded = jax.tree.map(lambda g: g.astype(wide(g.dtype)), mine)
         ahead, m = lift(average, (unrounded, state.m), at(self.beta, state.count))
-        (update,) = lift(step, (mine, self.orthogonal(ahead), x), self.rate(state), self.weight_decay)
+        (update,) = lift(step, (mine, self.orthogonalized(ahead), x), self.rate(state), self.weight_decay)
         return eqx.combine(update, others_update), MuonState(state.count + 1, m, others)
 
     def rate(self, state: MuonState) -> Scalar:
-        """The learning rate of the next update of the matrices."""
+        """Returns the learning rate of the next update of the matrices."""
         return at(self.learning_rate, state.count)
 
     def choice(self, params: Params) -> Any:
-        """True for every leaf that is a matrix, or a stack of them."""
+        """Returns one bool per leaf: whether it is a matrix, or a stack of matrices."""
         if self.mask is None:
             return jax.tree.map(lambda leaf: is_matrix(leaf, self.stacked), params)
 
         def checked(yes, leaf):
             if yes and leaf.ndim - self.stacked < 2:
-                fail(self, "mask", self.mask, f"False for a leaf of shape {leaf.shape}, which is no matrix")
+                fail(self, "mask", self.mask, f"False for a leaf of shape {leaf.shape}, which is not a matrix")
             return yes and leaf.size > 0
 
-        return jax.tree.map(checked, chosen(self, params), params)
+        return jax.tree.map(checked, evaluate_mask(self, params), params)
 
-    def orthogonal(self, tree: Params) -> Params:
-        """Every matrix with its singular values near 1, times its factor; in at least float32."""
+    def orthogonalized(self, tree: Params) -> Params:
+        """Returns every matrix orthogonalized and scaled, in at least float32."""
         leaves, structure = jax.tree.flatten(tree)
         matrices = [self.as_matrices(leaf) for leaf in leaves]
-        done = grouped(lambda y: (self.near_one(y),), [lying(each) for each in matrices])
+        done = map_by_shape(lambda y: (self.orthogonalize(y),), [transpose_tall(each) for each in matrices])
         out = []
         for leaf, each, (y,) in zip(leaves, matrices, done, strict=True):
             near = y if each.shape == y.shape else y.mT
-            out.append(self.factor(*each.shape[1:]) * near.astype(each.dtype).reshape(leaf.shape))
+            out.append(self.update_scale(*each.shape[1:]) * near.astype(each.dtype).reshape(leaf.shape))
         return structure.unflatten(out)
 
     def as_matrices(self, leaf: jax.Array) -> jax.Array:
-        """A leaf as a batch of matrices: the axis of the outputs, and all others of one kernel as one."""
+        """Returns a leaf as a batch of matrices: one axis for the outputs, one for all other axes of a kernel."""
         axes = leaf.shape[self.stacked :]
         rows = math.prod(axes[:-1]) if self.outputs == "last" else axes[0]
         return leaf.astype(wide(leaf.dtype)).reshape(-1, rows, math.prod(axes) // rows)
 
-    def factor(self, rows: int, columns: int) -> float:
-        """What an update of such a matrix is multiplied by."""
-        return SCALES[self.scale](columns, rows) if self.outputs == "last" else SCALES[self.scale](rows, columns)
+    def update_scale(self, rows: int, columns: int) -> float:
+        """Returns the factor of an update, for a matrix with so many rows and columns."""
+        return (
+            MUON_SCALES[self.scale](columns, rows) if self.outputs == "last" else MUON_SCALES[self.scale](rows, columns)
+        )
 
-    def near_one(self, matrices: jax.Array) -> jax.Array:
-        """Lying matrices with their singular values near 1."""
+    def orthogonalize(self, matrices: jax.Array) -> jax.Array:
+        """Returns wide matrices with their singular values brought near 1."""
         norms = jnp.sqrt(jnp.sum(jnp.square(matrices), axis=(1, 2), keepdims=True))
         unit = matrices / jnp.maximum(norms, jnp.asarray(self.eps).astype(norms.dtype))
         return newton_schulz(unit.astype(jnp.bfloat16) if self.bfloat16 else unit, self.iterations)
 
 
-def lying(matrices: jax.Array) -> jax.Array:
-    """Transposed, if they have more rows than columns: the iteration squares the shorter side."""
+def transpose_tall(matrices: jax.Array) -> jax.Array:
+    """Returns the matrices, transposed if they have more rows than columns: the iteration squares the shorter side."""
     return matrices if matrices.shape[1] <= matrices.shape[2] else matrices.mT
 
 
 def newton_schulz(y: jax.Array, iterations: int) -> jax.Array:
-    """Lying matrices of norm at most 1 with their singular values near 1: an odd polynomial of `y`, iterated."""
-    a, b, c = QUINTIC
+    """Returns wide matrices `y` of norm at most 1 with singular values near 1, by iterating an odd polynomial."""
+    a, b, c = NEWTON_SCHULZ_COEFFICIENTS
     for _ in range(iterations):
         square = y @ y.mT
         y = a * y + (b * square + c * square @ square) @ y

@@ -1,4 +1,4 @@
-"""How a leaf of several axes is read as matrices, and how matrices of one shape share one call."""
+"""Leaves with several axes as matrices, products along one axis, and one call for all matrices of one shape."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,35 +7,35 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-EXACT = jax.lax.Precision.HIGHEST
-"""Products that enter an eigenbasis: TF32 or bfloat16 would leave it orthogonal to three digits only."""
+FULL_PRECISION = jax.lax.Precision.HIGHEST
+"""The precision of products that enter an eigenbasis: with TF32 or bfloat16 it is orthogonal to three digits only."""
 
 
 def is_matrix(leaf: Any, stacked: int) -> bool:
-    """Whether there are at least two axes beyond those that count matrices, and anything in them."""
+    """Whether a leaf has at least two axes beyond the stacked ones, and at least one entry."""
     return leaf.ndim - stacked >= 2 and leaf.size > 0
 
 
-def own_axes(leaf: Any, stacked: int) -> tuple[int, ...]:
-    """The axes of one item of a stack."""
+def item_axes(leaf: Any, stacked: int) -> tuple[int, ...]:
+    """Returns the axes of one item of a stack."""
     return tuple(range(min(stacked, leaf.ndim), leaf.ndim))
 
 
-def items(leaf: jax.Array, stacked: int) -> jax.Array:
-    """The leaf with all axes that count matrices as one, the first."""
+def as_batch(leaf: jax.Array, stacked: int) -> jax.Array:
+    """Returns the leaf with all stacked axes merged into one, the first."""
     return leaf.reshape(-1, *leaf.shape[stacked:])
 
 
-def mapped(results: int, formula: Callable, *columns: Sequence[Any]) -> tuple[tuple[Any, ...], ...]:
-    """`formula` of every row of the columns. It returns a tuple of so many `results`, which come back as columns."""
+def map_rows(results: int, formula: Callable, *columns: Sequence[Any]) -> tuple[tuple[Any, ...], ...]:
+    """Applies `formula` to every row of the columns, and returns its `results` many results as columns."""
     rows = [formula(*row) for row in zip(*columns, strict=True)]
     return tuple(tuple(row[i] for row in rows) for i in range(results))
 
 
-def grouped(formula: Callable, *columns: Sequence[jax.Array]) -> list[tuple[jax.Array, ...]]:
-    """`formula(*batches) -> (batch, ...)` of every row of arrays, once for all rows of the same shapes and dtypes.
+def map_by_shape(formula: Callable, *columns: Sequence[jax.Array]) -> list[tuple[jax.Array, ...]]:
+    """Applies `formula(*batches) -> (batch, ...)` to every row of arrays, once for all rows of equal shapes and dtypes.
 
-    The first axis of every array counts; a tree of a hundred matrices of three shapes needs three calls.
+    The first axis of every array is the batch; a tree of a hundred matrices of three shapes needs three calls.
     """
     rows = list(zip(*columns, strict=True))
     groups: dict[Any, list[int]] = {}
@@ -50,19 +50,19 @@ def grouped(formula: Callable, *columns: Sequence[jax.Array]) -> list[tuple[jax.
     return results
 
 
-def gram(tensors: jax.Array, axis: int) -> jax.Array:
-    """A product with itself over all axes but one: `G G'` for the rows of a matrix, `G' G` for its columns."""
-    unfolded = unfold(tensors, axis)
-    return jnp.matmul(unfolded, unfolded.mT, precision=EXACT)
+def gram_matrix(tensors: jax.Array, axis: int) -> jax.Array:
+    """Returns the product of a tensor with itself over all axes but one: for a matrix `G G'` (axis 0) or `G' G` (1)."""
+    unfolded = mode_unfolding(tensors, axis)
+    return jnp.matmul(unfolded, unfolded.mT, precision=FULL_PRECISION)
 
 
-def along(matrices: jax.Array, tensors: jax.Array, axis: int) -> jax.Array:
-    """Every tensor multiplied along one of its axes by its matrix."""
+def mode_product(matrices: jax.Array, tensors: jax.Array, axis: int) -> jax.Array:
+    """Returns every tensor multiplied along one of its axes by its matrix (the n-mode product)."""
     moved = jnp.moveaxis(tensors, axis + 1, 1)
-    product = jnp.matmul(matrices, unfold(tensors, axis), precision=EXACT)
+    product = jnp.matmul(matrices, mode_unfolding(tensors, axis), precision=FULL_PRECISION)
     return jnp.moveaxis(product.reshape(moved.shape), 1, axis + 1)
 
 
-def unfold(tensors: jax.Array, axis: int) -> jax.Array:
-    """Every tensor as a matrix whose rows go along one of its axes."""
+def mode_unfolding(tensors: jax.Array, axis: int) -> jax.Array:
+    """Returns every tensor as a matrix whose rows are the slices along one of its axes (the n-mode unfolding)."""
     return jnp.moveaxis(tensors, axis + 1, 1).reshape(len(tensors), tensors.shape[axis + 1], -1)

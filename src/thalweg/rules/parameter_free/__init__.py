@@ -1,1 +1,1 @@
-"""Rules that find their own learning rate."""
+"""Parameter-free rules: each estimates its own learning rate."""

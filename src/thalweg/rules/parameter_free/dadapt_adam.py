@@ -1,4 +1,4 @@
-"""D-Adapted Adam."""
+"""The D-Adapted Adam rule."""
 
 from typing import Any, NamedTuple
 
@@ -8,14 +8,14 @@ from thalweg.core.fields import check_fraction, check_nonnegative, check_positiv
 from thalweg.core.rule import Rule, at, lift, required
 from thalweg.core.tree import dot, zeros_like
 from thalweg.core.types import Params, Scalar, real
-from thalweg.rules.masks import Mask, check_mask, masked
-from thalweg.rules.parameter_free.distance import absolute_sum, raised
+from thalweg.rules.masks import Mask, check_mask, zero_unmasked
+from thalweg.rules.parameter_free.distance import l1_norm, raise_estimate
 
 
 class DAdaptAdamState(NamedTuple):
-    """Updates made, the means `m` and `v`, the mean `s` of the gradients' steps, and the estimate `d`.
+    """The number of updates made, the means `m` and `v`, the mean `s` of scaled gradients, and the estimate `d`.
 
-    `gain` is the mean of `<g, s>` in the metric of `v`.
+    `gain` is the running mean of the inner product of gradients and `s`, weighted by `v`: the `r` of the formulas.
     """
 
     count: Scalar
@@ -27,7 +27,7 @@ class DAdaptAdamState(NamedTuple):
 
 
 class DAdaptAdam(Rule):
-    r"""Adam that finds its own rate by D-Adaptation: an estimate of the distance to the minimum, which only grows.
+    r"""D-Adapted Adam: Adam with a growing estimate of the distance from the start to the minimum as its learning rate.
 
     With \(\beta = \sqrt{\beta_2}\) and
     \(\eta_t = d_t\,\gamma_t\,\sqrt{1-\beta_2^{t+1}}/(1-\beta_1^{t+1})\),
@@ -40,19 +40,18 @@ class DAdaptAdam(Rule):
 
     Sums are over the whole tree.
 
-    - `learning_rate`: \(\gamma\) >= 0, a factor of the rate found, or a schedule of it with the peak 1. The trace shows
-      this factor; the estimate is `state.d`.
+    - `learning_rate`: \(\gamma\) >= 0, a factor for the estimated learning rate, or a schedule of it with the peak 1.
+      The trace shows this factor; the estimate is `state.d`.
     - `b1`, `b2`: \(\beta_1, \beta_2\) in [0, 1), or schedules. `eps`: \(\varepsilon\) >= 0, outside the root.
     - `weight_decay`: \(\lambda\) >= 0, decoupled. `d0`: \(d_0\) > 0, the first estimate, far below the distance.
-    - `mask`: None, and every leaf decays; or a function of the parameters that returns their tree with True where a
-      leaf decays and False where not, for instance `tw.matrices`.
+    - `mask`: which leaves decay, as for `tw.AdamW`.
 
-    The correction \(\sqrt{1-\beta_2^t}/(1-\beta_1^t)\) is always on, as in Optax; the authors' code and
-    pytorch_optimizer leave it out unless asked. The estimate is kept in the widest float in use, in Optax in the
-    narrowest of the parameters. A gradient that is zero everywhere leaves it as it is.
+    The bias correction \(\sqrt{1-\beta_2^t}/(1-\beta_1^t)\) is always on, as in Optax; in the authors' code and in
+    pytorch_optimizer it is off by default. The estimate is stored in the widest float in use, in Optax in the narrowest
+    of the parameters. A gradient that is zero everywhere does not change it.
 
     **Needs** a gradient, and in `update` the parameters.
-    **Guarantee** None for this form; with a constant factor it ends in a neighbourhood of a minimum. For convex
+    **Guarantee** None for this form; with a constant factor it reaches a neighborhood of a minimum. For convex
     functions with gradients bounded by \(G\) the paper's dual averaging has \(f(\bar x_T) - f^* = O(GD/\sqrt T)\) in
     the limit, with \(D = \|x_0 - x^*\|\), and there \(d_t \le D\).
     **References** Defazio & Mishchenko 2023, arXiv:2301.07733.
@@ -73,14 +72,14 @@ class DAdaptAdam(Rule):
         check_mask(self)
 
     def init(self, params: Params) -> DAdaptAdamState:
-        """All means at zero, the estimate at `d0`."""
+        """Returns a state with all running means at zero and the estimate at `d0`."""
         m, v, s = (zeros_like(params) for _ in range(3))
         return DAdaptAdamState(jnp.zeros((), jnp.int32), m, v, s, real(self.d0), real(0))
 
     def update(
         self, grads: Params, state: DAdaptAdamState, params: Params | None = None, **extra
     ) -> tuple[Params, DAdaptAdamState]:
-        """One step of the iteration."""
+        """Returns the update of one step, and the new state."""
         params = required(self, grads, "params", params)
         t, b1, b2 = real(state.count + 1), at(self.b1, state.count), at(self.b2, state.count)
         b3 = jnp.sqrt(b2)
@@ -98,10 +97,10 @@ class DAdaptAdam(Rule):
         (direction,) = lift(ahead, (state.s, state.v), self.eps)
         gain = b3 * state.gain + (1 - b3) * eta * real(dot(grads, direction))
         m, v, s = lift(means, (state.m, state.v, state.s, grads), eta, b1, b2, b3)
-        d = raised(state.d, gain, (1 - b3) * real(absolute_sum(s)))
-        (update,) = lift(step, (grads, m, v, masked(self, params)), eta, self.eps, self.weight_decay)
+        d = raise_estimate(state.d, gain, (1 - b3) * real(l1_norm(s)))
+        (update,) = lift(step, (grads, m, v, zero_unmasked(self, params)), eta, self.eps, self.weight_decay)
         return update, DAdaptAdamState(state.count + 1, m, v, s, d, gain)
 
     def rate(self, state: DAdaptAdamState) -> Scalar:
-        """The factor of the rate found, at the next update."""
+        """Returns the factor of the estimated learning rate at the next update."""
         return at(self.learning_rate, state.count)

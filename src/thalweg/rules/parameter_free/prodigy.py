@@ -1,4 +1,4 @@
-"""Prodigy."""
+"""The Prodigy rule."""
 
 from typing import Any, NamedTuple
 
@@ -15,14 +15,14 @@ from thalweg.core.fields import (
 from thalweg.core.rule import Rule, at, lift, required
 from thalweg.core.tree import dot, subtract, zeros_like
 from thalweg.core.types import Params, Scalar, real
-from thalweg.rules.masks import Mask, check_mask, masked
-from thalweg.rules.parameter_free.distance import absolute_sum, raised
+from thalweg.rules.masks import Mask, check_mask, zero_unmasked
+from thalweg.rules.parameter_free.distance import l1_norm, raise_estimate
 
 
 class ProdigyState(NamedTuple):
-    """Updates made, the means `m` and `v`, the weighted sum `s` of gradients, the start, and the estimate `d`.
+    """The number of updates made, the means `m` and `v`, the weighted sum `s` of gradients, the start, and `d`.
 
-    `gain` is the weighted sum of `<g, x_0 - x>`.
+    `gain` is the weighted sum of `<g, x_0 - x>`: the `r` of the formulas.
     """
 
     count: Scalar
@@ -35,7 +35,7 @@ class ProdigyState(NamedTuple):
 
 
 class Prodigy(Rule):
-    r"""Adam that finds its own rate: an estimate of the distance to the minimum, which only grows.
+    r"""Prodigy: Adam with an estimate of the distance from the start to the minimum as its learning rate.
 
     \[ m_{t+1} = \beta_1 m_t + (1-\beta_1)\,d_t g_t, \qquad v_{t+1} = \beta_2 v_t + (1-\beta_2)\,d_t^2 g_t^2, \]
     \[ r_{t+1} = \beta_3 r_t + \frac{d_t \eta_t}{d_0}\, \langle g_t, x_0 - x_t \rangle, \qquad
@@ -44,24 +44,23 @@ class Prodigy(Rule):
     \[ x_{t+1} = x_t - \eta_t \left( \frac{m_{t+1}}{\sqrt{v_{t+1}} + d_{t+1}\varepsilon} + \lambda x_t \right), \qquad
        \eta_t = d_t\,\gamma_t\,\frac{\sqrt{1-\beta_2^{t+1}}}{1-\beta_1^{t+1}}, \]
 
-    where inner products and sums are over the whole tree.
+    where inner products and sums are over the whole tree. The estimate \(d_t\) only grows.
 
-    - `learning_rate`: \(\gamma\) >= 0, a factor of the rate found, or a schedule of it with the peak 1. The trace shows
-      this factor; the estimate is `state.d`.
+    - `learning_rate`: \(\gamma\) >= 0, a factor for the estimated learning rate, or a schedule of it with the peak 1.
+      The trace shows this factor; the estimate is `state.d`.
     - `b1`, `b2`: \(\beta_1, \beta_2\) in [0, 1), or schedules. `b3`: \(\beta_3\) in [0, 1); None for
       \(\sqrt{\beta_2}\).
     - `eps`: \(\varepsilon\) >= 0, outside the root. `weight_decay`: \(\lambda\) >= 0, decoupled.
     - `d0`: \(d_0\) > 0, the first estimate, far below the distance. `growth`: \(c\) > 0, a factor of the estimates.
-    - `safeguard`: sum \(s\) without \(\gamma_t\) and the correction of the means, for schedules that warm up.
-    - `mask`: None, and every leaf decays; or a function of the parameters that returns their tree with True where a
-      leaf decays and False where not, for instance `tw.matrices`.
+    - `safeguard`: whether \(s\) is summed without \(\gamma_t\) and the bias correction, for schedules that warm up.
+    - `mask`: which leaves decay, as for `tw.AdamW`.
 
-    The correction \(\sqrt{1-\beta_2^t}/(1-\beta_1^t)\) is always on, as in Optax; the authors' code and
-    pytorch_optimizer leave it out unless asked. The estimate is kept in the widest float in use, in Optax in the
-    narrowest of the parameters. A gradient that is zero everywhere leaves it as it is.
+    The bias correction \(\sqrt{1-\beta_2^t}/(1-\beta_1^t)\) is always on, as in Optax; in the authors' code and in
+    pytorch_optimizer it is off by default. The estimate is stored in the widest float in use, in Optax in the narrowest
+    of the parameters. A gradient that is zero everywhere does not change it.
 
     **Needs** a gradient, and in `update` the parameters.
-    **Guarantee** None for this form; with a constant factor it ends in a neighbourhood of a minimum. For convex
+    **Guarantee** None for this form; with a constant factor it reaches a neighborhood of a minimum. For convex
     functions with gradients bounded by \(G\) the paper's dual-averaging form has
     \(f(\bar x_T) - f^* = O(GD\sqrt{\log(D/d_0)/T})\) with \(D = \|x_0 - x^*\|\), and there \(d_t \le D\).
     **References** Mishchenko & Defazio 2024, arXiv:2306.06101.
@@ -86,14 +85,14 @@ class Prodigy(Rule):
         check_mask(self)
 
     def init(self, params: Params) -> ProdigyState:
-        """All sums at zero, the estimate at `d0`."""
+        """Returns a state with all means and sums at zero and the estimate at `d0`."""
         m, v, s = (zeros_like(params) for _ in range(3))
         return ProdigyState(jnp.zeros((), jnp.int32), m, v, s, params, real(self.d0), real(0))
 
     def update(
         self, grads: Params, state: ProdigyState, params: Params | None = None, **extra
     ) -> tuple[Params, ProdigyState]:
-        """One step of the iteration."""
+        """Returns the update of one step, and the new state."""
         params = required(self, grads, "params", params)
         d, t, b1, b2 = state.d, real(state.count + 1), at(self.b1, state.count), at(self.b2, state.count)
         b3 = jnp.sqrt(b2) if self.b3 is None else self.b3
@@ -108,10 +107,10 @@ class Prodigy(Rule):
 
         m, v, s = lift(sums, (state.m, state.v, state.s, grads), d, weight, b1, b2, b3)
         gain = b3 * state.gain + (d / self.d0) * eta * real(dot(grads, subtract(state.x0, params)))
-        d = raised(d, self.growth * gain, real(absolute_sum(s)))
-        (update,) = lift(step, (grads, m, v, masked(self, params)), eta, d * self.eps, self.weight_decay)
+        d = raise_estimate(d, self.growth * gain, real(l1_norm(s)))
+        (update,) = lift(step, (grads, m, v, zero_unmasked(self, params)), eta, d * self.eps, self.weight_decay)
         return update, ProdigyState(state.count + 1, m, v, s, state.x0, d, gain)
 
     def rate(self, state: ProdigyState) -> Scalar:
-        """The factor of the rate found, at the next update."""
+        """Returns the factor of the estimated learning rate at the next update."""
         return at(self.learning_rate, state.count)

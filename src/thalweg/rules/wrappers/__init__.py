@@ -1,1 +1,1 @@
-"""Rules around a rule: what they do to its gradients, its updates, its state, or the times at which it acts."""
+"""Wrappers: rules around a rule that change its gradients, its updates, its state, or when it acts."""

@@ -1,4 +1,4 @@
-"""Large batches out of small ones."""
+"""Gradient accumulation: large batches from small ones."""
 
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from thalweg.core.types import Params, Scalar, State
 
 
 class AccumulateState(NamedTuple):
-    """How many gradients the mean holds, their mean in at least float32, and the rule's state."""
+    """How many gradients have been averaged, their mean in at least float32, and the state of the wrapped rule."""
 
     count: Scalar
     mean: Params
@@ -20,22 +20,23 @@ class AccumulateState(NamedTuple):
 
 
 class Accumulate(Rule):
-    r"""A rule that acts at every `batches`-th step, on the mean of the gradients since it acted last.
+    r"""Gradient accumulation: the wrapped rule acts at every `batches`-th step, on the mean of so many gradients.
 
     \[ \bar g \leftarrow \bar g + \frac{g_t - \bar g}{j}, \quad j = 1, \ldots, k; \qquad
        x \leftarrow x + \mathrm{rule}(\bar g) \text{ when } j = k, \text{ else } x. \]
 
-    With batches of equal size this is the rule on batches \(k\) times as large, with the memory of one: to rounding
-    the same sequence. Inside, `count` and schedules count the rule's own updates, not the loop's steps; a duration in
-    epochs, and None for the whole run, is one of loop steps: give a schedule inside its length in updates.
+    With batches of equal size this takes the steps of the wrapped rule on batches \(k\) times as large, up to rounding,
+    with the memory of a small batch. Schedules of the wrapped rule count its own updates, not the steps of the loop;
+    durations in epochs, and None for the whole run, are converted to steps of the loop. So give a schedule inside its
+    length in updates.
 
-    - `rule`: the rule around which it stands.
-    - `batches`: \(k\) >= 1, gradients for one update.
+    - `rule`: the wrapped rule.
+    - `batches`: \(k\) >= 1, the number of gradients for one update.
 
-    **Needs** what its rule needs.
-    **Guarantee** That of its rule on batches \(k\) times as large.
-    **References** Goodfellow, Bengio & Courville 2016, deeplearningbook.org, section 8.1.3 (the mean over a batch is
-    that of its parts).
+    **Needs** what the wrapped rule needs.
+    **Guarantee** That of the wrapped rule on batches \(k\) times as large.
+    **References** Goodfellow, Bengio & Courville 2016, deeplearningbook.org, section 8.1.3 (the gradient of a batch is
+    the mean of those of its parts).
     """
 
     rule: Rule = rule_field()
@@ -46,20 +47,20 @@ class Accumulate(Rule):
         check_count(self, "batches")
 
     def init(self, params: Params) -> AccumulateState:
-        """Nothing accumulated."""
+        """Returns a state with no gradients, and the state of the wrapped rule."""
         mean = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, wide(leaf.dtype)), params)
         return AccumulateState(jnp.zeros((), jnp.int32), mean, self.rule.init(params))
 
     def update(
         self, grads: Params, state: AccumulateState, params: Params | None = None, **extra: Any
     ) -> tuple[Params, AccumulateState]:
-        """The rule's at every `batches`-th call, else zeros."""
+        """Returns the wrapped rule's update at every `batches`-th call, and zeros at the others."""
         count = state.count + 1
         (mean,) = lift(lambda mean, g, j: (mean + (g - mean) / j,), (state.mean, grads), count)
 
         def act():
-            whole = jax.tree.map(lambda leaf, g: leaf.astype(g.dtype), mean, grads)
-            update, rule = self.rule.update(whole, state.rule, params, **extra)
+            averaged = jax.tree.map(lambda leaf, g: leaf.astype(g.dtype), mean, grads)
+            update, rule = self.rule.update(averaged, state.rule, params, **extra)
             return update, AccumulateState(jnp.zeros_like(count), zeros_like(mean), rule)
 
         def wait():
@@ -68,5 +69,5 @@ class Accumulate(Rule):
         return jax.lax.cond(count == self.batches, act, wait)
 
     def rate(self, state: AccumulateState) -> Scalar:
-        """The rule's, also at steps at which it does not act."""
+        """Returns the learning rate of the wrapped rule, also at steps at which it does not act."""
         return self.rule.rate(state.rule)

@@ -1,4 +1,4 @@
-"""Cautious updates."""
+"""Cautious updates: entries of an update that would increase the loss are masked."""
 
 from typing import Any
 
@@ -10,21 +10,21 @@ from thalweg.core.types import Params, Scalar
 
 
 class Cautious(Rule):
-    r"""A rule whose update moves only the entries that go down the present gradient.
+    r"""Cautious updates: only entries of the wrapped rule's update that oppose the present gradient are applied.
 
     For the update \(u\) of every array of the tree, with its \(n\) entries,
 
     \[ \phi_i = [\,u_i\,g_i < 0\,], \qquad \tilde u = \frac{n}{\xi + \sum_i \phi_i}\,\phi \circ u. \]
 
-    - `rule`: the rule around which it stands: one with momentum, others never disagree with the gradient.
-    - `xi`: \(\xi\) > 0 (or 0): what keeps the scale finite where no entry agrees. With the paper's 1 an array
-      of \(n\) entries that all agree takes \(n/(n+1)\) of the step: a scalar half of it.
+    - `rule`: the wrapped rule. It should have momentum; the updates of other rules always oppose the gradient.
+    - `xi`: \(\xi\) >= 0, which keeps the scale finite where no entry is applied. With the paper's 1 an array of \(n\)
+      entries that are all applied takes \(n/(n+1)\) of the step: a scalar half of it.
 
-    The mask is about the whole update, decoupled weight decay included; the authors' code decays apart from it. Their
-    code divides by \(\max(\mathrm{mean}(\phi), 10^{-3})\), the paper's formula is this one.
+    The mask applies to the whole update, including decoupled weight decay; in the authors' code the decay is not
+    masked. Their code divides by \(\max(\mathrm{mean}(\phi), 10^{-3})\); this is the formula of the paper.
 
-    **Needs** what its rule needs.
-    **Guarantee** \(\langle \tilde u, g \rangle \le 0\), entry by entry: to first order no step goes up.
+    **Needs** what the wrapped rule needs.
+    **Guarantee** \(\tilde u_i\,g_i \le 0\) for every entry: to first order no step increases the loss.
     **References** Liang, Chen, Liu & Liu 2024, arXiv:2411.16085.
     """
 
@@ -36,11 +36,11 @@ class Cautious(Rule):
         check_nonnegative(self, "xi")
 
     def init(self, params: Params) -> Inner:
-        """The rule's."""
+        """Returns the state of the wrapped rule."""
         return Inner(self.rule.init(params))
 
     def update(self, grads: Params, state: Inner, params: Params | None = None, **extra: Any) -> tuple[Params, Inner]:
-        """The rule's, where it agrees with the gradient."""
+        """Returns the wrapped rule's update where it opposes the gradient, scaled up, and zeros elsewhere."""
         update, inner = self.rule.update(grads, state.rule, params, **extra)
 
         def masked(u, g, xi):
@@ -53,5 +53,5 @@ class Cautious(Rule):
         return update, Inner(inner)
 
     def rate(self, state: Inner) -> Scalar:
-        """The rule's."""
+        """Returns the learning rate of the wrapped rule."""
         return self.rule.rate(state.rule)

@@ -1,4 +1,4 @@
-"""A rule's memory in fewer bits."""
+"""Optimizer state in 16 or 8 bits per entry."""
 
 import math
 from typing import Any, NamedTuple
@@ -11,21 +11,21 @@ from thalweg.core.fields import check_choice, check_count, static_field
 from thalweg.core.rule import Rule, check_rule, key_of, rule_field
 from thalweg.core.types import Params, Scalar, State
 
-BLOCK = 256
-"""Entries that share a scale: 4 bytes in 256, as in the reference."""
-LEVELS = 127
-"""Magnitudes of a signed byte beside 0."""
-SMALLEST = {"bfloat16": 1, "int8": 4096}
-"""Arrays with fewer entries stay as they are, unless `min_size` says otherwise."""
-ROUNDINGS = ("stochastic", "nearest")
+QUANTIZATION_BLOCK = 256
+"""The number of entries that share a scale: 4 bytes per 256 entries, as in the reference."""
+INT8_LEVELS = 127
+"""The number of magnitudes of a signed byte besides 0."""
+DEFAULT_MIN_SIZE = {"bfloat16": 1, "int8": 4096}
+"""The default of `min_size` for each dtype."""
+ROUNDING_MODES = ("stochastic", "nearest")
 
 
 class CompactedState(NamedTuple):
-    """The rule's state with its large arrays packed, what unpacks them, and the steps made.
+    """The state of the wrapped rule with its large arrays packed, what is needed to unpack them, and the steps made.
 
-    The parts are trees of arrays, as the rule's state is, because Flax follows no other. `scales`: of bytes, one
-    for each block; empty for an array that is not packed. `like`: for each packed array one without entries, of its
-    dtype and, after an axis of length 0, of its shape; None for the others.
+    `rule` and `scales` are trees like the state of the wrapped rule, because Flax accepts no others. `scales` holds one
+    scale for each block of bytes, and is empty for an array that is not packed. `like` holds for each packed array one
+    without entries, of its dtype and (after an axis of length 0) of its shape, and None for the others.
     """
 
     rule: State
@@ -35,35 +35,35 @@ class CompactedState(NamedTuple):
 
 
 class CompactState(Rule):
-    r"""A rule whose state is kept in 16 or 8 bits an entry; between two steps only, it computes in full precision.
+    r"""Compact state: the state of the wrapped rule is stored in 16 or 8 bits per entry.
 
-    `"bfloat16"` keeps the sign, the exponent and 7 bits. Stochastic rounding adds random bits below those that stay and
-    cuts off: \(x\) becomes one of its two neighbours with mean \(x\). Rounding to nearest would stop a slow mean:
-    \(0.999\,v\) is nearest to \(v\) again.
+    Within a step the rule computes in full precision. `"bfloat16"` stores the sign, the exponent and 7 bits. Stochastic
+    rounding takes \(x\) to one of its two neighbors at random, with mean \(x\). Rounding to nearest would freeze a slow
+    running mean: \(0.999\,v\) rounds to \(v\) again.
 
-    `"int8"` keeps blocks of 256 entries: the largest magnitude \(s\) as a float32 scale, and a byte \(c\) an entry,
+    `"int8"` stores blocks of 256 entries: the largest magnitude \(s\) as a float32 scale, and a byte \(c\) per entry,
 
     \[ \hat x = s \operatorname{sign}(c)\,(|c|/127)^4 , \]
 
-    so that small entries are kept relative to themselves: neighbours are 3.1 % of \(s\) apart at the top, 0.6 % at
+    so that small entries keep their relative precision: the values are 3.1 % of \(s\) apart at the top, 0.6 % at
     \(s/10\), 0.02 % at \(s/1000\), and the smallest magnitude is \(4\cdot10^{-9}\,s\). The largest entry and zeros are
-    exact, and no other entry becomes zero: a second moment that did would make a step as long as its first moment
-    over \(\varepsilon\).
+    exact, and no other entry becomes zero: a second moment of zero would make a step as long as its first moment over
+    \(\varepsilon\).
 
-    - `rule`: the rule around which it stands.
+    - `rule`: the wrapped rule.
     - `dtype`: "bfloat16" or "int8".
-    - `rounding`: "stochastic": unbiased, by the step's random key; "nearest": no random bits.
-    - `min_size`: arrays of the state with fewer entries stay as they are; None for 1 in bfloat16 and 4096 in int8.
-      Scalars, counts, keys and arrays that are as narrow already stay in any case.
+    - `rounding`: "stochastic", which is unbiased and uses the step's random key; or "nearest", without random bits.
+    - `min_size`: arrays of the state with fewer entries are not packed; None for 1 in bfloat16 and 4096 in int8.
+      Scalars, counts, keys and arrays that are narrow already are never packed.
 
-    A rule whose state holds parameters (the slow weights of a Lookahead, the copy of `tw.MasterCopy`) would round those
-    too: put that rule outside, `tw.MasterCopy(tw.CompactState(tw.Adam()))`.
+    A rule whose state holds parameters (the slow weights of `tw.Lookahead`, the copy of `tw.MasterCopy`) would have
+    them rounded too. Put such a rule outside: `tw.MasterCopy(tw.CompactState(tw.Adam()))`.
 
-    **Needs** what its rule needs; `key`, if the loop hands one out, for the random bits.
-    **Guarantee** Packing errs by less than the distance of neighbours: \(2^{-7}\) of the entry in bfloat16, 3.2 % of
-    the block's largest entry in int8; half of it to nearest. Stochastic rounding has the mean of what is rounded (in
-    int8 down to the smallest magnitude, to which what is smaller is raised). NaN and infinity stay in bfloat16, and
-    make their whole block not finite in int8.
+    **Needs** what the wrapped rule needs; if the loop passes a `key`, it seeds the random bits.
+    **Guarantee** Packing errs by less than the distance of two neighboring values: \(2^{-7}\) of the entry in bfloat16,
+    3.2 % of the block's largest entry in int8; by half of that with "nearest". Stochastic rounding is unbiased (in int8
+    except below the smallest magnitude, to which smaller entries are raised). NaN and infinity survive in bfloat16; in
+    int8 they make their whole block NaN or infinite.
     **References** Dettmers, Lewis, Shleifer & Zettlemoyer 2022, arXiv:2110.02861 (blocks, non-linear codes; theirs is a
     table with 7 decades, made for rounding to nearest, ours a fourth power); Gupta, Agrawal, Gopalakrishnan &
     Narayanan 2015, arXiv:1502.02551 (stochastic rounding).
@@ -76,32 +76,32 @@ class CompactState(Rule):
 
     def __check_init__(self):
         check_rule(self)
-        check_choice(self, "dtype", SMALLEST)
-        check_choice(self, "rounding", ROUNDINGS)
+        check_choice(self, "dtype", DEFAULT_MIN_SIZE)
+        check_choice(self, "rounding", ROUNDING_MODES)
         if self.min_size is not None:
             check_count(self, "min_size", low=0)
 
     def init(self, params: Params) -> CompactedState:
-        """The rule's, packed; to nearest, because there is no step yet whose random bits it could use."""
-        # Behind a barrier, because XLA would work out the scales of constant zeros while it compiles: for minutes.
+        """Returns the packed state of the wrapped rule, rounded to nearest, because no step has given a key yet."""
+        # Behind a barrier, because XLA would compute the scales of constant zeros at compile time: for minutes.
         return self.packed(jax.lax.optimization_barrier(self.rule.init(params)), jnp.zeros((), jnp.int32))
 
     def update(
         self, grads: Params, state: CompactedState, params: Params | None = None, **extra: Any
     ) -> tuple[Params, CompactedState]:
-        """The rule's, with its state unpacked before and packed after."""
-        update, inner = self.rule.update(grads, unpacked(state), params, **extra)
+        """Returns the wrapped rule's update; its state is unpacked before and packed again after."""
+        update, inner = self.rule.update(grads, unpack_state(state), params, **extra)
         key = key_of(extra, state.count) if self.rounding == "stochastic" else None
         return update, self.packed(inner, state.count + 1, key)
 
     def rate(self, state: CompactedState) -> Scalar:
-        """The rule's."""
-        return self.rule.rate(unpacked(state))
+        """Returns the learning rate of the wrapped rule."""
+        return self.rule.rate(unpack_state(state))
 
     def packed(self, state: State, count: Scalar, key: Any = None) -> CompactedState:
-        """The state with its large arrays packed; stochastically where there is a key."""
+        """Returns the state with its large arrays packed, with stochastic rounding if there is a key."""
         leaves, treedef = jax.tree.flatten(state)
-        chosen = [self.packs(leaf) for leaf in leaves]
+        chosen = [self.is_packed(leaf) for leaf in leaves]
         words = (
             [None] * len(leaves) if key is None else list(epoch_word(key, jnp.arange(len(leaves), dtype=jnp.uint32)))
         )
@@ -114,16 +114,16 @@ class CompactState(Rule):
         values, scales = ([pair[side] for pair in pairs] for side in (0, 1))
         return CompactedState(treedef.unflatten(values), treedef.unflatten(scales), like, count)
 
-    def packs(self, leaf: jax.Array) -> bool:
+    def is_packed(self, leaf: jax.Array) -> bool:
         """Whether an array of the state is packed."""
-        smallest = SMALLEST[self.dtype] if self.min_size is None else self.min_size
+        smallest = DEFAULT_MIN_SIZE[self.dtype] if self.min_size is None else self.min_size
         floating = jnp.issubdtype(leaf.dtype, jnp.floating)
         saves = floating and leaf.dtype.itemsize > jnp.dtype(self.dtype).itemsize
         return saves and leaf.ndim > 0 and leaf.size >= max(smallest, 1)
 
 
-def unpacked(state: CompactedState) -> State:
-    """The state as the rule knows it."""
+def unpack_state(state: CompactedState) -> State:
+    """Returns the state of the wrapped rule with all arrays in their own dtypes."""
     values, treedef = jax.tree.flatten(state.rule)
     scales = jax.tree.leaves(state.scales) or [None] * len(values)
 
@@ -136,12 +136,12 @@ def unpacked(state: CompactedState) -> State:
 
 
 def random_words(word: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    """32 random bits an entry, as a hash of its place: unlike a generator's they are computed where they are used."""
+    """Returns 32 random bits per entry as a hash of its index, which XLA computes where they are used."""
     return mix(word ^ mix(jnp.arange(math.prod(shape), dtype=jnp.uint32))).reshape(shape)
 
 
 def to_bfloat16(array: jax.Array, word: jax.Array | None) -> jax.Array:
-    """To nearest, or with random bits added below those that stay: as often as it should, the carry rounds up."""
+    """Rounds to nearest, or stochastically: random bits are added below those that stay, and the carry rounds up."""
     wide = array.astype(jnp.float32)
     nearest = wide.astype(jnp.bfloat16)
     if word is None:
@@ -152,26 +152,28 @@ def to_bfloat16(array: jax.Array, word: jax.Array | None) -> jax.Array:
 
 
 def to_bytes(array: jax.Array, word: jax.Array | None) -> tuple[jax.Array, jax.Array]:
-    """Codes in rows of a block, and each block's largest magnitude."""
-    rows = -(-array.size // BLOCK)
-    blocks = jnp.pad(array.astype(jnp.float32).reshape(-1), (0, rows * BLOCK - array.size)).reshape(rows, BLOCK)
+    """Returns one row of codes per block, and each block's largest magnitude."""
+    rows = -(-array.size // QUANTIZATION_BLOCK)
+    blocks = jnp.pad(array.astype(jnp.float32).reshape(-1), (0, rows * QUANTIZATION_BLOCK - array.size)).reshape(
+        rows, QUANTIZATION_BLOCK
+    )
     scales = jnp.max(jnp.abs(blocks), axis=1)
     ratio = jnp.abs(blocks) / jnp.where(scales > 0, scales, 1)[:, None]
-    below = jnp.clip(jnp.floor(LEVELS * jnp.sqrt(jnp.sqrt(ratio))), 0, LEVELS - 1)
-    low, high = (below / LEVELS) ** 4, ((below + 1) / LEVELS) ** 4
-    threshold = 0.5 if word is None else uniform(random_words(word, blocks.shape))
+    below = jnp.clip(jnp.floor(INT8_LEVELS * jnp.sqrt(jnp.sqrt(ratio))), 0, INT8_LEVELS - 1)
+    low, high = (below / INT8_LEVELS) ** 4, ((below + 1) / INT8_LEVELS) ** 4
+    threshold = 0.5 if word is None else uniform_from_words(random_words(word, blocks.shape))
     code = jnp.where(ratio - low > threshold * (high - low), below + 1, below)
-    code = jnp.where(ratio > 0, jnp.maximum(code, 1), 0)  # what is not zero stays so; see the class
+    code = jnp.where(ratio > 0, jnp.maximum(code, 1), 0)  # only zeros become zero
     return (jnp.sign(blocks) * code).astype(jnp.int8), scales
 
 
 def from_bytes(codes: jax.Array, scales: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    """The array, in float32."""
-    code = codes.astype(jnp.float32) / LEVELS
+    """Returns the array of these codes and scales, in float32."""
+    code = codes.astype(jnp.float32) / INT8_LEVELS
     entries = scales[:, None] * (code * jnp.abs(code) * code**2)
     return entries.reshape(-1)[: math.prod(shape)].reshape(shape)
 
 
-def uniform(words: jax.Array) -> jax.Array:
-    """A number in [0, 1) for each word."""
+def uniform_from_words(words: jax.Array) -> jax.Array:
+    """Returns a number in [0, 1) for each word."""
     return (words >> 8).astype(jnp.float32) * 2.0**-24

@@ -1,4 +1,4 @@
-"""Lookahead."""
+"""The Lookahead wrapper."""
 
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ from thalweg.core.types import Params, Scalar, State
 
 
 class LookaheadState(NamedTuple):
-    """The rule's state, the updates made, and the slow weights."""
+    """The state of the wrapped rule, the number of updates made, and the slow weights."""
 
     rule: State
     count: Scalar
@@ -18,21 +18,21 @@ class LookaheadState(NamedTuple):
 
 
 class Lookahead(Rule):
-    r"""A rule that runs ahead for \(k\) steps, of which the weights then keep a fraction.
+    r"""Lookahead: the wrapped rule takes \(k\) fast steps, of which slow weights then follow a fraction.
 
     \[ x_{t+1} = x_t + \mathrm{rule}(g_t); \qquad \text{every } k\text{-th step also}\quad
        \phi \leftarrow \phi + \alpha\,(x_{t+1} - \phi), \quad x_{t+1} \leftarrow \phi. \]
 
     The reported point is the fast one, \(x_t\), where the gradients are taken. The slow weights \(\phi\) are
-    `state.slow`, and equal to it after every \(k\)-th step: stop there to report them. Optax keeps both in the
-    parameters, and leaves the choice to the user.
+    `state.slow`; they equal \(x_t\) after every \(k\)-th step, so stop at a multiple of \(k\) to report them. Optax
+    keeps both in the parameters, and leaves the choice to the user.
 
-    - `rule`: the rule that runs ahead; its memory goes on through the steps back.
+    - `rule`: the wrapped rule, whose state is not reset when the weights step back.
     - `steps`: \(k\) >= 1. `fraction`: \(\alpha\) in (0, 1].
 
-    **Needs** what its rule needs, and in `update` the parameters.
-    **Guarantee** Where the rule contracts an error linearly by \(1 - \rho\) a step, \(k\) steps contract that of the
-    slow weights by \(1 - \alpha + \alpha(1-\rho)^k\).
+    **Needs** what the wrapped rule needs, and in `update` the parameters.
+    **Guarantee** Where each step of the wrapped rule multiplies the error by \(1 - \rho\), \(k\) steps multiply that of
+    the slow weights by \(1 - \alpha + \alpha(1-\rho)^k\).
     **References** Zhang, Lucas, Hinton & Ba 2019, arXiv:1907.08610.
     """
 
@@ -46,13 +46,13 @@ class Lookahead(Rule):
         check_real(self, "fraction", 0.0, 1.0, "in (0, 1]", open_low=True)
 
     def init(self, params: Params) -> LookaheadState:
-        """The slow weights are the first ones."""
+        """Returns a state whose slow weights are the parameters."""
         return LookaheadState(self.rule.init(params), jnp.zeros((), jnp.int32), params)
 
     def update(
         self, grads: Params, state: LookaheadState, params: Params | None = None, **extra: Any
     ) -> tuple[Params, LookaheadState]:
-        """The rule's, and at every `steps`-th step the way back."""
+        """Returns the wrapped rule's update, and at every `steps`-th step the one that leads to the slow weights."""
         params = required(self, grads, "params", params)
         update, inner = self.rule.update(grads, state.rule, params, **extra)
         back = (state.count + 1) % self.steps == 0
@@ -65,5 +65,5 @@ class Lookahead(Rule):
         return update, LookaheadState(inner, state.count + 1, slow)
 
     def rate(self, state: LookaheadState) -> Scalar:
-        """The rule's."""
+        """Returns the learning rate of the wrapped rule."""
         return self.rule.rate(state.rule)

@@ -1,4 +1,4 @@
-"""Narrow parameters led by a wide copy of them."""
+"""Master copies: 16-bit parameters updated through a float32 copy."""
 
 from typing import Any, NamedTuple
 
@@ -10,30 +10,32 @@ from thalweg.core.types import Params, Scalar, State
 
 
 class MasterState(NamedTuple):
-    """The rule's state, and the wide copies; None in place of leaves that are wide themselves."""
+    """The state of the wrapped rule, and the float32 copies; None in place of leaves that need no copy."""
 
     rule: State
     master: Params
 
 
 class MasterCopy(Rule):
-    r"""A rule for bfloat16 and float16 parameters that works on a float32 copy of them.
+    r"""Master copy: the wrapped rule updates a float32 copy of bfloat16 and float16 parameters.
 
     \[ \tilde x_{t+1} = \tilde x_t + \mathrm{rule}(g_t), \qquad x_{t+1} = \operatorname{round}(\tilde x_{t+1}), \]
 
-    so that updates too small to change a narrow number add up until they do: next to 1 the numbers of bfloat16 are
-    1/128 apart. The update returned is what leads from \(x_t\) to \(x_{t+1}\), in the dtype of \(x_t\). Leaves of
-    float32 and wider have no copy.
+    so that updates too small to change a 16-bit number add up until they do: next to 1 the numbers of bfloat16 are
+    1/128 apart. The update returned leads from \(x_t\) to \(x_{t+1}\), in the dtype of \(x_t\). Leaves of float32 and
+    wider have no copy.
 
-    - `rule`: the rule around which it stands. Its state is that of float32 parameters; it sees gradients cast to
-      float32. With less memory: `tw.MasterCopy(tw.CompactState(rule))`.
+    - `rule`: the wrapped rule. It receives gradients and parameters in float32, so its state is float32 too. Use
+      `tw.MasterCopy(tw.CompactState(rule))` for less memory.
 
-    The copy is made of the parameters at `init`. Parameters that are changed by others afterwards return to it.
+    The copy is made from the parameters in `init`. Changes made to the parameters elsewhere are undone by the next
+    step.
 
-    **Needs** what its rule needs, and in `update` the parameters.
-    **Guarantee** \(\tilde x_t\) are the iterates of the rule in float32 with the gradients taken at \(x_t\).
-    \(x_t\) is \(\tilde x_t\) rounded; where an entry shrinks by more than half, or changes sign, in one step, that
-    step's update rounds again and errs by half a unit in the last place of the larger number until the next step.
+    **Needs** what the wrapped rule needs, and in `update` the parameters.
+    **Guarantee** \(\tilde x_t\) are the iterates of the wrapped rule in float32 with the gradients taken at \(x_t\),
+    and \(x_t\) is \(\tilde x_t\) rounded. Where an entry shrinks by more than half or changes its sign in one step, the
+    update of that step is rounded too: the entry is off by half a unit in the last place of the larger number until the
+    next step.
     **References** Micikevicius et al. 2018, arXiv:1710.03740.
     """
 
@@ -43,26 +45,26 @@ class MasterCopy(Rule):
         check_rule(self)
 
     def init(self, params: Params) -> MasterState:
-        """Copies of the narrow leaves, and the rule's state for wide ones."""
-        return MasterState(self.rule.init(widened(params)), copies(params))
+        """Returns float32 copies of the narrow leaves, and the state of the wrapped rule for them."""
+        return MasterState(self.rule.init(widen(params)), wide_copies(params))
 
     def update(
         self, grads: Params, state: MasterState, params: Params | None = None, **extra: Any
     ) -> tuple[Params, MasterState]:
-        """The rule's update of the copies, and what it means for the parameters."""
+        """Returns the update of the parameters that follows from the wrapped rule's update of the copies."""
         params = required(self, grads, "params", params)
         if params is None:
             return grads, state
-        extra = extra | ({"grad": widened(extra["grad"])} if "grad" in extra else {})
-        master = filled(params, state.master)
-        update, inner = self.rule.update(widened(grads), state.rule, master, **extra)
+        extra = extra | ({"grad": widen(extra["grad"])} if "grad" in extra else {})
+        master = overlay(params, state.master)
+        update, inner = self.rule.update(widen(grads), state.rule, master, **extra)
         moved = add(master, update)
         rounded = jax.tree.map(lambda leaf, like: leaf.astype(like.dtype), moved, params)
-        returned = filled(update, kept(subtract(rounded, params), params))
-        return returned, MasterState(inner, kept(moved, params))
+        returned = overlay(update, narrow_only(subtract(rounded, params), params))
+        return returned, MasterState(inner, narrow_only(moved, params))
 
     def rate(self, state: MasterState) -> Scalar:
-        """The rule's."""
+        """Returns the learning rate of the wrapped rule."""
         return self.rule.rate(state.rule)
 
 
@@ -71,21 +73,21 @@ def is_narrow(leaf: Any) -> bool:
     return wide(leaf.dtype) != leaf.dtype
 
 
-def widened(tree: Params) -> Params:
-    """Narrow leaves in float32."""
+def widen(tree: Params) -> Params:
+    """Returns the tree with its narrow leaves in float32."""
     return jax.tree.map(lambda leaf: leaf.astype(wide(leaf.dtype)), tree)
 
 
-def copies(params: Params) -> Params:
-    """Wide copies of the narrow leaves."""
-    return kept(widened(params), params)
+def wide_copies(params: Params) -> Params:
+    """Returns float32 copies of the narrow leaves, and None in place of the others."""
+    return narrow_only(widen(params), params)
 
 
-def kept(tree: Params, like: Params) -> Params:
-    """`tree` where `like` is narrow, None elsewhere."""
+def narrow_only(tree: Params, like: Params) -> Params:
+    """Returns the leaves of `tree` where `like` is narrow, and None elsewhere."""
     return jax.tree.map(lambda leaf, narrow: leaf if is_narrow(narrow) else None, tree, like)
 
 
-def filled(tree: Params, some: Params) -> Params:
-    """`some` where it has a leaf, `tree` elsewhere."""
+def overlay(tree: Params, some: Params) -> Params:
+    """Returns the leaves of `some` where it has one, and those of `tree` elsewhere."""
     return jax.tree.map(lambda leaf, other: leaf if other is None else other, tree, some)

@@ -1,4 +1,4 @@
-"""Noise added to gradients."""
+"""Gradient noise: normal noise of decreasing variance is added to the gradients."""
 
 from typing import Any, NamedTuple
 
@@ -12,25 +12,26 @@ from thalweg.core.types import Params, Scalar, State, real
 
 
 class NoiseState(NamedTuple):
-    """Updates made, and the rule's state."""
+    """The number of updates made, and the state of the wrapped rule."""
 
     count: Scalar
     rule: State
 
 
 class GradientNoise(Rule):
-    r"""A rule that sees gradients with normal noise: \(\tilde g_t = g_t + \sigma_t\,\xi_t\).
+    r"""Gradient noise: the wrapped rule receives gradients with normal noise of decreasing variance.
 
-    \[ \sigma_t^2 = \frac{\sigma^2}{(1+t)^{\gamma}}, \qquad \xi_t \sim \mathcal N(0, I), \quad t = 0, 1, \ldots \]
+    \[ \tilde g_t = g_t + \sigma_t\,\xi_t, \qquad \sigma_t^2 = \frac{\sigma^2}{(1+t)^{\gamma}}, \qquad
+       \xi_t \sim \mathcal N(0, I), \quad t = 0, 1, \ldots \]
 
-    - `rule`: the rule around which it stands.
-    - `variance`: \(\sigma^2\) >= 0, that of the first step, in the gradient's unit squared.
-    - `decay`: \(\gamma\) >= 0.
+    - `rule`: the wrapped rule.
+    - `variance`: \(\sigma^2\) >= 0, the variance of the first step, in the squared unit of the gradient.
+    - `decay`: \(\gamma\) >= 0, how fast the variance decreases.
 
-    The noise comes from the step's random key. In a loop that hands out none it is a function of the step alone.
+    The noise is drawn with the step's random key. In a loop that passes no key it depends on the step alone.
 
-    **Needs** what its rule needs.
-    **Guarantee** The noise has mean 0 and the variance above, independent from entry to entry and from step to step.
+    **Needs** what the wrapped rule needs.
+    **Guarantee** The noise has mean 0 and the variance above, and is independent across entries and steps.
     **References** Neelakantan et al. 2015, arXiv:1511.06807.
     """
 
@@ -43,13 +44,13 @@ class GradientNoise(Rule):
         check_nonnegative(self, "variance", "decay")
 
     def init(self, params: Params) -> NoiseState:
-        """The rule's, and no steps made."""
+        """Returns a count of 0 and the state of the wrapped rule."""
         return NoiseState(jnp.zeros((), jnp.int32), self.rule.init(params))
 
     def update(
         self, grads: Params, state: NoiseState, params: Params | None = None, **extra: Any
     ) -> tuple[Params, NoiseState]:
-        """The rule's, of the noisy gradient."""
+        """Returns the wrapped rule's update for the noisy gradient."""
         sigma = jnp.sqrt(self.variance / (1 + real(state.count)) ** self.decay)
         noise = normal_like(key_of(extra, state.count), grads)
         (noisy,) = lift(lambda g, xi, sigma: (g + sigma * xi,), (grads, noise), sigma)
@@ -57,12 +58,12 @@ class GradientNoise(Rule):
         return update, NoiseState(state.count + 1, inner)
 
     def rate(self, state: NoiseState) -> Scalar:
-        """The rule's."""
+        """Returns the learning rate of the wrapped rule."""
         return self.rule.rate(state.rule)
 
 
 def normal_like(key: Any, tree: Params) -> Params:
-    """Standard normal numbers in the tree's shapes, in at least float32."""
+    """Returns a tree of the same shapes filled with standard normal numbers, in at least float32."""
     leaves, treedef = jax.tree.flatten(tree)
     keys = jax.random.split(key, max(len(leaves), 1))
     draws = [jax.random.normal(k, leaf.shape, wide(leaf.dtype)) for k, leaf in zip(keys, leaves, strict=False)]

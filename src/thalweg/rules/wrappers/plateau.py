@@ -1,4 +1,4 @@
-"""A smaller rate where the loss has stopped improving."""
+"""A learning rate that is reduced when the loss stops improving."""
 
 from typing import Any, NamedTuple
 
@@ -12,9 +12,10 @@ from thalweg.core.types import Params, Scalar, State, real
 
 
 class PlateauState(NamedTuple):
-    """The rule's state and the scale of its updates; the best mean loss, looks without a better one, looks to wait.
+    """The state of the wrapped rule, the scale of its updates, and what is known of the loss.
 
-    Of the stretch that goes on: the steps seen and their mean loss.
+    - `best`: the lowest mean loss. `stale`: checks since then. `waiting`: checks left in the cooldown.
+    - `seen`, `mean`: the steps since the last check, and their mean loss.
     """
 
     rule: State
@@ -27,27 +28,27 @@ class PlateauState(NamedTuple):
 
 
 class ReduceOnPlateau(Rule):
-    r"""A rule whose updates are scaled down whenever the loss has stopped improving.
+    r"""Reduce on plateau: the updates of the wrapped rule are scaled down when the loss stops improving.
 
-    The update is \(s_t\,u_t\), with \(u_t\) the rule's and \(s_0 = 1\). Once in every \(k\) steps there is a look at
-    the mean \(\bar f\) of their losses: it is an improvement if
-    \(\bar f < f_{\text{best}} - \delta\,|f_{\text{best}}|\), and becomes \(f_{\text{best}}\). After \(p\) looks in
-    a row without one, \(s\) is multiplied by `factor`.
+    The update is \(s_t\,u_t\), where \(u_t\) is that of the wrapped rule and \(s_0 = 1\). Every \(k\) steps the mean
+    \(\bar f\) of their losses is checked: it is an improvement if
+    \(\bar f < f_{\text{best}} - \delta\,|f_{\text{best}}|\), and then becomes \(f_{\text{best}}\). After \(p\) checks
+    in a row without an improvement, \(s\) is multiplied by `factor`.
 
-    - `rule`: the rule around which it stands. Its schedule, a warm-up for instance, goes on below the scale.
-    - `factor`: in (0, 1). `patience`: \(p\) >= 1, in looks.
-    - `relative`: \(\delta\) in [0, 1), the least improvement that counts, as a fraction.
-    - `every`: \(k\) >= 1, the steps between two looks, whole steps or `tw.Epochs(n)`: the loss of one batch is too
-      noisy to compare.
-    - `cooldown`: looks after a reduction during which none is counted against the patience.
-    - `min_scale`: in [0, 1), below which \(s\) does not fall.
+    - `rule`: the wrapped rule. Its own schedule, for instance a warm-up, is multiplied by the scale.
+    - `factor`: in (0, 1). `patience`: \(p\) >= 1, in checks.
+    - `relative`: \(\delta\) in [0, 1), the smallest relative improvement that counts.
+    - `every`: \(k\) >= 1, the steps between two checks, whole steps or `tw.Epochs(n)`. Use an epoch on mini-batches:
+      the loss of a single batch is too noisy to compare.
+    - `cooldown`: checks after a reduction that are not counted.
+    - `min_scale`: in [0, 1), the smallest \(s\).
 
-    A lower scale holds from the next update on, so that the rate in the trace is the one that was used; Optax's
-    `reduce_on_plateau` applies it within the same update, and is otherwise the same for a positive loss. There a
-    negative loss improves by getting worse, because `relative` is taken as a factor.
+    A reduced scale applies from the next update on, so that the learning rate in the trace is the one that was used.
+    Optax's `reduce_on_plateau` applies it in the same update, and is otherwise the same for a positive loss. There a
+    negative loss counts as improved when it gets worse, because `relative` is taken as a factor.
 
-    **Needs** what its rule needs, and in `update` the loss: `value`.
-    **Guarantee** None in general: the scale never rises, and falls at most once in `patience` looks.
+    **Needs** what the wrapped rule needs, and in `update` the loss: `value`.
+    **Guarantee** None in general. The scale never increases, and decreases at most once in `patience` checks.
     **References** He, Zhang, Ren & Sun 2016, arXiv:1512.03385, section 3.4 ("divided by 10 when the error plateaus").
     """
 
@@ -68,24 +69,24 @@ class ReduceOnPlateau(Rule):
         check_duration(self, "every", whole_run=False)
 
     def init(self, params: Params) -> PlateauState:
-        """Nothing seen."""
+        """Returns a state with a scale of 1 and no losses."""
         zero, count = real(0.0), jnp.zeros((), jnp.int32)
         return PlateauState(self.rule.init(params), real(1.0), real(jnp.inf), count, count, count, zero)
 
     def update(
         self, grads: Params, state: PlateauState, params: Params | None = None, **extra: Any
     ) -> tuple[Params, PlateauState]:
-        """The rule's update times the scale; then what the loss says about the scale."""
+        """Returns the wrapped rule's update times the scale, and the state with the scale of the next update."""
         value = required(self, grads, "value", extra.get("value"))
         update, inner = self.rule.update(grads, state.rule, params, **extra)
         state = state._replace(rule=inner)
-        return scaled(state.scale, update), state if value is None else self.look(state, real(value))
+        return scaled(state.scale, update), state if value is None else self.after_loss(state, real(value))
 
-    def look(self, state: PlateauState, value: Scalar) -> PlateauState:
-        """The state after one more loss."""
+    def after_loss(self, state: PlateauState, value: Scalar) -> PlateauState:
+        """Returns the state after one more loss."""
         seen = state.seen + 1
         mean = state.mean + (value - state.mean) / real(seen)
-        # Before the first look the best is infinite, and infinity minus a part of it is not a number.
+        # Before the first check `best` is infinite, and infinity minus a fraction of it is NaN.
         goal = jnp.where(jnp.isfinite(state.best), state.best - self.relative * jnp.abs(state.best), state.best)
         better = mean < goal
         stale, waits = jnp.where(better, 0, state.stale + 1), state.waiting > 0
@@ -100,14 +101,14 @@ class ReduceOnPlateau(Rule):
             jnp.zeros_like(mean),
         )
         before = state._replace(seen=seen, mean=mean)
-        return chosen(real(seen) >= in_steps(self, "every"), after, before)
+        return select_state(real(seen) >= in_steps(self, "every"), after, before)
 
     def rate(self, state: PlateauState) -> Scalar:
-        """The rule's, times the scale."""
+        """Returns the learning rate of the wrapped rule times the scale."""
         return self.rule.rate(state.rule) * state.scale
 
 
-def chosen(condition: Scalar, after: Any, before: Any) -> Any:
-    """The numbers of one state or of another around the same state of the rule, in the dtypes of the second."""
+def select_state(condition: Scalar, after: Any, before: Any) -> Any:
+    """Returns `after` where the condition holds, else `before`; the wrapped rule's state is that of `before`."""
     pairs = zip(after[1:], before[1:], strict=True)
     return type(before)(before.rule, *(jnp.where(condition, a, b).astype(b.dtype) for a, b in pairs))

@@ -1,4 +1,4 @@
-"""The rule of thumb of those who watch a run: halve when the loss spikes, ten times more when it barely moves."""
+"""A learning rate that reacts to the loss: halved when the loss spikes, ten times larger while it barely moves."""
 
 from typing import Any, NamedTuple
 
@@ -9,13 +9,14 @@ from thalweg.core.fields import check_count, check_fraction, check_real, real_fi
 from thalweg.core.rule import Rule, check_rule, required, rule_field
 from thalweg.core.tree import scaled
 from thalweg.core.types import Params, Scalar, State, real
-from thalweg.rules.wrappers.plateau import chosen
+from thalweg.rules.wrappers.plateau import select_state
 
 
 class ReactiveState(NamedTuple):
-    """The rule's state and the scale of its updates; the loss to compare with, whether it spiked, looks to wait.
+    """The state of the wrapped rule, the scale of its updates, and what is known of the loss.
 
-    Of the stretch that goes on: the steps seen and their mean loss.
+    - `last`: the loss to compare with. `spiked`: whether it has spiked. `waiting`: averages left in the cooldown.
+    - `seen`, `mean`: the steps since the last average, and their mean loss.
     """
 
     rule: State
@@ -28,10 +29,10 @@ class ReactiveState(NamedTuple):
 
 
 class Reactive(Rule):
-    r"""A rule whose rate is halved when the loss spikes, and made ten times larger while it barely moves.
+    r"""Reactive learning rate: halved when the loss spikes, and made ten times larger while the loss barely moves.
 
-    The update is \(s_t\,u_t\), with \(u_t\) the rule's and \(s_0 = 1\). The losses of \(k\) steps are averaged at a
-    time, \(\bar f\) is the last average (the first loss until there is one), and
+    The update is \(s_t\,u_t\), where \(u_t\) is that of the wrapped rule and \(s_0 = 1\). Losses are averaged over
+    \(k\) steps at a time, \(\bar f\) is the last average (the first loss until there is one), and
 
     - a loss \(f_t > \bar f + (\sigma - 1)\,|\bar f|\), twice the average of a positive loss, is a *spike*: at once
       \(s \leftarrow\) `shrink` \(\cdot\, s\), and the loss itself becomes \(\bar f\): only a further doubling is
@@ -39,22 +40,22 @@ class Reactive(Rule):
     - a new average \(> \bar f - \delta\,|\bar f|\) *barely moves*: \(s \leftarrow\) `grow` \(\cdot\, s\), as long as
       there was no spike yet, not by the first average, and not within `cooldown` averages of the last growth.
 
-    A spike says that a larger rate is too large, so growth ends with the first: the scale cannot go up and down in
-    turn.
+    A spike shows that a larger learning rate is too large, so growth ends with the first spike, and the scale cannot
+    oscillate.
 
-    - `rule`: the rule around which it stands; its schedule goes on below the scale.
-    - `shrink`: in (0, 1). `grow`: >= 1; 1 for never.
+    - `rule`: the wrapped rule. Its own schedule is multiplied by the scale.
+    - `shrink`: in (0, 1). `grow`: >= 1; with 1 the scale never grows.
     - `spike`: \(\sigma\) > 1. `barely`: \(\delta\) in [0, 1).
     - `every`: \(k\) >= 1, whole steps or `tw.Epochs(n)`.
-    - `cooldown`: averages that a new rate is given to show what it does, >= 0.
-    - `min_scale`, `max_scale`: the limits of \(s\), in (0, 1] and >= 1. Near a minimum a loss barely moves either: with
-      `max_scale=1` the rate is never larger than the rule's.
+    - `cooldown`: averages to wait after a growth, >= 0.
+    - `min_scale`, `max_scale`: the limits of \(s\), in (0, 1] and >= 1. Near a minimum the loss barely moves either;
+      with `max_scale=1` the learning rate never exceeds that of the wrapped rule.
 
-    **Needs** what its rule needs, and in `update` the loss: `value`.
-    **Guarantee** None in general: the scale first only grows and then only falls, so it changes at most
+    **Needs** what the wrapped rule needs, and in `update` the loss: `value`.
+    **Guarantee** None in general. The scale first only grows and then only decreases, so it changes at most
     \(\log_{\text{grow}} s_{\max} + \log_{1/\text{shrink}} s_{\max}/s_{\min}\) times, each rounded up.
-    **References** None: advice that courses give ("if it spikes, halve the rate; if it barely moves, try ten times
-    more"), with definitions. The growth by trial is that of Bengio 2012, arXiv:1206.5533, section 3.1.
+    **References** None: the usual advice of courses ("if it spikes, halve the rate; if it barely moves, try ten times
+    more") with definitions. Growth by trial is from Bengio 2012, arXiv:1206.5533, section 3.1.
     """
 
     rule: Rule = rule_field()
@@ -79,23 +80,23 @@ class Reactive(Rule):
         check_real(self, "max_scale", 1.0, jnp.inf, "a finite number >= 1", open_high=True)
 
     def init(self, params: Params) -> ReactiveState:
-        """Nothing seen."""
+        """Returns a state with a scale of 1 and no losses."""
         count = jnp.zeros((), jnp.int32)
         no = jnp.zeros((), bool)
-        # The first average has only the first loss to be compared with: no growth by it.
+        # The first average could only be compared with the first loss, so it does not make the scale grow.
         return ReactiveState(self.rule.init(params), real(1.0), real(jnp.inf), no, count + 1, count, real(0.0))
 
     def update(
         self, grads: Params, state: ReactiveState, params: Params | None = None, **extra: Any
     ) -> tuple[Params, ReactiveState]:
-        """The rule's update times the scale; then what the loss says about the scale."""
+        """Returns the wrapped rule's update times the scale, and the state with the scale of the next update."""
         value = required(self, grads, "value", extra.get("value"))
         update, inner = self.rule.update(grads, state.rule, params, **extra)
         state = state._replace(rule=inner)
-        return scaled(state.scale, update), state if value is None else self.look(state, real(value))
+        return scaled(state.scale, update), state if value is None else self.after_loss(state, real(value))
 
-    def look(self, state: ReactiveState, value: Scalar) -> ReactiveState:
-        """The state after one more loss."""
+    def after_loss(self, state: ReactiveState, value: Scalar) -> ReactiveState:
+        """Returns the state after one more loss."""
         state = state._replace(last=jnp.where(jnp.isposinf(state.last), value, state.last))
         seen, size = state.seen + 1, jnp.abs(state.last)
         mean = state.mean + (value - state.mean) / real(seen)
@@ -111,9 +112,9 @@ class Reactive(Rule):
         shrunk = looked._replace(
             scale=jnp.maximum(state.scale * self.shrink, self.min_scale), last=value, spiked=jnp.ones_like(state.spiked)
         )
-        calm = chosen(real(seen) >= in_steps(self, "every"), looked, before)
-        return chosen(value > state.last + (self.spike - 1) * size, shrunk, calm)
+        calm = select_state(real(seen) >= in_steps(self, "every"), looked, before)
+        return select_state(value > state.last + (self.spike - 1) * size, shrunk, calm)
 
     def rate(self, state: ReactiveState) -> Scalar:
-        """The rule's, times the scale."""
+        """Returns the learning rate of the wrapped rule times the scale."""
         return self.rule.rate(state.rule) * state.scale

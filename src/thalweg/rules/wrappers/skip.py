@@ -1,4 +1,4 @@
-"""Steps left out where a gradient is lost."""
+"""Steps that are skipped where the gradient is NaN or infinite."""
 
 from typing import Any, NamedTuple
 
@@ -11,25 +11,25 @@ from thalweg.core.types import Params, Scalar, State
 
 
 class SkipState(NamedTuple):
-    """How many steps were left out, and the rule's state."""
+    """The number of skipped steps, and the state of the wrapped rule."""
 
     skipped: Scalar
     rule: State
 
 
 class SkipNonfinite(Rule):
-    r"""A rule that leaves a step out, its memory untouched, where the gradient has an infinite or NaN entry.
+    r"""Skip nonfinite gradients: a step whose gradient has a NaN or infinite entry changes nothing.
 
     \[ x_{t+1} = \begin{cases} x_t + \mathrm{rule}(g_t) & \text{if } g_t \text{ is finite,} \\ x_t & \text{else.}
        \end{cases} \]
 
-    Inside `minimize` a value that is NaN ends the run before any rule is asked; there
-    `minimize(..., on_nonfinite="skip")` drops such a step with its batch, and costs nothing while all goes well. This
-    rule is for gradients that are lost where the value is not, and for other people's loops.
+    In `tw.minimize` use `on_nonfinite="skip"` instead: it drops such a step together with its batch, and costs nothing
+    as long as all numbers are finite. This wrapper is for gradients that are NaN where the value is finite, and for
+    training loops of your own.
 
-    - `rule`: the rule around which it stands.
+    - `rule`: the wrapped rule.
 
-    **Needs** what its rule needs.
+    **Needs** what the wrapped rule needs.
     **Guarantee** A gradient that is not finite changes neither the parameters nor the rule's state.
     **References** Micikevicius et al. 2018, arXiv:1710.03740, section 3.2 (overflowed gradients are skipped).
     """
@@ -40,13 +40,13 @@ class SkipNonfinite(Rule):
         check_rule(self)
 
     def init(self, params: Params) -> SkipState:
-        """The rule's, and nothing skipped."""
+        """Returns a count of 0 and the state of the wrapped rule."""
         return SkipState(jnp.zeros((), jnp.int32), self.rule.init(params))
 
     def update(
         self, grads: Params, state: SkipState, params: Params | None = None, **extra: Any
     ) -> tuple[Params, SkipState]:
-        """The rule's, or zeros."""
+        """Returns the wrapped rule's update, or zeros where the gradient is not finite."""
 
         def act():
             update, inner = self.rule.update(grads, state.rule, params, **extra)
@@ -58,5 +58,5 @@ class SkipNonfinite(Rule):
         return jax.lax.cond(all_finite(grads), act, leave_out)
 
     def rate(self, state: SkipState) -> Scalar:
-        """The rule's."""
+        """Returns the learning rate of the wrapped rule."""
         return self.rule.rate(state.rule)

@@ -1,4 +1,4 @@
-"""Schedules that begin with a linear warm-up."""
+"""Schedules with a linear warm-up."""
 
 from typing import Any
 
@@ -10,32 +10,32 @@ from thalweg.core.types import Scalar, real
 from thalweg.schedules.schedule import (
     Schedule,
     check_schedule,
-    falling,
+    fall_to,
     half_cosine,
     progress,
     rate_of,
     schedule_of,
-    since,
+    steps_since,
 )
 
-SHAPES = ("linear", "cosine", "1-sqrt")
+DECAY_SHAPES = ("linear", "cosine", "1-sqrt")
 
 
 class Warmup(Schedule):
-    r"""A linear warm-up before any schedule, which begins when it is over.
+    r"""A linear warm-up before any schedule, which starts when the warm-up is over.
 
     \(\eta_t = \eta_{\text{warm}}\,(t+1)/w\) for \(t < w\), with the first rate of the schedule
-    \(\eta_{\text{warm}} = s_0\), and \(\eta_t = s_{t-w}\) from step \(w\) on. No step is lost on a rate of 0.
+    \(\eta_{\text{warm}} = s_0\), and \(\eta_t = s_{t-w}\) from step \(w\) on. No step has a rate of 0.
 
     - `schedule`: \(s\), a schedule, any function of the step, or a number for a constant rate. Its step 0 is the end of
-      the warm-up, and a length of None is that of the rest of the run: `tw.Warmup(tw.Cosine(0.1), 100)` is
+      the warm-up, and a length of None means the rest of the run: `tw.Warmup(tw.Cosine(0.1), 100)` is
       `tw.WarmupCosine(0.1, 100)`.
     - `warmup`: \(w\), whole steps or `tw.Epochs(n)`; 0 for none.
 
     **References** Goyal et al. 2017, arXiv:1706.02677.
     """
 
-    schedule: Any = parts_field(lambda self, steps: (rest(steps, self.warmup),), converter=schedule_of)
+    schedule: Any = parts_field(lambda self, steps: (steps_left(steps, self.warmup),), converter=schedule_of)
     warmup: Any = duration_field(within_run=True)
 
     def __check_init__(self):
@@ -43,13 +43,13 @@ class Warmup(Schedule):
         check_duration(self, "warmup", low=0, whole_run=False)
 
     def __call__(self, step: Scalar) -> Scalar:
-        """See the class."""
+        """Returns the rate at `step`."""
         w = in_steps(self, "warmup")
-        return warm(step, w) * rate_of(self.schedule, since(step, w))
+        return warmup_factor(step, w) * rate_of(self.schedule, steps_since(step, w))
 
 
 class WarmupCosine(Schedule):
-    r"""Linear warm-up to `peak`, then half a cosine down to `final * peak`.
+    r"""A linear warm-up to `peak`, then a cosine decay to `final * peak`.
 
     \(\eta_t = \eta_{\max}\,(t+1)/w\) for \(t < w\), and
     \(\eta_t = \eta_{\max}\,\bigl(\phi + (1-\phi)\,\tfrac12(1 + \cos(\pi\,(t-w)/(T-w)))\bigr)\) for
@@ -81,26 +81,26 @@ class WarmupCosine(Schedule):
             )
 
     def __call__(self, step: Scalar) -> Scalar:
-        """See the class."""
+        """Returns the rate at `step`."""
         t, w, last = real(step), in_steps(self, "warmup"), in_steps(self, "steps")
-        return self.peak * warm(step, w) * falling(half_cosine(progress(t - w, last - w)), self.final)
+        return self.peak * warmup_factor(step, w) * fall_to(half_cosine(progress(t - w, last - w)), self.final)
 
 
 class WSD(Schedule):
-    r"""Warm-up, a stable stretch, and a decay at the end.
+    r"""Warmup-stable-decay: a linear warm-up, a constant rate, and a decay over the last steps.
 
     \(\eta_t = \eta_{\max}\,(t+1)/w\) for \(t < w\); \(\eta_{\max}\) for \(w \le t < T-d\); and
     \(\eta_t = \eta_{\max}\,(\phi + (1-\phi)\,h(q))\) with \(q = \min((t-T+d)/d, 1)\) afterwards, where \(h(q)\) is
     \(1-q\) ("linear"), \(\tfrac12(1+\cos \pi q)\) ("cosine") or \(1-\sqrt q\) ("1-sqrt").
 
-    The stable stretch does not depend on how long the run will be: it can be prolonged, and each length only pays for a
-    decay of its own.
+    The constant part does not depend on the length of the run, so a run can be prolonged from there, and every length
+    needs only a decay of its own.
 
     - `peak`: the largest rate \(\eta_{\max}\), >= 0.
     - `decay`: \(d\), whole steps or `tw.Epochs(n)`; a tenth to a fifth of the run is usual.
     - `warmup`: \(w\), whole steps or `tw.Epochs(n)`; 0 for none.
     - `steps`: \(T\), whole steps or `tw.Epochs(n)`; None for the length of the run.
-    - `shape`: of the decay, "linear", "cosine" or "1-sqrt".
+    - `shape`: the form of the decay, "linear", "cosine" or "1-sqrt".
     - `final`: \(\phi\), the last rate as a fraction of `peak`, in [0, 1].
 
     **References** Hu et al. 2024, arXiv:2404.06395; Hägele et al. 2024, arXiv:2405.18392 ("1-sqrt").
@@ -116,7 +116,7 @@ class WSD(Schedule):
     def __check_init__(self):
         check_nonnegative(self, "peak")
         check_real(self, "final", 0.0, 1.0, "in [0, 1]")
-        check_choice(self, "shape", SHAPES)
+        check_choice(self, "shape", DECAY_SHAPES)
         check_duration(self, "decay", whole_run=False)
         check_duration(self, "warmup", low=0, whole_run=False)
         check_duration(self, "steps")
@@ -128,15 +128,15 @@ class WSD(Schedule):
             )
 
     def __call__(self, step: Scalar) -> Scalar:
-        """See the class."""
+        """Returns the rate at `step`."""
         t, w, d, last = real(step), in_steps(self, "warmup"), in_steps(self, "decay"), in_steps(self, "steps")
         q = progress(t - (last - d), d)
         h = {"linear": lambda: 1 - q, "cosine": lambda: half_cosine(q), "1-sqrt": lambda: 1 - jnp.sqrt(q)}[self.shape]()
-        return self.peak * warm(step, w) * falling(h, self.final)
+        return self.peak * warmup_factor(step, w) * fall_to(h, self.final)
 
 
 class InverseSqrt(Schedule):
-    r"""Linear warm-up, then the inverse square root of the step, the schedule of the transformer paper.
+    r"""A linear warm-up, then decay with the inverse square root of the step: the schedule of the transformer paper.
 
     \(\eta_t = \eta_{\max}\,\min\bigl((t+1)/w,\ \sqrt{w/(t+1)}\bigr)\): the peak is reached at step \(w - 1\).
     With \(\eta_{\max} = (d\,w)^{-1/2}\) this is \(d^{-1/2}\min(n^{-1/2},\ n\,w^{-3/2})\) for \(n = t+1\), as it stands
@@ -156,17 +156,17 @@ class InverseSqrt(Schedule):
         check_duration(self, "warmup", whole_run=False)
 
     def __call__(self, step: Scalar) -> Scalar:
-        """See the class."""
+        """Returns the rate at `step`."""
         ratio = (real(step) + 1) / in_steps(self, "warmup")
         return self.peak * jnp.minimum(ratio, 1 / jnp.sqrt(ratio))
 
 
-def warm(step: Scalar, warmup: Scalar) -> Scalar:
-    """The fraction of the peak in a warm-up of so many steps; 1 after it."""
+def warmup_factor(step: Scalar, warmup: Scalar) -> Scalar:
+    """Returns the fraction of the peak during a warm-up of so many steps, and 1 after it."""
     return jnp.where(real(step) < warmup, (real(step) + 1) / jnp.maximum(warmup, 1), 1.0)
 
 
-def rest(steps: float | None, begin: Any) -> float | None:
-    """The steps of the run that are left after so many."""
+def steps_left(steps: float | None, begin: Any) -> float | None:
+    """Returns how many steps of the run are left after `begin`; None where that is not known."""
     first = known_steps(begin)
     return None if steps is None or first is None else max(steps - first, 0.0)

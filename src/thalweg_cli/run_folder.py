@@ -1,23 +1,23 @@
-"""The folder of a run: which files it has, and how they are read. Nothing here needs JAX.
+"""The folder of a run: its files and how to read them. Nothing here needs JAX.
 
-Plain formats, each readable without this library. Every file appears whole or not at all, but for the history, which
-grows with the run.
+All files have plain formats that can be read without this library. Every file is complete as soon as it exists, except
+for the history, which grows during the run.
 """
 
 import json
 from pathlib import Path
 
-PARENT = Path("runs")
-"""Where the folders are, unless somebody says otherwise."""
+RUNS_FOLDER = Path("runs")
+"""The default folder for the folders of runs."""
 
 CONFIG, HISTORY, PARAMETERS, CURVES = "config.json", "history.csv", "parameters.npz", "curves.png"
-"""What was asked, a row a step, the numbers that were found, a picture."""
+"""The settings, one row per step, the parameters found, and a figure."""
 RESULT = "result.json"
-"""What came of it. Written last: a folder that has it is complete."""
+"""The result. It is written last, so a folder that has it is complete."""
 
 
-def reserve(path: Path) -> Path:
-    """A new folder at `path`, or at `path-2`, `path-3`, ... where there is one with something in it already."""
+def reserve_folder(path: Path) -> Path:
+    """Makes a new folder at `path`, or at `path-2`, `path-3`, ... if the folder exists and is not empty."""
     path.parent.mkdir(parents=True, exist_ok=True)
     number, folder = 1, path
     while True:
@@ -32,7 +32,7 @@ def reserve(path: Path) -> Path:
 
 
 def read_json(file: Path) -> dict:
-    """The JSON object in a file; a `ValueError` in one sentence where there is none."""
+    """Returns the JSON object in a file, or raises a `ValueError` with one sentence."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -42,12 +42,12 @@ def read_json(file: Path) -> dict:
     except ValueError as error:
         raise ValueError(f"{file} cannot be read as JSON: {error}.") from error
     if not isinstance(found, dict):
-        raise ValueError(f"{file} is not from a run: it holds a {type(found).__name__}.")
+        raise ValueError(f"{file} is not from a run: it holds a {type(found).__name__}, not an object.")
     return found
 
 
 def read_config(path: Path) -> dict:
-    """The configuration in a file, or in a run's folder; a `ValueError` in one sentence where there is none."""
+    """Returns the configuration in a file or in the folder of a run, or raises a `ValueError` with one sentence."""
     if path.is_dir() and not (path / CONFIG).exists():
         raise ValueError(f"{path} has no {CONFIG}: it is not a run's folder.")
     return read_json(path / CONFIG if path.is_dir() else path)

@@ -1,4 +1,4 @@
-"""The language of `--stop`: `grad_norm:1e-6 | steps:500`, where `&` binds tighter than `|`."""
+"""The syntax of `--stop`: `grad_norm:1e-6 | steps:500`, where `&` binds tighter than `|`."""
 
 import re
 from collections import deque
@@ -15,9 +15,9 @@ from thalweg.core.stop import (
     Target,
     ValueChange,
 )
-from thalweg_cli.errors import Misuse, blame, unknown
+from thalweg_cli.errors import Misuse, unknown_name, user_file_errors
 
-RULES = {
+STOP_RULES = {
     "grad_norm": GradNorm,
     "step_norm": StepNorm,
     "value_change": ValueChange,
@@ -28,22 +28,22 @@ RULES = {
     "evaluations": Evaluations,
     "seconds": Seconds,
 }
-"""Name on the command line -> rule; each takes one number."""
+"""Name on the command line -> stop rule; each takes one number."""
 
 Tokens = deque[str]
 
 
 def parse_stop(text: str) -> Stop:
-    """The stop rule that `text` describes."""
+    """Returns the stop rule that `text` describes."""
     tokens = deque(re.findall(r"[|&()]|[^|&()\s]+", text))
     stop = any_of(tokens, text)
     if tokens:
-        raise wrong(text, f"{tokens[0]!r} is not expected there")
+        raise stop_misuse(text, f"{tokens[0]!r} is not expected there")
     return stop
 
 
 def any_of(tokens: Tokens, text: str) -> Stop:
-    """`a | b | ...`."""
+    """Parses `a | b | ...`."""
     stop = all_of(tokens, text)
     while tokens and tokens[0] == "|":
         tokens.popleft()
@@ -52,38 +52,38 @@ def any_of(tokens: Tokens, text: str) -> Stop:
 
 
 def all_of(tokens: Tokens, text: str) -> Stop:
-    """`a & b & ...`."""
-    stop = one(tokens, text)
+    """Parses `a & b & ...`."""
+    stop = single_rule(tokens, text)
     while tokens and tokens[0] == "&":
         tokens.popleft()
-        stop = stop & one(tokens, text)
+        stop = stop & single_rule(tokens, text)
     return stop
 
 
-def one(tokens: Tokens, text: str) -> Stop:
-    """`name:number`, or anything in parentheses."""
+def single_rule(tokens: Tokens, text: str) -> Stop:
+    """Parses `name:number`, or an expression in parentheses."""
     if not tokens:
-        raise wrong(text, "a rule is missing at its end")
+        raise stop_misuse(text, "a rule is missing at its end")
     token = tokens.popleft()
     if token == "(":
         stop = any_of(tokens, text)
         if not tokens or tokens.popleft() != ")":
-            raise wrong(text, "a parenthesis is not closed")
+            raise stop_misuse(text, "a parenthesis is not closed")
         return stop
     if token in "|&)":
-        raise wrong(text, f"a rule is missing before {token!r}")
+        raise stop_misuse(text, f"a rule is missing before {token!r}")
     name, _, number = token.partition(":")
     name = name.replace("-", "_").lower()
-    if name not in RULES:
-        raise unknown("stop rule", name, RULES)
+    if name not in STOP_RULES:
+        raise unknown_name("stop rule", name, STOP_RULES)
     try:
         value = float(number)
     except ValueError:
-        raise wrong(text, f"{name} takes a number, as in {name}:{'1e-6' if '_' in name else '100'}") from None
-    with blame(None):
-        return RULES[name](value)
+        raise stop_misuse(text, f"{name} takes a number, as in {name}:{'1e-6' if '_' in name else '100'}") from None
+    with user_file_errors(None):
+        return STOP_RULES[name](value)
 
 
-def wrong(text: str, what: str) -> Misuse:
-    """The sentence."""
+def stop_misuse(text: str, what: str) -> Misuse:
+    """Returns the error for a stop rule that cannot be parsed."""
     return Misuse(f"--stop {text!r}: {what}.")

@@ -1,4 +1,4 @@
-"""Gradient centralisation, equation 1 of Yong et al. 2020: of one vector there is nothing to centralise."""
+"""Gradient centralization, equation 1 of Yong et al. 2020: of one vector there is nothing to centralize."""
 
 from tests.twins import sgd
 
