@@ -39,6 +39,11 @@ def check_fit(problem: Problem, offers: frozenset[Oracle], method: Solver, batch
     if ignored:
         parts = ", ".join(sorted(describe(problem, part) for part in ignored))
         raise ValueError(f"{name} would ignore {parts}; methods that fit: {others}.")
+    if Oracle.CURVATURE in missing:
+        raise ValueError(
+            f"{name} needs {Oracle.CURVATURE.value}, which no loop makes yet: call its `update` in a loop of your own; "
+            f"methods that fit: {others}."
+        )
     names = ", ".join(sorted(oracle.value for oracle in missing))
     raise ValueError(f"{name} needs {names}, which this problem does not offer; methods that fit: {others}.")
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from thalweg.core.optimality import residual
 from thalweg.core.oracle import CHANGING, Oracle
 from thalweg.core.problem import Problem
-from thalweg.core.rule import Rule, as_rule
+from thalweg.core.rule import Rule, as_rule, needs_of
 from thalweg.core.solver import Solver
 from thalweg.core.tree import add
 from thalweg.core.types import Evaluation, Info, Key, Params, Scalar, Step, make_info
@@ -35,8 +35,8 @@ class FirstOrder(Solver):
 
     @property
     def needs(self) -> frozenset[Oracle]:
-        """A gradient."""
-        return frozenset({Oracle.GRADIENT})
+        """A gradient, and what the rule needs beside it."""
+        return frozenset({Oracle.GRADIENT}) | needs_of(self.rule)
 
     @property
     def takes(self) -> frozenset[Oracle]:

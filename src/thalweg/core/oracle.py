@@ -14,6 +14,7 @@ class Oracle(enum.Enum):
     FINITE_SUM = "a mean over data examples"
     LATENT = "a latent-variable model"
     LINEAR_MODEL = "a linear model"
+    CURVATURE = "an estimate of the Hessian's diagonal"
     WHOLE = "the same function at every step"
     # What must not be ignored.
     NONSMOOTH = "nonsmooth"

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from thalweg.core.first_order import FirstOrderState, ask, report
 from thalweg.core.oracle import CHANGING, Oracle
 from thalweg.core.problem import Problem
-from thalweg.core.rule import Rule, check_rule, rule_field
+from thalweg.core.rule import Rule, check_rule, needs_of, rule_field
 from thalweg.core.solver import Solver
 from thalweg.core.tree import add, zeros_like
 from thalweg.core.types import Evaluation, Key, Params, Step
@@ -39,8 +39,8 @@ class Nesterov(Solver):
 
     @property
     def needs(self) -> frozenset[Oracle]:
-        """A gradient."""
-        return frozenset({Oracle.GRADIENT})
+        """A gradient, and what the rule needs beside it."""
+        return frozenset({Oracle.GRADIENT}) | needs_of(self.rule)
 
     @property
     def takes(self) -> frozenset[Oracle]:

@@ -8,7 +8,7 @@ from thalweg.core.fields import check_fraction, check_nonnegative, real_field
 from thalweg.core.first_order import ask, report
 from thalweg.core.oracle import CHANGING, Oracle
 from thalweg.core.problem import Problem
-from thalweg.core.rule import Rule, check_rule, rule_field
+from thalweg.core.rule import Rule, check_rule, needs_of, rule_field
 from thalweg.core.solver import Solver
 from thalweg.core.tree import add, combine
 from thalweg.core.types import Key, Params, Scalar, ScalarLike, Step, real
@@ -60,8 +60,8 @@ class ScheduleFree(Solver):
 
     @property
     def needs(self) -> frozenset[Oracle]:
-        """A gradient."""
-        return frozenset({Oracle.GRADIENT})
+        """A gradient, and what the rule needs beside it."""
+        return frozenset({Oracle.GRADIENT}) | needs_of(self.rule)
 
     @property
     def takes(self) -> frozenset[Oracle]:
