@@ -49,7 +49,7 @@ CONSTRAINED_METHODS = (
         storage=Storage(lambda n, m: 21 * n),
         reference="Hestenes 1969, doi:10.1007/BF00927673; Conn, Gould & Toint 1991, doi:10.1137/0728030",
         year=1969,
-        space={"penalty": LogUniform(0.1, 1e3), "growth": LogUniform(2.0, 100.0)},
+        space={"penalty": LogUniform(2.0, 1e3), "growth": LogUniform(2.0, 100.0)},
         rank=3,
         cases={
             "numbers": ("hs35", lambda: AugmentedLagrangian(LBFGS(3), penalty=2.0, growth=4.0, inner_steps=2)),

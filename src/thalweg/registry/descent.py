@@ -97,7 +97,7 @@ DESCENT_METHODS = (
         reference="Hager & Zhang 2005, doi:10.1137/030601880; Polak & Ribière 1969, doi:10.1051/m2an/196903R100351",
         year=2005,
         known_by=("direction",),
-        space={"truncation": Uniform(0.1, 1.0)},
+        space={"truncation": Uniform(0.1, 0.9)},
         rank=5,
         cases={
             "numbers": (
