@@ -136,7 +136,7 @@ def test_a_refusal_names_the_three_that_suit_the_structure_best():
     assert fitting(smooth | {tw.Oracle.BOUNDS})[:3] == ["LBFGSB", "ProjectedGradient", "FISTA"]
     assert fitting(smooth | {tw.Oracle.NONSMOOTH}) == ["FISTA"]
     assert fitting(changing)[:3] == ["Adam", "AdamW", "Momentum"]
-    with pytest.raises(ValueError, match="methods that fit: Adam, AdamW, Momentum and [0-9]+ more") as caught:
+    with pytest.raises(ValueError, match=r"methods that fit: Adam, AdamW, Momentum and [0-9]+ more") as caught:
         tw.minimize(
             tw.Problem(lambda x, batch: jnp.sum((x - batch) ** 2), np.ones(8)),
             np.zeros(()),

@@ -167,7 +167,7 @@ ADAPTIVE_RULES = (
         work=Work(flops=lambda n, m: 16 * n),
         storage=Storage(lambda n, m: 2 * n),
         reference="Liu, Jiang, He, Chen, Liu, Gao & Han 2020, arXiv:1908.03265",
-        year=2020,
+        year=2019,
         convention="The root is trusted from 5 on, as in the authors' code, Optax and PyTorch; the paper says 4.",
         space=ADAM_SPACE,
         namesake=lambda optax, rule: optax.radam(

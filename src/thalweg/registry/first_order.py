@@ -49,7 +49,7 @@ FIRST_ORDER_METHODS = (
         memory="that of its rule",
         work=Work(value=2, gradient=2, flops=lambda n, m: 8 * n),
         reference="Foret, Kleiner, Mobahi & Neyshabur 2021, arXiv:2010.01412",
-        year=2021,
+        year=2020,
         space={"learning_rate": GRADIENT_RATE, "rho": LogUniform(1e-3, 1.0)},
         cases={
             "numbers": ("rosenbrock", lambda: SAM(SGD(1e-3), rho=0.3)),

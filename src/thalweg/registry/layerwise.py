@@ -116,7 +116,7 @@ LAYERWISE_RULES = (
         work=Work(flops=lambda n, m: 20 * n),
         storage=Storage(lambda n, m: 2 * n),
         reference="You et al. 2020, arXiv:1904.00962",
-        year=2020,
+        year=2019,
         convention="The means are corrected, as in the paper's last version and in Optax; its third version did not.",
         space=ADAMW_SPACE,
         namesake=lambda optax, rule: optax.lamb(
@@ -141,7 +141,7 @@ LAYERWISE_RULES = (
         work=Work(flops=lambda n, m: 24 * n),
         storage=Storage(lambda n, m: 4 * n),
         reference="Mishchenko & Defazio 2024, arXiv:2306.06101",
-        year=2024,
+        year=2023,
         convention="The bias correction is always on, as in Optax; the authors' code leaves it out unless asked.",
         space={**MOMENTS, "weight_decay": DECAY, "growth": LogUniform(0.3, 3.0)},
         namesake=lambda optax, rule: optax.contrib.prodigy(

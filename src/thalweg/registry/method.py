@@ -96,7 +96,8 @@ class Method(NamedTuple):
     What it is:
 
     - `name`: on the command line. `make`: the class or function that configures it. `label`: as sentences write it.
-    - `family`: its heading in the table of methods. `reference`, `year`: where it comes from, and when.
+    - `family`: its heading in the table of methods. `reference`: where it comes from. `year`: when it was
+      first made public, which may be before the volume of the reference.
     - `known_by`: the fields of a solver whose types make it this method: `("direction",)` for L-BFGS, whatever its
       line search. Empty where the class alone does.
 

@@ -143,7 +143,7 @@ RULE_WRAPPERS = (
         memory="that of its rule",
         work=Work(flops=lambda n, m: 4 * n),
         reference="Micikevicius et al. 2018, arXiv:1710.03740",
-        year=2018,
+        year=2017,
         space={"learning_rate": GRADIENT_RATE},
         namesake=lambda optax, rule: optax.apply_if_finite(optax.sgd(rule.rule.learning_rate), 5),
         twin_of="sgd",
@@ -163,7 +163,7 @@ RULE_WRAPPERS = (
         work=Work(flops=lambda n, m: 16 * n),
         storage=Storage(lambda n, m: 2 * n),
         reference="Loshchilov & Hutter 2019, arXiv:1711.05101",
-        year=2019,
+        year=2017,
         space=ADAMW_SPACE,
         namesake=lambda optax, rule: optax.adamw(
             rule.rule.learning_rate, rule.rule.b1, rule.rule.b2, rule.rule.eps, weight_decay=rule.weight_decay
@@ -255,7 +255,7 @@ RULE_WRAPPERS = (
         memory="that of its rule",
         work=Work(flops=lambda n, m: 3 * n),
         reference="He, Zhang, Ren & Sun 2016, arXiv:1512.03385",
-        year=2016,
+        year=2015,
         convention="A new scale holds from the next update on; Optax applies it within the same one.",
         space={"learning_rate": GRADIENT_RATE, "factor": Uniform(0.1, 0.7), "patience": WholeNumbers(2, 50)},
         # The loss keeps falling, so the scale stays 1; tests/rules/test_reactive.py follows it where it does not.
@@ -310,7 +310,7 @@ RULE_WRAPPERS = (
         work=Work(flops=lambda n, m: 6 * n),
         storage=Storage(lambda n, m: n / 2),
         reference="Dettmers, Lewis, Shleifer & Zettlemoyer 2022, arXiv:2110.02861",
-        year=2022,
+        year=2021,
         convention="8-bit codes are a fourth power, made for stochastic rounding; the paper has a table.",
         space={"learning_rate": GRADIENT_RATE, "beta": MOMENTUM},
         namesake=lambda optax, rule: optax.sgd(rule.rule.learning_rate, rule.rule.beta, accumulator_dtype=jnp.bfloat16),
@@ -330,7 +330,7 @@ RULE_WRAPPERS = (
         memory="that of its rule, and n for narrow variables",
         work=Work(flops=lambda n, m: 2 * n),
         reference="Micikevicius et al. 2018, arXiv:1710.03740",
-        year=2018,
+        year=2017,
         space={"learning_rate": GRADIENT_RATE},
         # Wide parameters have no copy.
         namesake=lambda optax, rule: optax.sgd(rule.rule.learning_rate),
