@@ -16,7 +16,7 @@ BOUNDED_METHODS = (
         solves=("quadratic", "rosenbrock", "box-quadratic", "hs110"),
         # On the face of the minimum it is L-BFGS; the bound of conjugate gradients for the whole bowl, kappa = 100.
         claim=LinearRate(rate=((10 - 1) / (10 + 1)) ** 2, of="value", on="box-quadratic"),
-        cost="1 gradient and value a trial step, 12 memory^2 n, a sort of n numbers",
+        cost="1 gradient and value a trial step, 12 memory^2 n operations, a sort of n numbers",
         memory="(3 memory + 1) n",
         work=Work(flops=lambda n, m: 1200 * n),
         storage=Storage(lambda n, m: 31 * n),

@@ -90,7 +90,7 @@ DESCENT_METHODS = (
         # With an exact search; this one is exact on a quadratic where it does not accept its first trial, because then
         # the second is the zero of the secant. Ten variables.
         claim=FiniteTermination(steps=10, of="value", on="quadratic"),
-        cost="1 gradient and value a trial step, 14 n",
+        cost="1 gradient and value a trial step, 7 n multiplications",
         memory="2n",
         work=Work(flops=lambda n, m: 14 * n),
         storage=Storage(lambda n, m: 2 * n),
@@ -125,7 +125,7 @@ DESCENT_METHODS = (
         # The bound of conjugate gradients, ((sqrt(kappa) - 1) / (sqrt(kappa) + 1))^2 with kappa = 100: with an exact
         # search the two methods are one on a quadratic of at most `memory` variables.
         claim=LinearRate(rate=((10 - 1) / (10 + 1)) ** 2, of="value", on="quadratic"),
-        cost="1 gradient and value a trial step, 8 memory n",
+        cost="1 gradient and value a trial step, 4 memory n multiplications",
         memory="(2 memory + 1) n",
         work=Work(flops=lambda n, m: 80 * n),
         storage=Storage(lambda n, m: 21 * n),

@@ -98,7 +98,7 @@ NEWTON_METHODS = (
         example=lambda problem: BFGS(),
         solves=SMOOTH_PROBLEMS,
         claim=SuperlinearRate(of="value", on="quadratic", by=0.5),
-        cost="1 gradient and value a trial step, 8 n^2",
+        cost="1 gradient and value a trial step, 4 n^2 multiplications",
         memory="n^2 + n",
         work=Work(flops=lambda n, m: 8 * n**2),
         storage=Storage(lambda n, m: n**2 + n),
@@ -123,9 +123,9 @@ NEWTON_METHODS = (
         # 20 examples in 8 variables are few: the preconditioned Hessian has kappa = 18.7. The bound of conjugate
         # gradients, ((sqrt(kappa) - 1) / (sqrt(kappa) + 1))^2.
         claim=LinearRate(rate=0.39, of="value", on="least-squares"),
-        cost="1 gradient and value a trial step, 8 memory n + 2 n^2; first n products of a sample, 9 n^3",
+        cost="1 gradient and value a trial step, 4 memory n + 2 n^2 multiplications; first n products of a sample, 9 n^3",
         memory="n^2 + (2 memory + 1) n",
-        work=Work(flops=lambda n, m: 80 * n + 2 * n**2),
+        work=Work(flops=lambda n, m: 80 * n + 4 * n**2),
         storage=Storage(lambda n, m: n**2 + 21 * n),
         reference="Byrd, Chin, Neveitt & Nocedal 2011, doi:10.1137/10079923X",
         year=2011,
