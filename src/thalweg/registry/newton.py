@@ -123,7 +123,7 @@ NEWTON_METHODS = (
         # 20 examples in 8 variables are few: the preconditioned Hessian has kappa = 18.7. The bound of conjugate
         # gradients, ((sqrt(kappa) - 1) / (sqrt(kappa) + 1))^2.
         claim=LinearRate(rate=0.39, of="value", on="least-squares"),
-        cost="1 gradient and value a trial step, 4 memory n + 2 n^2 multiplications; first n products of a sample, 9 n^3",
+        cost="1 gradient and value a trial step, 4 memory n + 2 n^2 multiplications; first n sampled products, 9 n^3",
         memory="n^2 + (2 memory + 1) n",
         work=Work(flops=lambda n, m: 80 * n + 4 * n**2),
         storage=Storage(lambda n, m: n**2 + 21 * n),
