@@ -169,7 +169,7 @@ def _with_import(text: str, module: str, names: tuple[str, ...]) -> str:
     pattern = re.compile(rf"^from {re.escape(module)} import (?:\(([^)]*)\)|(.*))\n", re.MULTILINE)
     found = pattern.search(text)
     have = re.split(r"[,\s]+", (found[1] or found[2]).strip(", \n")) if found else []
-    merged = sorted({*have, *names}, key=lambda name: (not name.isupper(), not name[0].isupper(), name))
+    merged = sorted({*have, *names}, key=lambda name: (not name.isupper(), not name[0].isupper(), name.lower()))
     line = f"from {module} import {', '.join(merged)}\n"
     if len(line) > LINE_LENGTH:
         line = f"from {module} import (\n" + "".join(f"    {name},\n" for name in merged) + ")\n"
