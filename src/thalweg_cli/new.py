@@ -148,7 +148,7 @@ def write_method(root: Path, name: str, family: Family, template: str, row_name:
         "",
         f"Left to do: name {name} in src/thalweg/__init__.py; put the iteration into module and twin, the facts into",
         "the row; then",
-        f"  pytest tests/battery tests/twins tests/rates -k {row_name}",
+        f"  pytest tests/battery tests/twins tests/rates -k '{row_name} or whole_registry'",
         "  python tools/method_table.py",
     ]
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import thalweg as tw
+from tests.battery.namesakes import NAMESAKES, UNKNOWN_TO_OPTAX
 from tests.helpers import FINITE_SUM, LATENT, RESIDUALS, ROWS, half_square, posed, solver
 from thalweg.registry import WITHOUT_ROW, fitting, method_name
 from thalweg.registry.method import Checks
@@ -26,7 +27,7 @@ def is_method(value) -> bool:
     return inspect.isclass(returned) and issubclass(returned, (tw.Rule, tw.Solver))
 
 
-def test_every_public_method_has_a_row_or_a_reason():
+def test_the_whole_registry_has_every_public_method_or_a_reason():
     public = {name for name in tw.__all__ if is_method(getattr(tw, name))}
     rows = {row.make.__name__ for row in tw.METHODS.values()}
     assert rows <= public
@@ -114,7 +115,7 @@ def test_a_field_that_no_part_has_is_refused():
         tw.METHODS["adam"].tuned({"beta": 0.5})
 
 
-def test_a_method_is_known_by_its_decisive_parts():
+def test_the_whole_registry_knows_a_method_by_its_decisive_parts():
     for name, row in tw.METHODS.items():
         if name not in RULES and name != "saddle-free-newton":  # Newton's, with another treatment of the eigenvalues
             assert method_name(row.solver()) == row.make.__name__
@@ -128,7 +129,14 @@ def test_a_method_is_known_by_its_decisive_parts():
     assert method_name(tw.FirstOrder(tw.Clip(tw.AdamW()))) == "Clip(AdamW)"
 
 
-def test_a_refusal_names_the_three_that_suit_the_structure_best():
+def test_the_whole_registry_has_a_namesake_for_every_rule():
+    """Optax's form of it, or who else has one."""
+    assert set(RULES) == set(NAMESAKES) | set(UNKNOWN_TO_OPTAX)
+    assert not set(NAMESAKES) & set(UNKNOWN_TO_OPTAX)
+
+
+def test_the_whole_registry_is_ranked():
+    """A refusal names the three that suit the structure best."""
     smooth = frozenset({tw.Oracle.VALUE, tw.Oracle.GRADIENT, tw.Oracle.HVP, tw.Oracle.WHOLE})
     changing = smooth - {tw.Oracle.WHOLE} | {tw.Oracle.BATCHES}
     assert fitting(smooth)[:3] == ["LBFGS", "TrustRegion", "BFGS"]

@@ -51,7 +51,7 @@ def test_what_is_written_works_at_once(thalweg, checkout, monkeypatch, kind, nam
     row = rows[-1]
     assert (row.name, row.make, row.twin) == (row_name, cls, f"tests.twins.{stem}")
     assert [line for line in (checkout / "docs" / place.page).read_text().splitlines() if name in line]
-    assert f"pytest tests/battery tests/twins tests/rates -k {row_name}" in done.output
+    assert f"pytest tests/battery tests/twins tests/rates -k '{row_name} or whole_registry'" in done.output
     twin = load(checkout / "tests" / "twins" / f"{stem}.py", "its_twin")
     monkeypatch.delitem(sys.modules, "its_twin")
     for problem, make in {"quadratic": lambda: row.example("quadratic"), **dict(row.cases.values())}.items():

@@ -45,7 +45,7 @@ def fitted_rate(gap: np.ndarray) -> float:
     return float(np.exp(np.polyfit(np.arange(len(gap)), np.log(gap), 1)[0]))
 
 
-def test_every_claim_is_measured_here():
+def test_the_whole_registry_is_measured_here():
     kinds = typing.get_args(tw.registry.Claim)
     assert sorted(name for kind in kinds for name in rows(kind)) == sorted(tw.METHODS)
 
