@@ -80,9 +80,9 @@ def short(number: float) -> str:
 def glance(row: Method) -> str:
     """One line of the comparison."""
     work, small, large = row.work.at(N, M), row.storage.at(N, M), row.storage.at(N_LARGE, M)
-    passes = [short(count) for count in (work.value, work.gradient, work.hvp, work.prox)]
-    held = short(sum(small) / N), short(sum(large) * BYTES / GIGA)
-    return f"| {row.label} | {' | '.join(passes)} | {short(work.flops / N)} | {' | '.join(held)} | {row.year} |"
+    passes = [short(work[name]) for name in ("value", "gradient", "hvp", "prox")]
+    held = short(sum(small.values()) / N), short(sum(large.values()) * BYTES / GIGA)
+    return f"| {row.label} | {' | '.join(passes)} | {short(work['flops'] / N)} | {' | '.join(held)} | {row.year} |"
 
 
 def without_row() -> str:

@@ -46,7 +46,7 @@ def fitted_rate(gap: np.ndarray) -> float:
 
 
 def test_the_whole_registry_is_measured_here():
-    kinds = typing.get_args(tw.registry.Claim)
+    kinds = typing.get_args(tw.registry.Promise)
     assert sorted(name for kind in kinds for name in rows(kind)) == sorted(tw.METHODS)
 
 

@@ -8,10 +8,10 @@ from thalweg.registry.adaptive import ADAPTIVE_RULES
 from thalweg.registry.blackbox import BLACKBOX_METHODS
 from thalweg.registry.bounded import BOUNDED_METHODS
 from thalweg.registry.claims import (
-    Claim,
     FiniteTermination,
     LinearRate,
     Neighborhood,
+    Promise,
     QuadraticRate,
     SublinearRate,
     SuccessRate,
@@ -105,11 +105,11 @@ __all__ = [
     "METHODS",
     "WITHOUT_ROW",
     "Checks",
-    "Claim",
     "FiniteTermination",
     "LinearRate",
     "Method",
     "Neighborhood",
+    "Promise",
     "QuadraticRate",
     "Storage",
     "SublinearRate",

@@ -101,5 +101,5 @@ class SuccessRate(NamedTuple):
         return f"the minimum is found by {self.probability:.0%} of runs of {self.steps} steps or more on {self.on}"
 
 
-Claim = LinearRate | SublinearRate | SuperlinearRate | QuadraticRate | FiniteTermination | Neighborhood | SuccessRate
+Promise = LinearRate | SublinearRate | SuperlinearRate | QuadraticRate | FiniteTermination | Neighborhood | SuccessRate
 """One promise of a registry row."""

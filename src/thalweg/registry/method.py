@@ -11,7 +11,7 @@ from thalweg.core.fields import replace
 from thalweg.core.first_order import FirstOrder
 from thalweg.core.rule import Rule
 from thalweg.core.solver import Solver
-from thalweg.registry.claims import Claim
+from thalweg.registry.claims import Promise
 from thalweg.registry.space import Space
 
 Amount = float | Callable[[float, float], float]
@@ -40,9 +40,9 @@ class Work(NamedTuple):
     prox: Amount = 0
     flops: Amount = 0
 
-    def at(self, n: float, m: float = 1) -> "Work":
+    def at(self, n: float, m: float = 1) -> dict[str, float]:
         """The amounts as numbers, for `n` variables and `m` examples."""
-        return Work(*(_amount(value, n, m) for value in self))
+        return {name: _amount(value, n, m) for name, value in self._asdict().items()}
 
 
 class Storage(NamedTuple):
@@ -58,9 +58,9 @@ class Storage(NamedTuple):
     state: Amount = 0
     step: Amount = 0
 
-    def at(self, n: float, m: float = 1) -> "Storage":
+    def at(self, n: float, m: float = 1) -> dict[str, float]:
         """The amounts as numbers, for `n` variables and `m` examples."""
-        return Storage(*(_amount(value, n, m) for value in self))
+        return {name: _amount(value, n, m) for name, value in self._asdict().items()}
 
 
 class Checks(NamedTuple):
@@ -85,7 +85,7 @@ TRUSTING = Checks(0.45, points=3, why="a step may be refused, few solve a quadra
 """Of methods with a trust region."""
 
 Namesake = Callable[[Any, Any], Any] | str
-Case = tuple[str, Callable[[], Any]]
+TwinCase = tuple[str, Callable[[], Any]]
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 """The default of a row's tables."""
 
@@ -128,7 +128,7 @@ class Method(NamedTuple):
     year: int
     example: Callable[[str], Any]
     solves: tuple[str, ...]
-    claim: Claim
+    claim: Promise
     cost: str
     memory: str
     work: Work = Work()
@@ -138,7 +138,7 @@ class Method(NamedTuple):
     space: Space = NOTHING
     rank: int = 9
     namesake: Namesake = ""
-    cases: Mapping[str, Case] = NOTHING
+    cases: Mapping[str, TwinCase] = NOTHING
     twin_of: str = ""
     checks: Checks = Checks()
 
