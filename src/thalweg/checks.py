@@ -5,18 +5,15 @@ from typing import Any
 
 from thalweg.core.average import check_average
 from thalweg.core.batches import Batches
-from thalweg.core.first_order import FirstOrder
 from thalweg.core.objective import name_of
 from thalweg.core.oracle import PARTS, Oracle
 from thalweg.core.problem import Problem
-from thalweg.core.rule import Rule
 from thalweg.core.solver import Samples, Solver
 from thalweg.core.stop import Epochs, GradNorm, Patience, StepNorm, Stop, rules_of
 from thalweg.core.types import Params
 from thalweg.core.variables import short
-from thalweg.registry import METHODS, fits, fitting
+from thalweg.registry import fits, fitting, method_name
 from thalweg.run.plan import Request
-from thalweg.solvers.trust_region.trust_region import TrustRegion
 from thalweg.suggest import candidates
 
 MEASURABLE = frozenset({Oracle.GRADIENT, Oracle.RESIDUALS, Oracle.LATENT})
@@ -42,6 +39,11 @@ def check_fit(problem: Problem, offers: frozenset[Oracle], method: Solver, batch
     if ignored:
         parts = ", ".join(sorted(describe(problem, part) for part in ignored))
         raise ValueError(f"{name} would ignore {parts}; methods that fit: {others}.")
+    if Oracle.CURVATURE in missing:
+        raise ValueError(
+            f"{name} needs {Oracle.CURVATURE.value}, which no loop makes yet: call its `update` in a loop of your own; "
+            f"methods that fit: {others}."
+        )
     names = ", ".join(sorted(oracle.value for oracle in missing))
     raise ValueError(f"{name} needs {names}, which this problem does not offer; methods that fit: {others}.")
 
@@ -63,33 +65,6 @@ def describe(problem: Problem, part: Oracle) -> str:
     if value is None or part not in PARTS:
         return name
     return f"{name}={name_of(value) if isinstance(value, FunctionType) else short(value)}"
-
-
-def method_name(method: Solver) -> str:
-    """The name under which the user knows a solver: that of the registry's row with the same parts, or of its rule."""
-    if isinstance(method, FirstOrder):
-        return rule_name(method.rule)
-    for row in METHODS.values():
-        if kind(row.solver()) == kind(method):
-            return row.make.__name__
-    return type(method).__name__
-
-
-def rule_name(rule: Rule) -> str:
-    """A rule's name, with that of the rule inside: `Clip(AdamW)`."""
-    inner = getattr(rule, "rule", None)
-    return f"{type(rule).__name__}({rule_name(inner)})" if isinstance(inner, Rule) else type(rule).__name__
-
-
-def kind(method: Solver) -> tuple[type, ...]:
-    """The class of a solver and of what makes it the method that it is: its rule, its direction, or what it models.
-
-    A trust region with the Hessian is known by its subproblem, one with another model by the model.
-    """
-    inner = getattr(method, "rule", getattr(method, "direction", None))
-    if isinstance(method, TrustRegion):
-        inner = method.subproblem if method.model.exact_hessian else method.model
-    return (type(method),) if inner is None else (type(method), type(inner))
 
 
 def check_stop(problem: Problem, offers: frozenset[Oracle], stop: Any) -> None:

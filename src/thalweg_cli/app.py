@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from thalweg_cli import new
 from thalweg_cli.errors import SIGNAL_EXIT_BASE, Misuse
 
 PROGRAM_HELP = """Train models and minimize functions: one loop for every optimization method of machine learning.
@@ -18,6 +19,7 @@ PROGRAM_HELP = """Train models and minimize functions: one loop for every optimi
   thalweg show                show the most recent run again
   thalweg methods             list the methods for --method
   thalweg problems            list the problems that have a name
+  thalweg new rule NAME       write the files of a method of your own, for contributors
 
 `thalweg COMMAND --help` explains a command.
 """
@@ -65,6 +67,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
+
+app.add_typer(new.commands, name="new")
 
 JSON_OPTION = typer.Option("--json", help="Print one JSON value instead of text.")
 

@@ -13,7 +13,6 @@ from rich.table import Table
 
 from thalweg.problems import JOBS, Known, digits
 from thalweg.registry import METHODS, Method
-from thalweg.registry.method import in_words
 from thalweg_cli.errors import unknown_name
 from thalweg_cli.settings import find_method
 
@@ -36,7 +35,7 @@ def method_row(row: Method) -> TableRow:
         "takes": sorted(oracle.value for oracle in solver.takes),
         "cost": row.cost,
         "memory": row.memory,
-        "claim": in_words(row.claim),
+        "claim": row.claim.words,
         "year": row.year,
         "reference": row.reference,
         "python": f"tw.{row.make.__name__}",

@@ -19,7 +19,7 @@ def stop_for(name: str) -> tw.Stop | None:
 
     All others end by the default rule.
     """
-    kinds = (tw.registry.Neighbourhood, tw.registry.Sublinear)
+    kinds = (tw.registry.Neighborhood, tw.registry.SublinearRate)
     return tw.GradNorm(EPS**0.5) | tw.Steps(2000) if isinstance(tw.METHODS[name].claim, kinds) else None
 
 

@@ -114,17 +114,9 @@ def test_a_finished_lane_holds_still(name):
         assert not np.any(trace.value[lane, steps:])
 
 
-TRUSTING = ("trust_region", "least_squares")
-"""Families whose first radius must become small before it shows."""
-
-
 def changed_numbers(name: str) -> tw.Solver:
     """The method with every number but lengths changed, so much that it shows."""
-    searching = ("lbfgs", "lbfgsb", "preconditioned-lbfgs", "bfgs", "newton", "saddle-free-newton", "newton-cg")
-    searching += ("augmented-lagrangian",)
-    # The full Gauss-Newton step passes unless nearly all of the fall that the slope promises is demanded.
-    factors = dict.fromkeys(searching, 0.01) | {"conjugate-gradient": 0.45, "gauss-newton": 1.6}
-    factor = factors.get(name, 0.45 if tw.METHODS[name].family in TRUSTING else 0.9)
+    factor = tw.METHODS[name].checks.change
 
     def changed(number):
         return number if isinstance(number, Duration) else factor * number

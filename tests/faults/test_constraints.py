@@ -169,19 +169,19 @@ def test_an_error_of_the_users_own_comes_through():
 
 
 @pytest.mark.parametrize(
-    ("parts", "method"),
+    ("parts", "method", "label"),
     [
-        ({"equality": lambda x: x[0]}, "AugmentedLagrangian"),
-        ({"inequality": lambda x: x[0], "bounds": tw.Bounds(0.0)}, "AugmentedLagrangian"),
-        ({"bounds": tw.Bounds(0.0)}, "Descent"),
-        ({"nonsmooth": tw.L2Ball()}, "ProjectedGradient"),
-        ({"nonsmooth": tw.L1(0.1), "bounds": tw.Bounds(0.0)}, "FISTA"),
+        ({"equality": lambda x: x[0]}, "AugmentedLagrangian", "Augmented Lagrangian"),
+        ({"inequality": lambda x: x[0], "bounds": tw.Bounds(0.0)}, "AugmentedLagrangian", "Augmented Lagrangian"),
+        ({"bounds": tw.Bounds(0.0)}, "Descent", "L-BFGS-B"),
+        ({"nonsmooth": tw.L2Ball()}, "ProjectedGradient", "Projected gradient"),
+        ({"nonsmooth": tw.L1(0.1), "bounds": tw.Bounds(0.0)}, "FISTA", "FISTA"),
     ],
 )
-def test_suggestions(parts, method):
+def test_suggestions(parts, method, label):
     """Bounds beside other constraints stay with an inner method that never leaves them."""
     suggestion = tw.suggest(tw.Problem(squares, **parts), X0)
     assert type(suggestion.method).__name__ == method
-    assert suggestion.reason.startswith("L-BFGS-B" if method == "Descent" else method)
+    assert suggestion.reason.startswith(f"{label}: ")
     if "inequality" in parts:
         assert isinstance(suggestion.method.inner.direction, LBFGSBDirection)

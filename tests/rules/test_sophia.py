@@ -65,6 +65,23 @@ def test_optax_s_form_sees_an_estimate_one_step_later_and_corrects_the_momentum(
     assert_close(ours, np.stack(xs), CLOSE)
 
 
+@pytest.mark.parametrize(
+    "method",
+    [
+        tw.Sophia(0.1),
+        tw.Clip(tw.Lookahead(tw.Sophia(0.1))),
+        tw.Partition({"**": tw.Sophia(0.1)}),
+        tw.Nesterov(tw.Sophia(0.1)),
+        tw.ScheduleFree(tw.Sophia(0.1)),
+        tw.SAM(tw.Sophia(0.1)),
+    ],
+    ids=lambda method: type(method).__name__,
+)
+def test_a_loop_that_estimates_no_curvature_refuses_it(method):
+    with pytest.raises(ValueError, match="needs an estimate of the Hessian's diagonal, which no loop makes yet"):
+        tw.minimize(quadratic, START, method)
+
+
 def test_a_step_without_an_estimate_keeps_the_mean():
     rule = tw.Sophia(0.1)
     x = {"a": jnp.ones(2), "none": None, "empty": jnp.zeros((0, 2))}

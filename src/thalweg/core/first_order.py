@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from thalweg.core.optimality import residual
 from thalweg.core.oracle import CHANGING, Oracle
 from thalweg.core.problem import Problem
-from thalweg.core.rule import Rule, as_rule
+from thalweg.core.rule import Rule, as_rule, needs_of
 from thalweg.core.solver import Solver
 from thalweg.core.tree import add
 from thalweg.core.types import Evaluation, Info, Key, Params, Scalar, Step, make_info
@@ -30,11 +30,15 @@ class FirstOrder(Solver):
     **Needs** a gradient. **Takes** batches, random keys and model state.
     """
 
-    needs: ClassVar[frozenset[Oracle]] = frozenset({Oracle.GRADIENT})
     takes: ClassVar[frozenset[Oracle]] = CHANGING
     proxy: ClassVar[bool] = False
     rule: Rule
     norms: bool = eqx.field(default=False, static=True)
+
+    @property
+    def needs(self) -> frozenset[Oracle]:
+        """A gradient, and what the rule needs beside it."""
+        return frozenset({Oracle.GRADIENT}) | needs_of(self.rule)
 
     def init(self, problem: Problem, x: Params) -> FirstOrderState:
         """The start and the rule's own initial state."""

@@ -15,6 +15,7 @@ class Oracle(enum.Enum):
     LATENT = "a latent-variable model"
     START = "a start of its own"
     LINEAR_MODEL = "a linear model"
+    CURVATURE = "an estimate of the Hessian's diagonal"
     WHOLE = "the same function at every step"
     # What must not be ignored.
     NONSMOOTH = "nonsmooth"

@@ -1,14 +1,16 @@
 """How a gradient becomes an update: Optax's protocol, and how elementwise rules are lifted to trees."""
 
 import abc
+import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
 from thalweg.core.fields import fail
+from thalweg.core.oracle import Oracle
 from thalweg.core.tree import common_dtype, traced_once
 from thalweg.core.types import Key, Params, Scalar, State, real
 
@@ -17,8 +19,12 @@ class Rule(eqx.Module):
     """Maps a gradient and its own state to an update that is added to the parameters.
 
     The protocol is Optax's, so a rule is at home in `optax.chain` (`rule.as_optax()`), in
-    `flax.nnx.Optimizer` and in hand-written loops.
+    `flax.nnx.Optimizer` and in hand-written loops. A rule whose `update` must be given more than Optax's arguments
+    says so in `needs`, and a loop that cannot give it refuses the rule.
     """
+
+    needs: ClassVar[frozenset[Oracle]] = frozenset()
+    """What the loop must know beside a gradient, for instance `tw.Oracle.CURVATURE`."""
 
     @abc.abstractmethod
     def init(self, params: Params) -> State:
@@ -39,6 +45,13 @@ class Rule(eqx.Module):
         except ImportError as error:
             raise ImportError(f"{type(self).__name__}.as_optax() needs Optax: pip install optax.") from error
         return optax.GradientTransformationExtraArgs(self.init, self.update)  # pyright: ignore[reportArgumentType]
+
+
+def needs_of(rule: Rule) -> frozenset[Oracle]:
+    """What a rule, and the rules inside it, must be given beside a gradient."""
+    fields = (getattr(rule, field.name) for field in dataclasses.fields(rule))
+    parts = (part for field in fields for part in (field if isinstance(field, tuple) else (field,)))
+    return rule.needs.union(*(needs_of(part) for part in parts if isinstance(part, Rule)))
 
 
 class Inner(NamedTuple):

@@ -1,6 +1,7 @@
 """Blackbox: values only."""
 
-from thalweg.registry.method import Method, Reaches
+from thalweg.registry.claims import SuccessRate
+from thalweg.registry.method import Method, Storage, Work
 from thalweg.schedules import Exponential
 from thalweg.solvers.blackbox.annealing import SimulatedAnnealing
 from thalweg.solvers.blackbox.moves import BitFlip, GaussianMove, TwoOpt
@@ -12,18 +13,22 @@ EXAMPLES = {
 }
 """Move and temperature where annealing is measured."""
 
-ROWS = (
+BLACKBOX_METHODS = (
     Method(
         name="simulated-annealing",
         make=SimulatedAnnealing,
+        label="Simulated annealing",
         family="blackbox",
         example=lambda problem: SimulatedAnnealing(*EXAMPLES.get(problem, (GaussianMove(0.2), Exponential(0.1, 0.9)))),
         solves=("tour", "partition"),
-        claim=Reaches(probability=0.9, steps=100, on="tour"),
+        claim=SuccessRate(probability=0.9, steps=100, on="tour"),
         cost="1 value a proposal",
-        memory="n and the random numbers of a step",
-        twin="tests.twins.annealing",
+        memory="n, and the random numbers inside a step",
+        work=Work(value=100, gradient=0, flops=lambda n, m: 100 * n),
+        storage=Storage(lambda n, m: n),
         reference="Kirkpatrick, Gelatt & Vecchi 1983, doi:10.1126/science.220.4598.671",
         year=1983,
+        rank=8,
+        twin_of="annealing",
     ),
 )

@@ -1,10 +1,11 @@
 """The Sophia rule."""
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
 
 from thalweg.core.fields import check_fraction, check_nonnegative, check_positive, real_field, static_field
+from thalweg.core.oracle import Oracle
 from thalweg.core.rule import Rule, at, lift, required
 from thalweg.core.tree import zeros_like
 from thalweg.core.types import Params, Scalar
@@ -51,6 +52,7 @@ class Sophia(Rule):
     eps: float = real_field(1e-12)
     weight_decay: float = real_field(0.0)
     mask: Mask | None = static_field(None)
+    needs: ClassVar[frozenset[Oracle]] = frozenset({Oracle.CURVATURE})
 
     def __check_init__(self):
         check_nonnegative(self, "learning_rate", "weight_decay")

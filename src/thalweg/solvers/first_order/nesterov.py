@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from thalweg.core.first_order import FirstOrderState, ask, gradient_info
 from thalweg.core.oracle import CHANGING, Oracle
 from thalweg.core.problem import Problem
-from thalweg.core.rule import Rule, check_rule, rule_field
+from thalweg.core.rule import Rule, check_rule, needs_of, rule_field
 from thalweg.core.solver import Solver
 from thalweg.core.tree import add, zeros_like
 from thalweg.core.types import Evaluation, Key, Params, Step
@@ -34,13 +34,17 @@ class Nesterov(Solver):
     proceedings.mlr.press/v28/sutskever13.html; Nesterov 2018, doi:10.1007/978-3-319-91578-4, section 2.2.
     """
 
-    needs: ClassVar[frozenset[Oracle]] = frozenset({Oracle.GRADIENT})
     takes: ClassVar[frozenset[Oracle]] = CHANGING
     proxy: ClassVar[bool] = True
     rule: Rule = rule_field()
 
     def __check_init__(self):
         check_rule(self)
+
+    @property
+    def needs(self) -> frozenset[Oracle]:
+        """A gradient, and what the rule needs beside it."""
+        return frozenset({Oracle.GRADIENT}) | needs_of(self.rule)
 
     def init(self, problem: Problem, x: Params) -> FirstOrderState:
         """The start and the rule's own initial state."""

@@ -8,7 +8,7 @@ from thalweg.core.fields import check_fraction, check_nonnegative, real_field
 from thalweg.core.first_order import ask, gradient_info
 from thalweg.core.oracle import CHANGING, Oracle
 from thalweg.core.problem import Problem
-from thalweg.core.rule import Rule, check_rule, rule_field
+from thalweg.core.rule import Rule, check_rule, needs_of, rule_field
 from thalweg.core.solver import Solver
 from thalweg.core.tree import add, combine
 from thalweg.core.types import Key, Params, Scalar, ScalarLike, Step, real
@@ -49,7 +49,6 @@ class ScheduleFree(Solver):
     **References** Defazio et al. 2024, arXiv:2405.15682.
     """
 
-    needs: ClassVar[frozenset[Oracle]] = frozenset({Oracle.GRADIENT})
     takes: ClassVar[frozenset[Oracle]] = CHANGING
     proxy: ClassVar[bool] = True
     rule: Rule = rule_field()
@@ -60,6 +59,11 @@ class ScheduleFree(Solver):
         check_rule(self)
         check_fraction(self, "beta")
         check_nonnegative(self, "power")
+
+    @property
+    def needs(self) -> frozenset[Oracle]:
+        """A gradient, and what the rule needs beside it."""
+        return frozenset({Oracle.GRADIENT}) | needs_of(self.rule)
 
     def init(self, problem: Problem, x: Params) -> ScheduleFreeState:
         """All sequences start at `x`."""
