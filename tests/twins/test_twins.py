@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from tests.helpers import X64, at_once, numbers, walk, zoo
+from tests.helpers import X64, iterates, numbers, zoo
 from thalweg.problems.known import Known
 
 STEPS = 10
@@ -324,64 +324,29 @@ def tier(case: str, name: str, problem: str) -> list:
 
 
 PARAMETERS = [
-    pytest.param(name, case, marks=tier(case, name, problem), id=case) for case, (name, problem, _) in CASES.items()
+    pytest.param(name, problem, method, marks=tier(case, name, problem), id=case)
+    for case, (name, problem, method) in CASES.items()
 ]
 
 
-def as_solver(method: tw.Rule | tw.Solver) -> tw.Solver:
-    """The method as the loop takes it."""
-    return tw.FirstOrder(method) if isinstance(method, tw.Rule) else method
-
-
-def beginning(problem: str) -> np.ndarray:
-    """Off the symmetric starts, so that no two entries share a path."""
-    return np.asarray(posed(problem).known.x0, float) + 0.25
-
-
-@functools.cache
-def paths(cases: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """The iterates of several cases, by one program."""
-    walked = []
-    for _, problem, method in map(CASES.get, cases):
-        walked.append((posed(problem).known.problem, as_solver(method), beginning(problem)))
-    return dict(zip(cases, at_once(walks, tuple(walked)), strict=True))
-
-
-def walks(cases: tuple) -> list:
-    """Ten steps of each."""
-    return [walk(problem, solver, x0, STEPS) for problem, solver, x0 in cases]
-
-
-@pytest.fixture
-def path(request, name, case) -> np.ndarray:
-    """The iterates of a case, by the program of all cases of its method that are asked for in this session.
-
-    Where one of them cannot be traced, each is a program of its own, so that the others do not fail with it.
-    """
-    alike = [item for item in request.session.items if getattr(item, "function", None) is request.function]
-    together = tuple(item.callspec.params["case"] for item in alike if item.callspec.params["name"] == name)
-    try:
-        return paths(together)[case]
-    except Exception:
-        return paths((case,))[case]
-
-
-@pytest.mark.parametrize(("name", "case"), PARAMETERS)
-def test_ten_steps_beside_the_twin(name, case, path):
-    _, problem, method = CASES[case]
-    value_and_grad, x0 = posed(problem).value_and_grad, beginning(problem)
+@pytest.mark.parametrize(("name", "problem", "method"), PARAMETERS)
+def test_ten_steps_beside_the_twin(name, problem, method):
+    known, value_and_grad, others = posed(problem)
     twin = importlib.import_module(tw.METHODS[name].twin)
-    others = posed(problem).others | {"draws": draws(posed(problem).known.problem, as_solver(method))}
+    solver = tw.FirstOrder(method) if isinstance(method, tw.Rule) else method
     asked = inspect.signature(twin.run).parameters
+    others = others | {"draws": draws(known.problem, solver)}
     hyper = numbers(method) | {name: oracle for name, oracle in others.items() if name in asked}
+    x0 = np.asarray(known.x0, float) + 0.25  # off the symmetric starts, so that no two entries share a path
 
     def run(oracle):
         return twin.run(oracle, x0, STEPS, **hyper)
 
     expected = run(value_and_grad)
+    got = iterates(known.problem, solver, x0, STEPS)
     assert len({x.tobytes() for x in expected}) >= DIFFERENT.get(name, STEPS + 1), "the twin must move"
     allowed = AMPLIFIED * spreads(run, value_and_grad, expected)
-    for t, (x, y, amplified) in enumerate(zip(np.asarray(path), expected, allowed, strict=False)):
+    for t, (x, y, amplified) in enumerate(zip(np.asarray(got), expected, allowed, strict=False)):
         if np.abs(value_and_grad(y)[1]).max() < 1e-9 or (t >= DETERMINED and amplified > 1e-6 * np.abs(y).max()):
             break  # at the minimum, or so far on that rounding decides
         # An entry that fell by twelve digits keeps the rounding of those that it came through.
