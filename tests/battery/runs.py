@@ -10,6 +10,8 @@ from tests.helpers import Counted, compilations, posed, quartic, solver, until
 
 STEPS = 20
 STARTS = np.stack([np.zeros(3), [0.5, -1.0, 3.0]])
+KINDS = ("sgd", "lbfgs", "trust-region", "levenberg-marquardt", "svrg", "fista", "augmented-lagrangian")
+"""One method of each kind: the first tier asks of these what the loop around a method does, not the method."""
 UNLIMITED = 10**6
 """Evaluations that no run here asks for."""
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from tests.battery.runs import limits, measured, single
-from tests.helpers import FINITE_SUM, REPRESENTATIVE, RESIDUALS, Counted, half_square, posed, quartic, solver
+from tests.battery.runs import KINDS, limits, measured, single
+from tests.helpers import FINITE_SUM, REPRESENTATIVE, RESIDUALS, Counted, half_square, posed, quartic, sampled, solver
 
 STOPS = {"steps": (12,), "converged": (500, 1e-2), "evaluations": (50, 0.0, 9)}
 """Arguments of `limits`."""
@@ -21,7 +21,7 @@ def test_counts_are_true(name, stop):
     assert result.evals.examples == 0 or name in FINITE_SUM
 
 
-@pytest.mark.parametrize("name", REPRESENTATIVE)
+@pytest.mark.parametrize("name", sampled(REPRESENTATIVE, KINDS))
 def test_counts_of_single_dispatch_are_true(name):
     result, executions = single(name)
     assert executions == result.evals.value
@@ -31,7 +31,7 @@ LOST = Counted(lambda x: jnp.where(jnp.max(x) > 0.9, jnp.nan, 1) * half_square(x
 """NaN beyond 0.9, with a NaN gradient; every method gets there from 0."""
 
 
-@pytest.mark.parametrize("name", REPRESENTATIVE)
+@pytest.mark.parametrize("name", sampled(REPRESENTATIVE, KINDS))
 def test_replayed_steps_are_counted(name):
     before = LOST.count
     stop = tw.Steps(40)
@@ -39,7 +39,7 @@ def test_replayed_steps_are_counted(name):
     assert LOST.count - before == result.evals.value
 
 
-@pytest.mark.parametrize("name", REPRESENTATIVE)
+@pytest.mark.parametrize("name", sampled(REPRESENTATIVE, KINDS))
 def test_nan_everywhere_is_nonfinite_at_step_0(name):
     x0 = np.ones(2)
     with pytest.warns(tw.MinimizeWarning, match="NONFINITE"):
@@ -50,7 +50,7 @@ def test_nan_everywhere_is_nonfinite_at_step_0(name):
     np.testing.assert_array_equal(result.x, x0)
 
 
-@pytest.mark.parametrize("name", [name for name in REPRESENTATIVE if name not in FINITE_SUM])
+@pytest.mark.parametrize("name", sampled([name for name in REPRESENTATIVE if name not in FINITE_SUM], KINDS))
 def test_every_value_reads_all_examples(name):
     data = np.linspace(0.4, 2.0, 7)
     loss = tw.LeastSquares(lambda x, batch: (x - batch) ** 2) if name in RESIDUALS else mean_quartic

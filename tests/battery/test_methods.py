@@ -2,6 +2,7 @@
 
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -46,7 +47,7 @@ def slack(known) -> tuple[float, float]:
 
 def value(problem: tw.Problem, x) -> float:
     """The objective at a point."""
-    return float(at_once(objective, problem, np.asarray(x)))
+    return float(at_once(objective, problem, jax.tree.map(np.asarray, x)))
 
 
 def objective(problem: tw.Problem, x):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from tests.battery.runs import STARTS, first_program, limits, loss_of, reference, run, single
+from tests.battery.runs import KINDS, STARTS, first_program, limits, loss_of, reference, run, single
 from tests.helpers import (
     EPS,
     LATENT,
@@ -21,6 +21,7 @@ from tests.helpers import (
     compilations,
     posed,
     quartic,
+    sampled,
     solver,
 )
 from thalweg.core.duration import Duration
@@ -42,7 +43,7 @@ def test_chunks_never_change_a_number(name):
         assert_same_run(run(name, limits(name), STARTS[1], chunk=chunk), reference(name))
 
 
-@pytest.mark.parametrize("name", [*REPRESENTATIVE, *LATENT])
+@pytest.mark.parametrize("name", sampled([*REPRESENTATIVE, *LATENT], KINDS))
 def test_single_dispatch_takes_the_same_steps(name):
     stepped, chunked = single(name).result, reference(name)
     assert (stepped.config["dispatch"], chunked.config["dispatch"]) == ("single", "chunk")

@@ -218,7 +218,7 @@ def with_rate(rule: tw.Rule, rate) -> tw.Rule:
     return dataclasses.replace(rule, learning_rate=rate)
 
 
-@by_rule
+@pytest.mark.parametrize("name", sampled(RULES, (*ADAPTED, *STEPS_AN_UPDATE)))
 def test_a_schedule_is_followed(name):
     rule = with_rate(RULES[name], SCHEDULE)
     result = tw.minimize(quartic, START, rule, stop=tw.Steps(STEPS))
@@ -227,7 +227,7 @@ def test_a_schedule_is_followed(name):
     np.testing.assert_allclose(result.trace.step_size, rates, rtol=4 * EPS)
 
 
-@pytest.mark.parametrize("name", NAMESAKES)
+@pytest.mark.parametrize("name", sampled(NAMESAKES, ADAPTED))
 def test_a_schedule_is_followed_as_by_its_namesake(name):
     assert_close(by_us(with_rate(RULES[name], SCHEDULE)), paths(name)["scheduled"], CLOSE)
 
