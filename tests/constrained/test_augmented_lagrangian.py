@@ -7,7 +7,7 @@ import pytest
 import scipy.optimize
 
 import thalweg as tw
-from tests.helpers import EPS, X64, Counted, half_square, quartic, sampled, tol
+from tests.helpers import EPS, X64, Counted, half_square, quartic, sampled, tol, zoo
 from thalweg.problems import ZOO
 from thalweg.solvers.constrained.augmented import augmented
 
@@ -20,7 +20,7 @@ DTYPE = jnp.result_type(float)
 @pytest.mark.parametrize("inner", sampled(INNER, ["lbfgs"]))
 @pytest.mark.parametrize("name", HS)
 def test_hock_and_schittkowski(name, inner):
-    known = ZOO[name]()
+    known = zoo(name)
     result = tw.minimize(known.problem, known.x0, tw.AugmentedLagrangian(INNER[inner]), stop=STOP)
     assert result.status is tw.Status.CONVERGED
     assert result.infeasibility <= tol(1e-6, 3e-3)
@@ -36,12 +36,12 @@ def test_hock_and_schittkowski(name, inner):
 @pytest.mark.parametrize("method", sampled(["SLSQP", "trust-constr"], ["SLSQP"]))
 @pytest.mark.parametrize("name", HS)
 def test_the_same_minimum_as_scipy(name, method):
-    known = ZOO[name]()
+    known = zoo(name)
     problem, both = known.problem, jax.jit(known.problem.objective.value_and_grad)
     constraints = []
     for kind, values, sign in (("eq", problem.equalities, 1), ("ineq", problem.inequalities, -1)):
         if np.asarray(values(known.x0)).size:
-            slope = jax.jit(jax.jacobian(values))
+            values, slope = jax.jit(values), jax.jit(jax.jacobian(values))
             fun = {"fun": lambda x, v=values, s=sign: s * np.asarray(v(x)), "type": kind}
             constraints.append({**fun, "jac": lambda x, j=slope, s=sign: s * np.asarray(j(x))})
     bounds = None
