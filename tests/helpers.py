@@ -3,17 +3,20 @@
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 import equinox as eqx
+import hypothesis
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import thalweg as tw
 from thalweg.core.compiled import program
 from thalweg.core.duration import Duration
+from thalweg.problems import ZOO, Known
 
 X64 = jax.config.jax_enable_x64
 EPS = float(np.finfo(np.float64 if X64 else np.float32).eps)
@@ -153,8 +156,30 @@ def iterates(problem: tw.Problem, solver: tw.Solver, x0: Any, steps: int) -> Any
 
     A method with other numbers on the same problem is the same program.
     """
-    found, dynamic = program(walk, problem, solver, x0, steps)
+    return at_once(walk, problem, solver, x0, steps)
+
+
+def at_once(function: Callable, *args: Any) -> Any:
+    """`function(*args)` as one program, kept for arguments like these: each eager operation would be one of its own."""
+    found, dynamic = program(function, *args)
     return found.call(dynamic)
+
+
+@functools.cache
+def zoo(name: str) -> Known:
+    """A problem of the zoo, the same one every time, so that its programs are compiled once."""
+    return ZOO[name]()
+
+
+def sampled(names: Iterable[str], first: Collection[str]) -> list[Any]:
+    """Parameters of a test: those in `first` belong to both tiers, the others to the second one alone."""
+    return [name if name in first else pytest.param(name, marks=pytest.mark.thorough) for name in names]
+
+
+def examples(number: int) -> int:
+    """So many examples of a property in the second tier, no more than the profile's own number in the first."""
+    few = hypothesis.settings.get_current_profile_name() == "quick"
+    return min(number, hypothesis.settings.default.max_examples) if few else number
 
 
 def walk(problem: tw.Problem, solver: tw.Solver, x0: Any, steps: int) -> Any:

@@ -8,33 +8,26 @@ import numpy as np
 import pytest
 
 import thalweg as tw
+from tests.battery.runs import KINDS, STARTS, first_program, limits, loss_of, reference, run, single
 from tests.helpers import (
     EPS,
     LATENT,
     ON_FUNCTIONS,
     REPRESENTATIVE,
     ROWS,
-    Counted,
     assert_close,
     assert_same,
+    at_once,
     compilations,
     posed,
     quartic,
+    sampled,
     solver,
-    until,
 )
 from thalweg.core.duration import Duration
 
-STEPS = 20
-STARTS = np.stack([np.zeros(3), [0.5, -1.0, 3.0]])
 CLOSE = 1e-12 if EPS < 1e-12 else 1e3 * EPS
 """Rounding over ten steps."""
-
-
-@functools.cache
-def reference(name: str) -> tw.Result:
-    """A run whose chunks the library chooses."""
-    return tw.minimize(posed(name, quartic), STARTS[1], solver(name), stop=tw.Steps(STEPS))
 
 
 def assert_same_run(a: tw.Result, b: tw.Result) -> None:
@@ -47,27 +40,25 @@ def assert_same_run(a: tw.Result, b: tw.Result) -> None:
 @pytest.mark.parametrize("name", ROWS)
 def test_chunks_never_change_a_number(name):
     for chunk in (1, 7):
-        result = tw.minimize(posed(name, quartic), STARTS[1], solver(name), stop=tw.Steps(STEPS), chunk=chunk)
-        assert_same_run(result, reference(name))
+        assert_same_run(run(name, limits(name), STARTS[1], chunk=chunk), reference(name))
 
 
-@pytest.mark.parametrize("name", [*REPRESENTATIVE, *LATENT])
+@pytest.mark.parametrize("name", sampled([*REPRESENTATIVE, *LATENT], KINDS))
 def test_single_dispatch_takes_the_same_steps(name):
-    single = tw.minimize(posed(name, quartic), STARTS[1], solver(name), stop=tw.Steps(STEPS), dispatch="single")
-    chunked = reference(name)
-    assert (single.config["dispatch"], chunked.config["dispatch"]) == ("single", "chunk")
+    stepped, chunked = single(name).result, reference(name)
+    assert (stepped.config["dispatch"], chunked.config["dispatch"]) == ("single", "chunk")
     # Not bit for bit: outside a loop the compiler fuses the value's sum differently.
-    assert_close(single.x, chunked.x, CLOSE)
+    assert_close(stepped.x, chunked.x, CLOSE)
     # A value that fell keeps the rounding of those that it came through.
     rounding = EPS * np.abs(chunked.trace.value[0])
-    np.testing.assert_allclose(single.trace.value, chunked.trace.value, rtol=CLOSE, atol=rounding)
-    assert (single.status, single.steps, single.evals) == (chunked.status, chunked.steps, chunked.evals)
+    np.testing.assert_allclose(stepped.trace.value, chunked.trace.value, rtol=CLOSE, atol=rounding)
+    assert (stepped.status, stepped.steps, stepped.evals) == (chunked.status, chunked.steps, chunked.evals)
 
 
 @pytest.mark.parametrize("name", ROWS)
 def test_two_parts_of_a_run_are_the_run(name):
-    begun = tw.minimize(posed(name, quartic), STARTS[1], solver(name), stop=tw.Steps(8))
-    ended = tw.minimize(posed(name, quartic), STARTS[1], solver(name), stop=tw.Steps(STEPS), state=begun.state)
+    begun = run(name, limits(name, 8), STARTS[1])
+    ended = run(name, limits(name), STARTS[1], state=begun.state)
     assert_same(ended.x, reference(name).x)
     np.testing.assert_array_equal(ended.trace.value, reference(name).trace.value[8:])
 
@@ -81,9 +72,9 @@ def ten_steps(problem: tw.Problem, method: tw.Solver, x0: jax.Array, *, batched:
 
 @pytest.mark.parametrize("name", ROWS)
 def test_vmap_is_a_loop(name):
-    x0, run = jnp.asarray(STARTS), functools.partial(ten_steps, posed(name, quartic), solver(name))
-    alone, together = jax.jit(run), jax.jit(jax.vmap(functools.partial(run, batched=True)))
-    assert_close(together(x0), jnp.stack([alone(x) for x in x0]), CLOSE)
+    together = jax.jit(jax.vmap(functools.partial(ten_steps, posed(name, quartic), solver(name), batched=True)))
+    alone = [run(name, limits(name, 10), x0).x for x0 in STARTS]
+    assert_close(together(STARTS), np.stack(alone), CLOSE)
 
 
 @pytest.mark.parametrize("name", ["sgd", "adam"])  # eager searches take seconds
@@ -101,17 +92,18 @@ def test_a_finished_lane_holds_still(name):
 
     @jax.jit
     @jax.vmap
-    def run(x0):
+    def run_lanes(x0):
         carry = tw.start(problem, method, x0, stop)
         return tw.iterate(problem, method, carry, stop, jax.random.key(0), capacity=200, batched=True)
 
-    carry, trace = run(jnp.stack([jnp.full(3, 0.9), jnp.full(3, -1.0)]))
-    assert list(carry.status) == [tw.Status.STOPPED] * 2
-    assert int(carry.step[0]) == 1 < int(carry.step[1]) < 200
-    for lane, steps in enumerate(np.asarray(carry.step)):
-        assert trace.value[lane, steps - 1] <= 2.0
-        assert np.all(trace.value[lane, : steps - 1] > 2.0)
-        assert not np.any(trace.value[lane, steps:])
+    carry, trace = run_lanes(np.stack([np.full(3, 0.9), np.full(3, -1.0)]))
+    (first, second), values = np.asarray(carry.step), np.asarray(trace.value)
+    assert list(np.asarray(carry.status)) == [tw.Status.STOPPED] * 2
+    assert first == 1 < second < 200
+    for lane, steps in enumerate((first, second)):
+        assert values[lane, steps - 1] <= 2.0
+        assert np.all(values[lane, : steps - 1] > 2.0)
+        assert not np.any(values[lane, steps:])
 
 
 def changed_numbers(name: str) -> tw.Solver:
@@ -126,20 +118,17 @@ def changed_numbers(name: str) -> tw.Solver:
 
 @pytest.mark.parametrize("name", ON_FUNCTIONS)
 def test_one_program_serves_all_runs(name):
-    loss = Counted(quartic)
-    problem, run = posed(name, loss), functools.partial(tw.minimize, x0=STARTS[0])
+    assert len(first_program(name)) == 1, first_program(name)
+    first = run(name, limits(name, 30, 1e-3))
+    traces = loss_of(name).traces
     with compilations() as names:
-        run(problem, method=solver(name), stop=until(name, 1e-3) | tw.Steps(30))
-    assert len(names) == 1, names
-    traces = loss.traces
-    with compilations() as names:
-        first = run(problem, method=solver(name), stop=until(name, 1e-3) | tw.Steps(30))
-        stops = [until(name, 1e-9) | tw.Steps(31), until(name, 0) | tw.Steps(3)]
-        others = [run(problem, method=solver(name), stop=stop) for stop in stops]
-        changed = run(problem, method=changed_numbers(name), stop=until(name, 1e-3) | tw.Steps(30))
-        moved = run(problem, x0=STARTS[1], method=solver(name), stop=until(name, 1e-3) | tw.Steps(30))
+        again = run(name, limits(name, 30, 1e-3))
+        others = [run(name, limits(name, 31, 1e-9)), run(name, limits(name, 3))]
+        changed = run(name, limits(name, 30, 1e-3), method=changed_numbers(name))
+        moved = run(name, limits(name, 30, 1e-3), STARTS[1])
     assert names == []
-    assert loss.traces == traces, "nothing was traced again either"
+    assert loss_of(name).traces == traces, "nothing was traced again either"
+    assert_same(again.x, first.x)
     assert others[1].steps == 3
     assert others[0].steps != 3
     assert not np.array_equal(changed.x, first.x), "the numbers did enter"
@@ -153,11 +142,11 @@ def test_a_number_and_its_other_spellings_are_one_program(name):
     def respelled(spell):
         return jax.tree.map(spell, solver(name))
 
-    run = functools.partial(tw.minimize, posed(name, quartic), STARTS[0], stop=tw.Steps(3))
-    first = run(method=solver(name))
+    first = run(name, limits(name, 3))
     with compilations() as names:
         for spell in (np.float64, np.asarray):
-            assert_same(run(method=tw.from_config(tw.to_config(respelled(spell)))).x, first.x)
+            again = run(name, limits(name, 3), method=tw.from_config(tw.to_config(respelled(spell))))
+            assert_same(again.x, first.x)
     assert names == []
 
 
@@ -178,4 +167,4 @@ def test_lane_zero_of_restarts_is_the_run_alone(name):
     assert result.restarts.values[0] == pytest.approx(alone.value, rel=1e3 * EPS)
     assert len(set(result.restarts.values)) == 3, "the lanes have starts of their own"
     assert result.value == result.restarts.values.min()
-    assert float(quartic(jnp.asarray(result.x))) == pytest.approx(result.value, rel=1e3 * EPS)
+    assert float(at_once(quartic, result.x)) == pytest.approx(result.value, rel=1e3 * EPS)

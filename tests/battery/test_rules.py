@@ -1,6 +1,7 @@
 """Rules at home in other people's loops, and other people's transformations at home in ours."""
 
 import dataclasses
+import functools
 import pickle
 
 import equinox as eqx
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 import thalweg as tw
 from tests.battery.namesakes import NAMESAKES, UNKNOWN_TO_OPTAX
-from tests.helpers import EPS, X64, assert_close, iterates, numbers, quartic
+from tests.helpers import EPS, X64, assert_close, at_once, examples, iterates, numbers, quartic, sampled
 from thalweg.core.rule import OptaxRule
 
 RULES = {name: row.example("") for name, row in tw.METHODS.items() if isinstance(row.example(""), tw.Rule)}
@@ -34,6 +35,10 @@ START = np.asarray([0.5, -1.0, 3.0], float if X64 else np.float32)
 by_rule = pytest.mark.parametrize("name", RULES)
 
 
+ADAPTED = ("adamw", "clip", "muon", "reduce-on-plateau")
+"""One rule of each kind, of entries, around another, of matrices and of values: adapters know no others."""
+
+
 @pytest.fixture(autouse=True)
 def standard_promotion():
     """Strict promotion is a demand on our code, not on our peers'."""
@@ -41,7 +46,7 @@ def standard_promotion():
         yield
 
 
-def by_optax(transformation, x0, loss=quartic) -> jax.Array:
+def scan(transformation, x0, loss=quartic) -> jax.Array:
     """`x_0, ..., x_20` by a hand-written loop around a transformation."""
 
     def one(carry, _):
@@ -51,14 +56,18 @@ def by_optax(transformation, x0, loss=quartic) -> jax.Array:
         update, state = transformation.update(grad, state, x, **extra)
         return (optax.apply_updates(x, update), state), x
 
-    x0 = jnp.asarray(x0)
-    return jax.jit(lambda x: jax.lax.scan(one, (x, transformation.init(x)), length=STEPS + 1)[1])(x0)
+    return jax.lax.scan(one, (x0, transformation.init(x0)), length=STEPS + 1)[1]
 
 
-def by_us(method, x0, loss=quartic) -> jax.Array:
+def by_optax(transformation, x0, loss=quartic) -> jax.Array:
+    """The same, compiled."""
+    return jax.jit(lambda x: scan(transformation, x, loss))(jnp.asarray(x0))
+
+
+def by_us(method) -> jax.Array:
     """The same by our loop."""
     rule = method if isinstance(method, tw.Rule) else OptaxRule(method)
-    return iterates(tw.Problem(loss), tw.FirstOrder(rule), x0, STEPS)
+    return iterates(tw.Problem(quartic), tw.FirstOrder(rule), START, STEPS)
 
 
 def namesake(name: str, rule: tw.Rule):
@@ -66,15 +75,32 @@ def namesake(name: str, rule: tw.Rule):
     return rule.as_optax() if name in UNKNOWN_TO_OPTAX else NAMESAKES[name](rule)
 
 
+SCHEDULE = tw.WarmupCosine(peak=0.1, warmup=5, steps=15, final=0.1)
+HALF = optax.scale(0.5)
+
+
+@functools.cache
+def paths(name: str) -> dict[str, jax.Array]:
+    """All that is compared of a rule in all of its forms, by one program."""
+    rule = RULES[name]
+    forms = {
+        "form": rule.as_optax(),
+        "pickled": pickle.loads(pickle.dumps(rule.as_optax())),
+        "namesake": namesake(name, rule),
+        "chain": optax.chain(HALF, namesake(name, rule)),
+    }
+    if name in NAMESAKES:
+        forms["scheduled"] = NAMESAKES[name](with_rate(rule, SCHEDULE))
+    return jax.jit(lambda x: {form: scan(transformation, x) for form, transformation in forms.items()})(START)
+
+
 @pytest.mark.parametrize("name", NAMESAKES)
 def test_equals_its_namesake(name):
-    rule = RULES[name]
-    expected = by_optax(NAMESAKES[name](rule), START)
-    assert_close(by_us(rule, START), expected, CLOSE)
-    assert_close(by_optax(rule.as_optax(), START), expected, CLOSE)
+    assert_close(by_us(RULES[name]), paths(name)["namesake"], CLOSE)
+    assert_close(paths(name)["form"], paths(name)["namesake"], CLOSE)
 
 
-@pytest.mark.parametrize("name", NAMESAKES)
+@pytest.mark.parametrize("name", sampled(NAMESAKES, ADAPTED))
 def test_the_namesake_runs_in_minimize(name):
     rule, stop = RULES[name], tw.Steps(STEPS)
     ours = tw.minimize(quartic, START, rule, stop=stop)
@@ -84,42 +110,51 @@ def test_the_namesake_runs_in_minimize(name):
     assert np.all(np.isnan(theirs.trace.step_size)), "Optax keeps its rate in a closure"
 
 
-@by_rule
+@pytest.mark.parametrize("name", sampled(RULES, ADAPTED))
 def test_inside_a_chain_for_a_part_of_the_tree(name):
-    half, rule, x0 = optax.scale(0.5), RULES[name], {"a": jnp.asarray(START), "b": jnp.asarray(START)}
-    chain = optax.chain(half, rule.as_optax())
-    expected = by_optax(optax.chain(half, namesake(name, rule)), START)
+    x0 = {"a": START, "b": START}
+    chain = optax.chain(HALF, RULES[name].as_optax())
     parts = optax.multi_transform({"ours": chain, "none": optax.set_to_zero()}, {"a": "ours", "b": "none"})
     result = tw.minimize(quartic, x0, parts, stop=tw.Steps(STEPS))
-    assert_close(result.x["a"], expected[-1], CLOSE)
+    assert_close(result.x["a"], paths(name)["chain"][-1], CLOSE)
     np.testing.assert_array_equal(result.x["b"], START)
 
 
-@by_rule
+def weights(model: nnx.Linear) -> tuple[np.ndarray, np.ndarray]:
+    """Kernel and bias."""
+    return np.asarray(model.kernel[...]), np.asarray(model.bias[...])
+
+
+@nnx.jit
+def fresh_model() -> nnx.Linear:
+    """The same one every time."""
+    return nnx.Linear(3, 2, rngs=nnx.Rngs(0))
+
+
+@pytest.mark.parametrize("name", sampled(RULES, ADAPTED))
 def test_inside_flax(name):
     rule = RULES[name]
+    forms = {"ours": rule.as_optax()} | ({"theirs": NAMESAKES[name](rule)} if name in NAMESAKES else {})
+    models = {form: fresh_model() for form in forms}
+    optimizers = {form: nnx.Optimizer(models[form], forms[form], wrt=nnx.Param) for form in forms}
 
-    def train(transformation, steps):
-        model = nnx.Linear(3, 2, rngs=nnx.Rngs(0))
-        optimizer = nnx.Optimizer(model, transformation, wrt=nnx.Param)
-
-        @nnx.jit
-        def step(model, optimizer):
+    @nnx.jit
+    def step(models, optimizers):
+        for form, model in models.items():
             value, grads = nnx.value_and_grad(lambda model: jnp.sum((model(jnp.ones((1, 3))) - 1) ** 2))(model)
-            optimizer.update(model, grads, value=value)
+            optimizers[form].update(model, grads, value=value)
 
-        for _ in range(steps):
-            step(model, optimizer)
-        return np.asarray(model.kernel[...]), np.asarray(model.bias[...])
+    for _ in range(STEPS):
+        step(models, optimizers)
 
-    def distance(weights):
-        return np.abs(weights[0].sum(0) + weights[1] - 1).max()
+    def distance(kernel, bias):
+        return np.abs(kernel.sum(0) + bias - 1).max()
 
-    ours = train(rule.as_optax(), STEPS)
+    ours = weights(models["ours"])
     assert ours[0].dtype == np.float32
     if name in NAMESAKES:
-        assert_close(ours, train(NAMESAKES[name](rule), STEPS), 5e-6)
-    assert distance(ours) < 0.5 * distance(train(rule.as_optax(), 0))
+        assert_close(ours, weights(models["theirs"]), 5e-6)
+    assert distance(*ours) < 0.5 * distance(*weights(fresh_model()))
 
 
 @pytest.mark.parametrize("name", ["adamw", "clip", "muon"])
@@ -143,7 +178,7 @@ def test_in_a_train_state_of_flax(name):
     assert_close(jax.tree.map(np.asarray, state.params), result.x, 5e-6)
 
 
-@by_rule
+@pytest.mark.parametrize("name", sampled(RULES, ADAPTED))
 def test_in_a_hand_written_equinox_loop(name):
     rule, model = RULES[name], eqx.nn.Linear(2, 2, key=jax.random.key(0))
 
@@ -178,15 +213,18 @@ def with_rate(rule: tw.Rule, rate) -> tw.Rule:
     return dataclasses.replace(rule, learning_rate=rate)
 
 
-@by_rule
+@pytest.mark.parametrize("name", sampled(RULES, (*ADAPTED, *STEPS_AN_UPDATE)))
 def test_a_schedule_is_followed(name):
-    schedule = tw.WarmupCosine(peak=0.1, warmup=5, steps=15, final=0.1)
-    rule = with_rate(RULES[name], schedule)
-    if name in NAMESAKES:
-        assert_close(by_us(rule, START), by_optax(NAMESAKES[name](rule), START), CLOSE)
+    rule = with_rate(RULES[name], SCHEDULE)
     result = tw.minimize(quartic, START, rule, stop=tw.Steps(STEPS))
     counts = np.arange(STEPS + 1) // STEPS_AN_UPDATE.get(name, 1)
-    np.testing.assert_allclose(result.trace.step_size, [float(schedule(t)) for t in counts], rtol=4 * EPS)
+    rates = np.asarray(at_once(jax.vmap(SCHEDULE), counts))
+    np.testing.assert_allclose(result.trace.step_size, rates, rtol=4 * EPS)
+
+
+@pytest.mark.parametrize("name", sampled(NAMESAKES, ADAPTED))
+def test_a_schedule_is_followed_as_by_its_namesake(name):
+    assert_close(by_us(with_rate(RULES[name], SCHEDULE)), paths(name)["scheduled"], CLOSE)
 
 
 STRUCTURES = st.recursive(
@@ -197,7 +235,7 @@ STRUCTURES = st.recursive(
 
 
 @by_rule
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(STRUCTURES)
 def test_shapes_dtypes_and_structure_survive_in_any_tree(name, structure):
     """Scalars, empty arrays, None, several dtypes. Only shapes are followed: nothing is compiled."""
@@ -220,8 +258,7 @@ def test_shapes_dtypes_and_structure_survive_in_any_tree(name, structure):
 
 @by_rule
 def test_the_optax_form_pickles(name):
-    again = pickle.loads(pickle.dumps(RULES[name].as_optax()))
-    np.testing.assert_array_equal(by_optax(again, START), by_optax(RULES[name].as_optax(), START))
+    np.testing.assert_array_equal(paths(name)["pickled"], paths(name)["form"])
 
 
 OTHERS = {

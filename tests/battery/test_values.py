@@ -11,19 +11,8 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from tests.helpers import (
-    ON_FUNCTIONS,
-    REPRESENTATIVE,
-    ROWS,
-    X64,
-    assert_same,
-    compilations,
-    half_square,
-    posed,
-    quartic,
-    solver,
-    until,
-)
+from tests.battery.runs import limits, run
+from tests.helpers import ON_FUNCTIONS, REPRESENTATIVE, ROWS, X64, assert_same, compilations, half_square, posed, solver
 from thalweg.core.fields import replace
 
 DTYPES = [jnp.float32, jnp.bfloat16]
@@ -38,6 +27,7 @@ def dtypes_of(name: str) -> list:
     return DTYPES if name in REPRESENTATIVE or name not in ON_FUNCTIONS else [jnp.bfloat16]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("name", "dtype"), [(name, dtype) for name in ROWS for dtype in dtypes_of(name)])
 def test_the_dtype_is_the_variables(name, dtype):
     x0 = jnp.asarray([0.25, 2.0], dtype)
@@ -94,14 +84,13 @@ def test_a_mixed_tree_keeps_its_structure_and_dtypes(name):
 @pytest.mark.parametrize("name", ROWS)
 def test_methods_states_and_points_pickle(name):
     method = solver(name)
-    begun = tw.minimize(posed(name, quartic), np.zeros(3), method, stop=tw.Steps(3))
+    begun = run(name, limits(name, 3))
     again = pickle.loads(pickle.dumps((method, begun.state, begun.x)))
     assert eqx.tree_equal(again[0], method) is True
     assert_same(again[1], jax.tree.map(np.asarray, begun.state))
     assert_same(again[2], begun.x)
-    resumed = tw.minimize(posed(name, quartic), np.zeros(3), again[0], stop=tw.Steps(6), state=again[1])
-    direct = tw.minimize(posed(name, quartic), np.zeros(3), method, stop=tw.Steps(6))
-    assert_same(resumed.x, direct.x)
+    resumed = run(name, limits(name, 6), method=again[0], state=again[1])
+    assert_same(resumed.x, run(name, limits(name, 6)).x)
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -116,8 +105,8 @@ def test_a_method_is_rebuilt_from_json(name):
 
 @pytest.mark.parametrize("name", ROWS)
 def test_a_result_says_in_json_what_was_run(name):
-    stop = until(name, 1e-3) | tw.Steps(5)
-    result = tw.minimize(posed(name, quartic), np.zeros(2), solver(name), stop=stop, seed=4)
+    stop = limits(name, 5, 1e-3)
+    result = run(name, stop, seed=4)
     config = json.loads(json.dumps(result.config))
     assert eqx.tree_equal(tw.from_config(config["method"]), solver(name)) is True
     assert eqx.tree_equal(tw.from_config(config["stop"]), stop) is True

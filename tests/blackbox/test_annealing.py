@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import thalweg as tw
-from tests.helpers import EPS, assert_same
+from tests.helpers import EPS, assert_same, examples
 from thalweg.problems import ZOO
 from thalweg.problems.zoo import shortest_tour
 
@@ -126,7 +126,7 @@ def test_a_run_in_two_parts_saves_and_repeats_bit_for_bit():
 # Moves.
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(seed=st.integers(0, 2**31), n=st.sampled_from([2, 3, 9]), dtype=st.sampled_from(["int8", "uint16", "float32"]))
 def test_a_permutation_stays_one(seed, n, dtype):
     move, x = tw.TwoOpt(), jnp.arange(n).astype(dtype)
@@ -137,7 +137,7 @@ def test_a_permutation_stays_one(seed, n, dtype):
     assert not np.any(np.all(np.asarray(moved) == np.asarray(x), axis=1)), "two different places: something moves"
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(
     seed=st.integers(0, 2**31),
     count=st.sampled_from([1, 3]),

@@ -199,6 +199,7 @@ def test_nothing_is_left_where_nothing_was_run(thalweg, mine):
 FAST = ("run", "digits", "--epochs", "2", "--quiet")
 
 
+@pytest.mark.thorough
 def test_the_main_job_is_what_its_author_recommends(thalweg):
     assert thalweg("run", "digits", "--quiet", "--out", "a").exit_code == 0
     config, job = read_config(Path("a")), tw.problems.digits()
@@ -221,6 +222,7 @@ def test_a_configuration_repeats_a_run_on_batches_bit_for_bit(thalweg):
     assert len(rows("a")) == 2 * 15 + 1
 
 
+@pytest.mark.thorough
 def test_a_change_of_the_length_reaches_a_schedule_that_lasts_as_long(thalweg):
     thalweg(*FAST, "--out", "a")
     thalweg("run", "--config", "a", "--epochs", "4", "--quiet", "--out", "b")
@@ -242,6 +244,7 @@ def test_a_number_of_epochs_takes_the_place_of_another_or_stands_beside_the_rest
     assert repr(with_epochs(stop, tw.Epochs(3))) == repr(joined)
 
 
+@pytest.mark.thorough
 def test_a_method_of_whole_data_gets_nothing_that_suits_batches(thalweg):
     done = thalweg("run", "digits", "--method", "lbfgs", "--json", "--out", "a")
     found, config = json.loads(done.stdout), read_config(Path("a"))
@@ -251,12 +254,14 @@ def test_a_method_of_whole_data_gets_nothing_that_suits_batches(thalweg):
     assert len(rows("b")) == 23 + 1
 
 
+@pytest.mark.thorough
 def test_all_the_data_at_every_step(thalweg):
     thalweg("run", "digits", "--batch-size", "all", "--epochs", "6", "--quiet", "--out", "a")
     assert read_config(Path("a"))["batch_size"] is None
     assert [float(row["epoch"]) for row in rows("a")] == list(range(7))
 
 
+@pytest.mark.thorough
 def test_a_schedule_gives_way_to_a_number(thalweg):
     thalweg(*FAST, "--set", "learning_rate=0.005", "--out", "a")
     assert {float(row["step_size"]) for row in rows("a")[:-1]} == {0.005}

@@ -7,7 +7,7 @@ import pytest
 import scipy.optimize
 
 import thalweg as tw
-from tests.helpers import EPS, X64, Counted, half_square, quartic, tol
+from tests.helpers import EPS, X64, Counted, half_square, quartic, sampled, tol, zoo
 from thalweg.problems import ZOO
 from thalweg.solvers.constrained.augmented import augmented
 
@@ -17,10 +17,10 @@ INNER = {"lbfgs": tw.LBFGS(), "projected": tw.ProjectedGradient()}
 DTYPE = jnp.result_type(float)
 
 
-@pytest.mark.parametrize("inner", INNER)
+@pytest.mark.parametrize("inner", sampled(INNER, ["lbfgs"]))
 @pytest.mark.parametrize("name", HS)
 def test_hock_and_schittkowski(name, inner):
-    known = ZOO[name]()
+    known = zoo(name)
     result = tw.minimize(known.problem, known.x0, tw.AugmentedLagrangian(INNER[inner]), stop=STOP)
     assert result.status is tw.Status.CONVERGED
     assert result.infeasibility <= tol(1e-6, 3e-3)
@@ -33,15 +33,15 @@ def test_hock_and_schittkowski(name, inner):
 
 @pytest.mark.filterwarnings("ignore")  # SciPy's own: a quasi-Newton matrix without news
 @pytest.mark.skipif(not X64, reason="SciPy computes in double precision")
-@pytest.mark.parametrize("method", ["SLSQP", "trust-constr"])
+@pytest.mark.parametrize("method", sampled(["SLSQP", "trust-constr"], ["SLSQP"]))
 @pytest.mark.parametrize("name", HS)
 def test_the_same_minimum_as_scipy(name, method):
-    known = ZOO[name]()
+    known = zoo(name)
     problem, both = known.problem, jax.jit(known.problem.objective.value_and_grad)
     constraints = []
     for kind, values, sign in (("eq", problem.equalities, 1), ("ineq", problem.inequalities, -1)):
         if np.asarray(values(known.x0)).size:
-            slope = jax.jit(jax.jacobian(values))
+            values, slope = jax.jit(values), jax.jit(jax.jacobian(values))
             fun = {"fun": lambda x, v=values, s=sign: s * np.asarray(v(x)), "type": kind}
             constraints.append({**fun, "jac": lambda x, j=slope, s=sign: s * np.asarray(j(x))})
     bounds = None
@@ -83,14 +83,22 @@ def test_the_augmented_lagrangian_is_its_formula():
             value = value + (jnp.maximum(0, mu + 7 * c) ** 2 - mu**2) / 14
         return value
 
-    seen = sub.objective.evaluate(x)
-    value, grad = jax.value_and_grad(by_the_book)(x)
-    assert float(seen.value) == pytest.approx(float(value), rel=100 * EPS)
-    np.testing.assert_allclose(seen.grad, grad, rtol=1e3 * EPS)
-    assert float(sub.objective.value(x)) == float(seen.value)
-    np.testing.assert_allclose(jax.grad(sub.objective.value)(x), grad, rtol=1e3 * EPS)
-    product = sub.objective.hvp(x, jnp.ones(4, DTYPE))
-    np.testing.assert_allclose(product, jax.hessian(by_the_book)(x) @ jnp.ones(4, DTYPE), rtol=1e4 * EPS)
+    @jax.jit
+    def ours(x):
+        seen, again = sub.objective.evaluate(x), jax.value_and_grad(sub.objective.value)(x)
+        return (seen.value, seen.grad), again, sub.objective.hvp(x, jnp.ones_like(x))
+
+    @jax.jit
+    def theirs(x):
+        return *jax.value_and_grad(by_the_book)(x), jax.hessian(by_the_book)(x) @ jnp.ones_like(x)
+
+    (seen, slope), (again, other), product = ours(x)
+    value, grad, expected = theirs(x)
+    assert float(seen) == pytest.approx(float(value), rel=100 * EPS)
+    np.testing.assert_allclose(slope, grad, rtol=1e3 * EPS)
+    assert float(again) == float(seen)
+    np.testing.assert_allclose(other, grad, rtol=1e3 * EPS)
+    np.testing.assert_allclose(product, expected, rtol=1e4 * EPS)
 
 
 def test_without_constraints_it_is_its_inner_method():

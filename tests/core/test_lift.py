@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import thalweg as tw
-from tests.helpers import X64
+from tests.helpers import X64, examples
 from thalweg.core.rule import OptaxRule, at, is_optax, lift
 
 WIDEST = np.float64 if X64 else np.float32
@@ -39,7 +39,7 @@ def formula(a, b, s):
     return a + s * b, a - 1
 
 
-@settings(max_examples=30)  # every new shape compiles
+@settings(max_examples=examples(30))  # every new shape compiles
 @given(structures)
 def test_every_result_has_the_structure_shapes_and_dtypes_of_its_tree(structure):
     first = fill(structure, 2.0)

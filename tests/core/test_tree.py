@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.helpers import EPS, X64
+from tests.helpers import EPS, X64, examples
 from thalweg.core import tree
 
 WIDEST = np.float64 if X64 else np.float32
@@ -48,7 +48,7 @@ def dtypes(a) -> list:
     return [leaf.dtype for leaf in jax.tree.leaves(a)]
 
 
-@settings(max_examples=30)  # every new shape compiles
+@settings(max_examples=examples(30))  # every new shape compiles
 @given(trees(2))
 def test_inner_product_and_norms(pair):
     a, b = pair
@@ -61,7 +61,7 @@ def test_inner_product_and_norms(pair):
     assert tree.dot(a, b).dtype == tree.norm(a).dtype == tree.common_dtype(a)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(trees(2), numbers)
 def test_linear_combinations_keep_the_first_trees_dtypes(pair, scale):
     x, d = pair
@@ -77,7 +77,7 @@ def test_linear_combinations_keep_the_first_trees_dtypes(pair, scale):
         assert np.all(np.abs(flat(got) - expected) <= 4 * rounding(x) * size + 1e-30)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(trees(2), st.booleans())
 def test_select_and_zeros(pair, first):
     a, b = pair
@@ -87,7 +87,7 @@ def test_select_and_zeros(pair, first):
     assert not np.any(flat(tree.zeros_like(a)))
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(trees())
 def test_ravel_and_unravel_are_inverse(single):
     (a,) = single

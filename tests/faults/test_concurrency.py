@@ -23,9 +23,10 @@ def run(name: str, seed: int) -> tw.Result:
     return tw.minimize(posed(name, quartic), START, solver(name), stop=tw.Steps(6), seed=seed, on_failure="ignore")
 
 
-def test_runs_in_threads_are_the_runs_one_after_the_other():
-    """All methods at once, twice, with the first compilations among them."""
-    jobs = [(name, seed) for seed in (0, 1) for name in ROWS]
+@pytest.mark.parametrize("names", [("sgd", "adam", "lbfgs", "em"), pytest.param(ROWS, marks=pytest.mark.thorough)])
+def test_runs_in_threads_are_the_runs_one_after_the_other(names):
+    """Some methods, or all, at once, twice, with the first compilations among them."""
+    jobs = [(name, seed) for seed in (0, 1) for name in names]
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(lambda job: run(*job), jobs))
     for job, result in zip(jobs, together, strict=True):
@@ -61,6 +62,7 @@ def on(processors: int) -> list[np.ndarray]:
     return [np.array([float.fromhex(v) for v in x]) for x in json.loads(done.stdout.splitlines()[-1])]
 
 
+@pytest.mark.thorough
 def test_processes_repeat_bit_for_bit_and_threads_change_rounding_only():
     one, two, again = on(1), on(2), on(2)
     for a, b, c in zip(one, two, again, strict=True):

@@ -12,7 +12,7 @@ from sklearn.datasets import load_iris
 from sklearn.mixture import GaussianMixture as Peer
 
 import thalweg as tw
-from tests.helpers import EPS, X64, compilations, tol
+from tests.helpers import EPS, X64, compilations, examples, tol
 
 IRIS = load_iris().data
 FLOAT = jnp.result_type(float)
@@ -115,7 +115,7 @@ def climb(components: int, x: jax.Array, start: tw.Mixture, regularization: floa
 
 
 @pytest.mark.skipif(not X64, reason="float32 rounds a likelihood by more than it rises")
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     seed=st.integers(0, 2**31),
     k=st.integers(2, 3),

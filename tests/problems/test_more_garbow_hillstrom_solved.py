@@ -37,13 +37,13 @@ def test_hard_problems_are_solved(name):
     assert is_solved(name, "lbfgs")
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", [name for name in MGH if name not in QUICK])
 def test_solved_by_lbfgs(name):
     assert is_solved(name, "lbfgs")
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", MGH)
 @pytest.mark.parametrize("method", METHODS[1:])
 def test_solved(name, method):

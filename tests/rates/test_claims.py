@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from tests.helpers import X64, iterates
-from thalweg.problems import ZOO, Known, quadratic
+from tests.helpers import X64, at_once, iterates, zoo
+from thalweg.problems import Known, quadratic
 
 pytestmark = pytest.mark.skipif(not X64, reason="float32 ends a rate after a few digits")
 
@@ -26,7 +26,8 @@ def rows(kind: type) -> list[str]:
 
 def gaps(known: Known, method, steps: int) -> np.ndarray:
     """`F(x_t) - F*` until rounding takes over."""
-    trace = tw.minimize(known.problem, known.x0, method, stop=tw.Steps(steps), on_failure="ignore").trace
+    stop = tw.GradNorm(0.0) | tw.Steps(steps)  # the default rule's form: the battery's run has the same program
+    trace = tw.minimize(known.problem, known.x0, method, stop=stop, on_failure="ignore").trace
     gap = trace.value - known.minimum
     small = np.flatnonzero(gap <= ROUNDING * gap[0])
     return gap[: small[0]] if len(small) else gap
@@ -53,7 +54,7 @@ def test_the_whole_registry_is_measured_here():
 @pytest.mark.parametrize("name", rows(tw.registry.LinearRate))
 def test_linear(name):
     row = tw.METHODS[name]
-    known, claim = ZOO[row.claim.on](), row.claim
+    known, claim = zoo(row.claim.on), row.claim
     gap = (errors if claim.of == "x" else gaps)(known, row.solver(claim.on), 1500)
     t = np.arange(len(gap))
     assert len(gap) > 10
@@ -95,7 +96,7 @@ def constant(method: tw.FISTA | tw.ScheduleFree, known: Known) -> float:
 @pytest.mark.parametrize("name", rows(tw.registry.SublinearRate))
 def test_sublinear(name):
     row = tw.METHODS[name]
-    known, claim = ZOO[row.claim.on](), row.claim
+    known, claim = zoo(row.claim.on), row.claim
     assert (claim.of, claim.order) == ("value", 2)
     gap = gaps(known, row.example(claim.on), 300)
     t = np.arange(len(gap)) + 1
@@ -109,7 +110,7 @@ def test_sublinear(name):
 def test_superlinear(name):
     """At the end every ratio is far smaller than the one before."""
     row = tw.METHODS[name]
-    known, claim = ZOO[row.claim.on](), row.claim
+    known, claim = zoo(row.claim.on), row.claim
     assert claim.of == "value"
     gap = gaps(known, row.example(claim.on), 100)
     ratios = (gap[1:] / gap[:-1])[-3:]
@@ -121,7 +122,7 @@ def test_superlinear(name):
 def test_quadratic(name):
     """Within half a unit of the minimum the factor is reached, and not by far missed; or the gradient's last steps."""
     row = tw.METHODS[name]
-    known, claim = ZOO[row.claim.on](), row.claim
+    known, claim = zoo(row.claim.on), row.claim
     if claim.of == "optimality":
         stop = tw.GradNorm(1e-13) | tw.Steps(100)
         trace = tw.minimize(known.problem, known.x0, row.example(claim.on), stop=stop, on_failure="ignore").trace
@@ -151,7 +152,7 @@ def test_gauss_newton_steps_are_linear_where_residuals_stay(solver, bend):
 @pytest.mark.parametrize("name", rows(tw.registry.FiniteTermination))
 def test_finite(name):
     row = tw.METHODS[name]
-    known, claim = ZOO[row.claim.on](), row.claim
+    known, claim = zoo(row.claim.on), row.claim
     assert claim.of == "value"
     assert len(gaps(known, row.solver(claim.on), 2 * claim.steps)) in (claim.steps, claim.steps - 1)
 
@@ -178,7 +179,7 @@ def test_steepest_descent_with_exact_search_from_the_worst_start(condition):
 
 
 def test_polyak_steps_never_leave_a_minimiser():
-    known = ZOO["least-squares"]()
+    known = zoo("least-squares")
     for scale in (0.5, 1.0, 1.9):
         xs = np.asarray(iterates(known.problem, tw.PolyakDescent(known.minimum, scale), known.x0, 40))
         away = np.linalg.norm(xs - known.argmin, axis=1)
@@ -196,11 +197,15 @@ def test_truncated_newton_steps_are_of_order_three_halves(method):
         return 0.5 * jnp.sum(jnp.asarray(a) * x**2) + jnp.sum(jnp.exp(x))
 
     stop = tw.GradNorm(1e-12) | tw.Steps(100)
-    optimality = tw.minimize(convex, np.ones(50), method, stop=stop).trace.optimality
-    near = optimality[(optimality < 0.2) & (optimality > 1e-11)]  # below it is rounding
-    assert len(near) >= 6
-    constants = near[1:] / near[:-1] ** 1.5
-    assert np.all((constants > 0.02) & (constants < 5.0))  # a quadratic rate would come to 1e-5
+    constants = []
+    for start in (1.0, 0.5, -1.0):  # from one alone, rounding decides how many steps end near the minimum
+        optimality = tw.minimize(convex, np.full(50, start), method, stop=stop).trace.optimality
+        near = optimality[(optimality < 0.2) & (optimality > 1e-11)]  # below it is rounding
+        assert len(near) >= 4
+        constants.extend(near[1:] / near[:-1] ** 1.5)
+    assert len(constants) >= 12
+    assert min(constants) > 0.02  # a quadratic rate would come to 1e-5
+    assert max(constants) < 5.0
 
 
 def test_acceleration_shows_where_gradient_descent_breaks_the_bound():
@@ -215,7 +220,7 @@ def test_acceleration_shows_where_gradient_descent_breaks_the_bound():
 @pytest.mark.parametrize("name", rows(tw.registry.Neighborhood))
 def test_neighbourhood(name):
     row = tw.METHODS[name]
-    known, claim = ZOO[row.claim.on](), row.claim
+    known, claim = zoo(row.claim.on), row.claim
     assert claim.of == "x"
     radii = []
     for rate in (0.5, 0.2, 0.05):
@@ -229,7 +234,7 @@ def test_neighbourhood(name):
 @pytest.mark.parametrize("name", rows(tw.registry.SuccessRate))
 def test_reaches(name):
     row = tw.METHODS[name]
-    known, claim = ZOO[row.claim.on](), row.claim
+    known, claim = zoo(row.claim.on), row.claim
 
     def found(steps: int) -> float:
         """The fraction of 64 runs that end at the minimum."""
@@ -257,7 +262,7 @@ def test_backtracking_keeps_its_bound_where_it_backtracks(fraction):
 
 def test_the_strong_wolfe_steps_keep_the_pairs_positive():
     """Every accepted step has s'y > 0, so that the quasi-Newton matrix stays positive definite."""
-    known = ZOO["rosenbrock"]()
+    known = zoo("rosenbrock")
     xs = iterates(known.problem, tw.LBFGS(), known.x0, 25)
-    grads = jax.vmap(lambda x: known.problem.objective.value_and_grad(x)[1])(xs)
+    grads = at_once(jax.vmap(lambda x: known.problem.objective.value_and_grad(x)[1]), xs)
     assert np.all(np.sum(np.diff(xs, axis=0) * np.diff(grads, axis=0), axis=1) > 0)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import thalweg as tw
-from tests.helpers import assert_same, iterates, quartic
+from tests.helpers import assert_same, examples, iterates, quartic
 from thalweg.core.rule import Rule
 from thalweg.rules.wrappers.compact import unpack_state
 
@@ -50,7 +50,7 @@ ARRAYS = st.tuples(
 
 @pytest.mark.parametrize("rounding", ["stochastic", "nearest"])
 @by_kind
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(ARRAYS)
 def test_the_error_is_bounded(kind, rounding, drawn):
     shape, dtype, seed, size = drawn

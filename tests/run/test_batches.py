@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import thalweg as tw
-from tests.helpers import assert_close, compilations
+from tests.helpers import assert_close, compilations, examples
 from tests.run.training import (
     CLOSE,
     EXAMPLES,
@@ -50,7 +50,7 @@ def epochs(batches: tw.Batches, n: int, seed: int) -> list[list[int]]:
     return np.asarray(two_epochs(batches, n, np.uint32(seed))).tolist()
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(st.data(), st.sampled_from(FEW), st.sampled_from(["keep", "drop"]), st.booleans())
 def test_every_example_is_taken_once_an_epoch(data, n, last, shuffle):
     size = data.draw(st.integers(1, n))

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import thalweg as tw
-from tests.helpers import EPS, X64, tol
+from tests.helpers import EPS, X64, examples, tol
 from thalweg.solvers.trust_region.model import symmetric_eigendecomposition
 from thalweg.solvers.trust_region.secular import global_minimizer, gradient_unit
 from thalweg.solvers.trust_region.subproblem import QuadraticForm
@@ -47,7 +47,7 @@ def exact(grad, matrix, radius, a):
     return found.step, found.shift
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @example([0] * N, [0] * N, 1.0, 0)
 @example([-3, 1, 2, 5], [0, 4, 0, 0], 1.0, 0)  # hard
 @example([-3, -3, 2, 5], [0, 0, 1, 1], 3.0, 1)  # hard, with two lowest eigenvectors
@@ -69,7 +69,7 @@ def test_the_exact_step_is_the_global_minimizer(values, slopes, radius, seed):
     np.testing.assert_allclose(h @ p + shift * p, -g, rtol=0, atol=slack * (big * length + np.linalg.norm(g)))
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @example([-3, 1, 2, 5], [0, 4, 0, 0], 1.0, 0)
 @example([-3, 1, 2, 5], [0, 0, 0, 0], 1.0, 0)
 @example([1, 1, 2, 5], [0, 0, 0, 0], 1.0, 0)
@@ -89,7 +89,7 @@ def test_the_cubic_step_is_the_global_minimizer(values, slopes, reciprocal, seed
 STEPS = {name: jax.jit(lambda g, h, r, rule=rule: rule(quadratic(g, h), r)) for name, rule in SUBPROBLEMS.items()}
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(CURVATURES, CURVATURES.filter(any), st.sampled_from([0.1, 1.0, 10.0]), st.integers(0, 3))
 def test_every_step_is_within_the_radius_and_at_least_as_good_as_cauchys(values, slopes, radius, seed):
     grad, matrix = rotated(values, slopes, seed)
