@@ -166,7 +166,7 @@ def subject(solver: Solver, problem: Problem | None, x: Params | None) -> tuple[
 def _default_problem(needs: frozenset[Oracle]) -> Problem:
     """A sum of squares in the form that the oracles ask for."""
     if Oracle.RESIDUALS in needs:
-        return Problem(LeastSquares(lambda x: x))
+        return Problem(LeastSquares(residuals=lambda x: x))
     if Oracle.FINITE_SUM in needs:
         return Problem(lambda x, batch: jnp.mean((x - batch) ** 2), jnp.zeros((_EXAMPLES, _VARIABLES)))
     return Problem(lambda x: 0.5 * jnp.sum(x**2))
@@ -204,7 +204,7 @@ def _check_point(solver: Solver, name: str, state: Any, x: Params) -> None:
         )
 
 
-def check_same(solver: Solver, name: str, before: Any, after: Any) -> None:
+def check_same(solver: Any, name: str, before: Any, after: Any) -> None:
     """The state that a method returns has the shapes of the one that it got."""
     if change := explain_state_change(before, after):
         raise TypeError(f"{label(solver)}.{name} changed the structure of its state: {change}.")
@@ -252,7 +252,7 @@ def described(value: Any) -> str:
     return type_and_shape(value)
 
 
-def _check_examples(solver: Samples) -> None:
+def _check_examples(solver: Any) -> None:
     """A solver that draws examples knows how many."""
     count = solver.examples(_EXAMPLES)
     if not isinstance(count, int) or count < 1:
@@ -283,7 +283,7 @@ def _filled(progress: Any) -> Any:
 
 def _check_done(solver: Any, name: str, progress: Any) -> None:
     """The progress says whether the step is done."""
-    done = getattr(progress, "done", None)
+    done: Any = getattr(progress, "done", None)
     if not has_shape(done) or done.shape != () or done.dtype != jnp.bool_:
         what = f"progress.done is {described(done)}, and must be a scalar of dtype bool"
         raise TypeError(f"{label(solver)}.{name}: {what}.")
