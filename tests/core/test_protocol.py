@@ -10,8 +10,12 @@ import pytest
 
 import thalweg as tw
 from tests.helpers import REPRESENTATIVE, half_square, posed, solver
-from thalweg.core.protocol import check_protocol, explain_state_change
+from thalweg.core.protocol import explain_state_change
 from thalweg.core.solver import Interruptible, Samples
+from thalweg.solvers.descent.direction import Direction, Heading
+from thalweg.solvers.protocol import check_protocol
+from thalweg.solvers.trust_region.model import QuadraticModel, TaylorModel
+from thalweg.solvers.trust_region.subproblem import Subproblem
 
 
 class WalkState(NamedTuple):
@@ -256,10 +260,97 @@ def test_a_wrong_rule_is_one_sentence(fault, sentence):
         check_protocol(Fall(fault))
 
 
+class Downhill(Direction):
+    """A correct direction with a memory, of which `fault` breaks one thing."""
+
+    needs: ClassVar[frozenset] = frozenset()
+    takes: ClassVar[frozenset] = frozenset()
+    fault: str = eqx.field(static=True, default="")
+
+    def init(self, x):
+        return {"last": 0 if self.fault == "number" else jax.tree.map(jnp.zeros_like, x)}
+
+    def __call__(self, problem, here, state, key):
+        d = jax.tree.map(lambda g: -g, here.grad)
+        return (d, state) if self.fault == "pair" else Heading(d, () if self.fault == "heading" else state, plain=True)
+
+    def update(self, state, taken):
+        return {"last": jnp.zeros(7) if self.fault == "update" else taken.there.grad}
+
+
+class Half(tw.LineSearch):
+    """A correct search with a memory, of which `fault` breaks one thing."""
+
+    fault: str = eqx.field(static=True, default="")
+
+    def init(self, seen):
+        return jnp.zeros_like(seen.value)
+
+    def __call__(self, ray, memory):
+        found = tw.FixedStep(0.5)(ray, ())
+        if self.fault == "pair":
+            return found.step, found.phi
+        return found._replace(memory=() if self.fault == "memory" else memory)
+
+
+class Bent(QuadraticModel):
+    """Taylor's model with a memory, of which `fault` breaks one thing."""
+
+    needs: ClassVar[frozenset] = frozenset({tw.Oracle.HVP})
+    exact_hessian: ClassVar[bool] = True
+    fault: str = eqx.field(static=True, default="")
+
+    def init(self, problem, x):
+        return jnp.zeros(())
+
+    def at(self, problem, x, memory):
+        here = TaylorModel().at(problem, x, ())
+        return tuple(here) if self.fault == "tuple" else here
+
+    def trial(self, problem, local, x, there):
+        trial = TaylorModel().trial(problem, local, x, there)
+        memory = jnp.zeros(())
+        return trial._replace(taken=memory, refused=jnp.zeros(3) if self.fault == "memory" else memory)
+
+
+class Still(Subproblem):
+    """The Cauchy point, of which `fault` breaks one thing."""
+
+    spectral: ClassVar[bool] = False
+    fault: str = eqx.field(static=True, default="")
+
+    def radius(self, length, grad):
+        return length
+
+    def __call__(self, model, radius):
+        proposal = tw.CauchyPoint()(model, radius)
+        return proposal.step if self.fault == "step" else proposal
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault", "sentence"),
+    [
+        (Downhill, "number", r"Downhill\.init: state\.last is 0, which is no array"),
+        (Downhill, "pair", r"Downhill returned a tuple of 2: return Heading\(d, state\)"),
+        (Downhill, "heading", r"Downhill.* changed the structure of its state: state\.last is missing afterwards"),
+        (Downhill, "update", r"Downhill\.update changed .*: state\.last had the shape \(3,\) and has \(7,\)"),
+        (Half, "pair", r"Half returned a tuple of 2: return Found\(step, phi, ok, unbounded, count\)"),
+        (Half, "memory", r"Half.* changed the structure of its state: state is missing afterwards"),
+        (Bent, "tuple", r"Bent\.at returned a tuple of 9: return LocalModel\("),
+        (Bent, "memory", r"Bent\.trial \(its refused\) changed .*: state had the shape \(\) and has \(3,\)"),
+        (Still, "step", r"Still returned an array of shape \(3,\).*: return Proposal\("),
+    ],
+)
+def test_a_wrong_part_is_one_sentence(kind, fault, sentence):
+    check_protocol(kind())
+    with pytest.raises(TypeError, match=sentence):
+        check_protocol(kind(fault))
+
+
 def test_what_is_no_method_is_one_sentence():
     with pytest.raises(TypeError, match=r"check_protocol\(Walk\): give a configured method, Walk\(\.\.\.\)"):
         check_protocol(Walk)
-    with pytest.raises(TypeError, match=r"check_protocol\(3\): give a Solver or a Rule"):
+    with pytest.raises(TypeError, match=r"check_protocol\(3\): give a solver or a rule"):
         check_protocol(3)
     with pytest.raises(TypeError, match="x is missing; pass variables of the problem"):
         check_protocol(Walk(), tw.Problem(half_square))

@@ -42,7 +42,7 @@ def test_numbers_out_of_range_are_refused_in_one_sentence(make, sentence):
 
 @pytest.mark.parametrize("entries", [1, 40, 2**23])
 def test_the_hessian_in_blocks_is_the_hessian(entries, monkeypatch):
-    monkeypatch.setattr(newton, "ENTRIES", entries)
+    monkeypatch.setattr(newton, "BLOCK_ENTRIES", entries)
     a = np.random.default_rng(0).normal(size=(12, 5))
     problem = tw.Problem(lambda x, batch: jnp.mean(jnp.logaddexp(0.0, batch @ x)), jnp.asarray(a))
     x = jnp.linspace(-1.0, 1.0, 5)

@@ -168,7 +168,7 @@ def test_blocks_are_the_whole(monkeypatch):
 
     model, data, params = tw.GaussianMixture(3), jnp.asarray(IRIS, FLOAT), begin(IRIS, 3)
     whole = model.expect(params, data)
-    monkeypatch.setattr(gaussian_mixture, "ENTRIES", 3 * 5 * 32)
+    monkeypatch.setattr(gaussian_mixture, "BLOCK_SIZE", 3 * 5 * 32)
     blocks = model.expect(params, data)
     for a, b in zip(jax.tree.leaves(whole), jax.tree.leaves(blocks), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e3 * EPS, atol=1e3 * EPS)

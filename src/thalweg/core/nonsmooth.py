@@ -1,4 +1,4 @@
-"""What has a kink or a wall: the nonsmooth part of a problem."""
+"""What has a kink, or is infinite outside a set: the nonsmooth part of a problem."""
 
 import abc
 

@@ -174,9 +174,8 @@ class AugmentedLagrangian(Solver):
             withstands, lambda: self.is_stationary_infeasible(problem, seen), lambda: jnp.asarray(False)
         )
         off = jax.lax.cond(runaway, lambda: self.violation_at(problem, outer, inner.x), lambda: real(jnp.inf))
-        along = off <= jnp.maximum(
-            outer.target, NEARLY_FEASIBLE * real(max_abs(inner.x))
-        )  # the ray hardly leaves the feasible
+        # Along a ray that hardly leaves the feasible set the problem itself falls without end.
+        along = off <= jnp.maximum(outer.target, NEARLY_FEASIBLE * real(max_abs(inner.x)))
         fallen = runaway & (along | (after.penalty == outer.penalty))
         status = jnp.where(after.failures >= PATIENCE, Status.SEARCH_FAILED.value, RUNNING)
         status = jnp.where(fallen, Status.DIVERGED.value, status)
