@@ -119,23 +119,16 @@ def described(place: Place, classes: dict[str, Place]) -> set[str]:
     )
 
 
-def assigned(tree: ast.Module) -> dict[str, ast.expr]:
-    """The names that a module assigns to at its top -> their values."""
-    found: dict[str, ast.expr] = {}
-    for part in tree.body:
-        targets = (
-            part.targets if isinstance(part, ast.Assign) else [part.target] if isinstance(part, ast.AnnAssign) else []
-        )
-        if isinstance(part, ast.Assign | ast.AnnAssign) and part.value is not None:
-            found |= {target.id: part.value for target in targets if isinstance(target, ast.Name)}
-    return found
-
-
-def literal(value: ast.expr) -> set[str] | None:
-    """The strings of a list that is written out; None where it is computed."""
-    entries = value.elts if isinstance(value, ast.List | ast.Tuple) else []
-    words = {entry.value for entry in entries if isinstance(entry, ast.Constant) and isinstance(entry.value, str)}
-    return words if entries and len(words) == len(entries) else None
+def listed(tree: ast.Module) -> tuple[bool, set[str] | None]:
+    """Whether a module has an `__all__`, and the names in it; None where they are computed."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and "__all__" in {
+            name.id for name in ast.walk(node) if isinstance(name, ast.Name)
+        }:
+            entries = node.value.elts if isinstance(node.value, ast.List | ast.Tuple) else []
+            words = {str(entry.value) for entry in entries if isinstance(entry, ast.Constant)}
+            return True, words or None
+    return False, None
 
 
 def exported(trees: dict[str, ast.Module]) -> set[tuple[str, str]]:
@@ -144,16 +137,14 @@ def exported(trees: dict[str, ast.Module]) -> set[tuple[str, str]]:
     A module that a package passes on as a whole (`from thalweg import losses`) passes on what it defines.
     """
     found: set[tuple[str, str]] = set()
-    for package, tree in trees.items():
-        if "__all__" not in assigned(tree):
-            continue
-        named = literal(assigned(tree)["__all__"])
-        for part in ast.walk(tree):
-            if not isinstance(part, ast.ImportFrom):
-                continue
-            names = {alias.name for alias in part.names if named is None or (alias.asname or alias.name) in named}
-            found |= {(part.module or "", name) for name in names}
-            for module in [f"{package}.{name}" for name in names if part.module == package]:
+    for tree in trees.values():
+        has_list, names = listed(tree)
+        for part in ast.walk(tree) if has_list else ():
+            for alias in part.names if isinstance(part, ast.ImportFrom) else ():
+                if names is not None and (alias.asname or alias.name) not in names:
+                    continue
+                found.add((part.module or "", alias.name))
+                module = f"{part.module}.{alias.name}"
                 inside = trees[module].body if module in trees else []
                 found |= {
                     (module, node.name) for node in inside if isinstance(node, Definition) and node.name[0] != "_"

@@ -153,10 +153,11 @@ def report(project: Project) -> str:
     """The counts."""
     names = [Name(module, name) for module, content in project.modules.items() for name in content.defined]
     private = sum(name.name.startswith("_") for name in names)
+    public = len(names) - private
     alike = homonyms(project)
     share = len(alike) / max(len({name.name.lstrip("_") for name in names}), 1)
     return (
-        f"{len(project.modules)} modules, {len(names)} top-level names: {len(names) - private} public, {private} private\n"
+        f"{len(project.modules)} modules, {len(names)} top-level names: {public} public, {private} private\n"
         f"{len(alike)} names in more than one module ({share:.1%}), {len(exposed(project))} helpers without underscore"
     )
 

@@ -61,7 +61,7 @@ def british(word: str) -> bool:
 def check_spelling(path: Path, text: str) -> Iterator[Finding]:
     """British forms in code, comments, strings and pages."""
     for number, line in enumerate(text.splitlines(), 1):
-        for word in re.findall(r"[A-Za-z]+", line):
+        for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", line):
             if british(word):
                 yield Finding(path, number, f"{word!r} is British: spell it as in America")
 

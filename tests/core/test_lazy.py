@@ -20,17 +20,23 @@ MOST = 150
 """Names at the top level."""
 
 
+def checked(module) -> ast.If:
+    """The two halves of a package's names: what type checkers see, and the table."""
+    tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
+    (block,) = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    return block
+
+
 def homes(module) -> dict[str, str]:
     """Name -> module of its definition, by the table."""
-    named = {name: home for home, names in module._HOMES.items() for name in names.split()}
-    return named | {name: home.rpartition(".")[0] for name, home in getattr(module, "_NAMESPACES", {}).items()}
+    tables = [ast.literal_eval(node) for node in checked(module).orelse[0].value.args[1:]]
+    named = {name: home for home, names in tables[0].items() for name in names.split()}
+    return named | {name: home.rpartition(".")[0] for table in tables[1:] for name, home in table.items()}
 
 
 def imports(module) -> dict[str, str]:
     """Name -> module of its definition, by the imports that type checkers see."""
-    tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
-    (block,) = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
-    found = {}
+    block, found = checked(module), {}
     for node in block.body:
         for alias in node.names:
             assert alias.asname == alias.name, f"{alias.name}: write `import {alias.name} as {alias.name}`"

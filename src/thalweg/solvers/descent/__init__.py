@@ -9,13 +9,6 @@ from typing import TYPE_CHECKING
 
 from thalweg.core.lazy import lazy
 
-_HOMES = {
-    "thalweg.solvers.descent.conjugate_gradient": "ConjugateGradientDirection",
-    "thalweg.solvers.descent.direction": "Direction Heading Taken",
-    "thalweg.solvers.descent.steepest": "Steepest",
-    "thalweg.solvers.least_squares.gauss_newton": "GaussNewtonDirection",
-}
-
 if TYPE_CHECKING:
     from thalweg.solvers.descent.conjugate_gradient import ConjugateGradientDirection as ConjugateGradientDirection
     from thalweg.solvers.descent.direction import Direction as Direction
@@ -24,4 +17,12 @@ if TYPE_CHECKING:
     from thalweg.solvers.descent.steepest import Steepest as Steepest
     from thalweg.solvers.least_squares.gauss_newton import GaussNewtonDirection as GaussNewtonDirection
 else:
-    __getattr__, __dir__, __all__ = lazy(__name__, _HOMES)
+    __getattr__, __dir__, __all__ = lazy(
+        __name__,
+        {
+            "thalweg.solvers.descent.conjugate_gradient": "ConjugateGradientDirection",
+            "thalweg.solvers.descent.direction": "Direction Heading Taken",
+            "thalweg.solvers.descent.steepest": "Steepest",
+            "thalweg.solvers.least_squares.gauss_newton": "GaussNewtonDirection",
+        },
+    )

@@ -9,18 +9,6 @@ from typing import TYPE_CHECKING
 
 from thalweg.core.lazy import lazy
 
-_HOMES = {
-    "thalweg.solvers.least_squares.model": "GaussNewtonModel",
-    "thalweg.solvers.trust_region.cauchy": "CauchyPoint",
-    "thalweg.solvers.trust_region.cubic": "CubicStep",
-    "thalweg.solvers.trust_region.dogleg": "Dogleg",
-    "thalweg.solvers.trust_region.exact": "ExactStep",
-    "thalweg.solvers.trust_region.model": "QuadraticModel TaylorModel",
-    "thalweg.solvers.trust_region.sr1": "SR1Model",
-    "thalweg.solvers.trust_region.steihaug": "SteihaugCG",
-    "thalweg.solvers.trust_region.subproblem": "Proposal Subproblem",
-}
-
 if TYPE_CHECKING:
     from thalweg.solvers.least_squares.model import GaussNewtonModel as GaussNewtonModel
     from thalweg.solvers.trust_region.cauchy import CauchyPoint as CauchyPoint
@@ -34,4 +22,17 @@ if TYPE_CHECKING:
     from thalweg.solvers.trust_region.subproblem import Proposal as Proposal
     from thalweg.solvers.trust_region.subproblem import Subproblem as Subproblem
 else:
-    __getattr__, __dir__, __all__ = lazy(__name__, _HOMES)
+    __getattr__, __dir__, __all__ = lazy(
+        __name__,
+        {
+            "thalweg.solvers.least_squares.model": "GaussNewtonModel",
+            "thalweg.solvers.trust_region.cauchy": "CauchyPoint",
+            "thalweg.solvers.trust_region.cubic": "CubicStep",
+            "thalweg.solvers.trust_region.dogleg": "Dogleg",
+            "thalweg.solvers.trust_region.exact": "ExactStep",
+            "thalweg.solvers.trust_region.model": "QuadraticModel TaylorModel",
+            "thalweg.solvers.trust_region.sr1": "SR1Model",
+            "thalweg.solvers.trust_region.steihaug": "SteihaugCG",
+            "thalweg.solvers.trust_region.subproblem": "Proposal Subproblem",
+        },
+    )
