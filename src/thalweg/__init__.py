@@ -1,364 +1,256 @@
-"""Thalweg: one loop for every optimization method of machine learning, and an account of why a run went as it went."""
+"""Thalweg: one loop for every optimization method of machine learning, and an account of why a run went as it went.
 
-import importlib
-from typing import TYPE_CHECKING, Any
+A name is imported when it is first used, so that `import thalweg` costs nothing. The table below says where each
+name is defined; the imports that type checkers and editors read stand above it, and a test compares both.
+"""
 
-# The problem
-from thalweg.core.batches import Batches
-from thalweg.core.bounds import Bounds
-from thalweg.core.objective import LatentModel, LeastSquares, Objective
-from thalweg.core.problem import Problem
-from thalweg.core.nonsmooth import Nonsmooth
-from thalweg.nonsmooth.norms import L1
-from thalweg.nonsmooth.sets import L2Ball, Simplex
-from thalweg.core.oracle import Oracle
-from thalweg.core.stream import Stream
+from typing import TYPE_CHECKING
 
-# The two verbs, and what they return
-from thalweg.minimize import minimize
-from thalweg.batch import minimize_batch
-from thalweg.solution import solution
-from thalweg.suggest import suggest
-from thalweg.core.iterate import Carry, iterate, start
-from thalweg.core.optimality import optimality
-from thalweg.core.status import Status
-from thalweg.core.trace import Trace
-from thalweg.core.variables import split
-from thalweg.run.result import MinimizeError, MinimizeWarning, Result
-from thalweg.run.many.batch_result import BatchResult
-from thalweg.core.average import EMA, SWA, Average, PolyakRuppert
+from thalweg.core.lazy import lazy
 
-# Rules and schedules
-from thalweg.core.first_order import FirstOrder
-from thalweg.core.rule import Rule
-from thalweg.rules.adam import Adam
-from thalweg.rules.adamw import AdamW
-from thalweg.rules.adaptive.adadelta import AdaDelta
-from thalweg.rules.adaptive.adagrad import AdaGrad
-from thalweg.rules.adaptive.adan import Adan
-from thalweg.rules.adaptive.ademamix import AdEMAMix
-from thalweg.rules.adaptive.adopt import ADOPT
-from thalweg.rules.adaptive.amsgrad import AMSGrad
-from thalweg.rules.adaptive.nadam import NAdam
-from thalweg.rules.adaptive.radam import RAdam
-from thalweg.rules.adaptive.rmsprop import RMSProp
-from thalweg.rules.adaptive.signs import Lion, SignSGD
-from thalweg.rules.adaptive.sophia import Sophia
-from thalweg.rules.describe import Description, describe
-from thalweg.rules.freeze import Freeze
-from thalweg.rules.layerwise.adafactor import Adafactor
-from thalweg.rules.layerwise.adam_mini import AdamMini
-from thalweg.rules.layerwise.lamb import LAMB
-from thalweg.rules.layerwise.lars import LARS
-from thalweg.rules.masks import matrices
-from thalweg.rules.matrix.muon import Muon
-from thalweg.rules.matrix.shampoo import Shampoo
-from thalweg.rules.matrix.soap import SOAP
-from thalweg.rules.momentum import Momentum
-from thalweg.rules.parameter_free.dadapt_adam import DAdaptAdam
-from thalweg.rules.parameter_free.prodigy import Prodigy
-from thalweg.rules.partition import Partition
-from thalweg.rules.sgd import SGD
-from thalweg.rules.wrappers.accumulate import Accumulate
-from thalweg.rules.wrappers.centralize import Centralize
-from thalweg.rules.wrappers.clip import AdaptiveClip, Clip
-from thalweg.rules.wrappers.noise import GradientNoise
-from thalweg.rules.wrappers.skip import SkipNonfinite
-from thalweg.rules.wrappers.cautious import Cautious
-from thalweg.rules.wrappers.lookahead import Lookahead
-from thalweg.rules.wrappers.mars import MARS
-from thalweg.rules.wrappers.compact import CompactState
-from thalweg.rules.wrappers.master import MasterCopy
-from thalweg.rules.wrappers.weight_decay import WeightDecay
-from thalweg.schedules import Constant, Cosine, Exponential, Linear, Schedule, StepDecay, WarmupCosine
-from thalweg.rules.wrappers.plateau import ReduceOnPlateau
-from thalweg.rules.wrappers.reactive import Reactive
-from thalweg.schedules import CosineRestarts, Cyclical, InverseSqrt, InverseTime
-from thalweg.schedules import Join, OneCycle, OneCycleMomentum, Piecewise, Polynomial, Scaled
-from thalweg.schedules import Warmup, WSD, RobbinsMonro, robbins_monro
-
-# Solvers, directions and line searches
-from thalweg.core.solver import Solver
-from thalweg.line_search.backtracking import Backtracking
-from thalweg.line_search.barzilai_borwein import BarzilaiBorwein
-from thalweg.line_search.exact import ExactSearch
-from thalweg.line_search.fixed import FixedStep
-from thalweg.line_search.hager_zhang import HagerZhang
-from thalweg.line_search.inverse_lipschitz import InverseLipschitz
-from thalweg.line_search.polyak import PolyakStep
-from thalweg.line_search.protocol import Found, LineSearch, Phi, Ray
-from thalweg.line_search.strong_wolfe import StrongWolfe
-from thalweg.solvers.blackbox.annealing import SimulatedAnnealing
-from thalweg.solvers.blackbox.moves import BitFlip, GaussianMove, Move, TwoOpt
-from thalweg.solvers.composite.fista import FISTA
-from thalweg.solvers.constrained.augmented_lagrangian import AugmentedLagrangian
-from thalweg.solvers.constrained.projected_gradient import ProjectedGradient
-from thalweg.solvers.descent.conjugate_gradient import ConjugateGradientDirection, ConjugateGradient
-from thalweg.solvers.descent.descent import Descent
-from thalweg.solvers.descent.direction import Direction, Heading, Taken
-from thalweg.solvers.descent.bfgs import BFGS
-from thalweg.solvers.descent.lbfgs import LBFGS
-from thalweg.solvers.descent.lbfgsb import LBFGSB
-from thalweg.solvers.descent.newton import Newton, SaddleFreeNewton
-from thalweg.solvers.descent.newton_cg import NewtonCG
-from thalweg.solvers.descent.preconditioned import PreconditionedLBFGS
-from thalweg.solvers.descent.steepest import Steepest, SteepestDescent
-from thalweg.solvers.descent.steepest import BarzilaiBorweinDescent, PolyakDescent
-from thalweg.solvers.finite_sum.svrg import SVRG
-from thalweg.solvers.first_order.nesterov import Nesterov
-from thalweg.solvers.first_order.sam import SAM
-from thalweg.solvers.first_order.schedule_free import ScheduleFree, ScheduleFreeAdamW, ScheduleFreeSGD
-from thalweg.solvers.first_order.sam import ASAM
-from thalweg.solvers.trust_region.cauchy import CauchyPoint, TrustCauchy
-from thalweg.solvers.trust_region.cubic import CubicRegularization, CubicStep
-from thalweg.solvers.trust_region.dogleg import Dogleg, TrustDogleg
-from thalweg.solvers.trust_region.exact import ExactStep, TrustExact
-from thalweg.solvers.trust_region.model import QuadraticModel, TaylorModel
-from thalweg.solvers.trust_region.sr1 import SR1, SR1Model
-from thalweg.solvers.trust_region.steihaug import SteihaugCG
-from thalweg.solvers.trust_region.subproblem import Proposal, Subproblem
-from thalweg.solvers.trust_region.trust_region import TrustRegion
-from thalweg.solvers.least_squares.gauss_newton import GaussNewton, GaussNewtonDirection
-from thalweg.solvers.least_squares.levenberg_marquardt import LevenbergMarquardt
-from thalweg.solvers.least_squares.model import GaussNewtonModel
-from thalweg.solvers.latent.em import EM
-from thalweg.solvers.latent.gaussian_mixture import GaussianMixture, Mixture
-
-# When to stop
-from thalweg.core.stop import Epochs, Evaluations, GradNorm, Never, Patience, Seconds, StepNorm, Steps, Stop, Target
-from thalweg.core.stop import ValueChange
-
-# While it runs
-from thalweg.run.observe.callbacks import Event, Every
-from thalweg.run.observe.history import History
-from thalweg.run.observe.progress import Progress
-
-# What is true at a point
-from thalweg.core.kkt import Multipliers
-from thalweg.landscape.kkt import KKT, kkt
-from thalweg.landscape.learning_rate_range import LearningRateRange, learning_rate_range
-from thalweg.landscape.smoothness import OptimalStep, Smoothness, optimal_step, smoothness
-
-# To write a method
-from thalweg.core.types import Evals, Evaluation, Info, Step, make_info
-
-# Configuration and the registry
-from thalweg.core.config import change, from_config, to_config
-from thalweg.registry import METHODS
-
+# fmt: off
 if TYPE_CHECKING:
-    from thalweg import losses, plot, problems
-
-__all__ = [
-    "Accumulate",
-    "AdaDelta",
-    "Adafactor",
-    "AdaGrad",
-    "Adam",
-    "AdamMini",
-    "AdamW",
-    "Adan",
-    "AdaptiveClip",
-    "AdEMAMix",
-    "ADOPT",
-    "AMSGrad",
-    "ASAM",
-    "AugmentedLagrangian",
-    "Average",
-    "Backtracking",
-    "BarzilaiBorwein",
-    "BarzilaiBorweinDescent",
-    "Batches",
-    "BatchResult",
-    "BFGS",
-    "BitFlip",
-    "Bounds",
-    "Carry",
-    "CauchyPoint",
-    "Cautious",
-    "Centralize",
-    "change",
-    "Clip",
-    "CompactState",
-    "ConjugateGradient",
-    "ConjugateGradientDirection",
-    "Constant",
-    "Cosine",
-    "CosineRestarts",
-    "CubicRegularization",
-    "CubicStep",
-    "Cyclical",
-    "DAdaptAdam",
-    "Descent",
-    "describe",
-    "Description",
-    "Direction",
-    "Dogleg",
-    "EM",
-    "EMA",
-    "Epochs",
-    "Evals",
-    "Evaluation",
-    "Evaluations",
-    "Event",
-    "Every",
-    "ExactSearch",
-    "ExactStep",
-    "Exponential",
-    "FirstOrder",
-    "FISTA",
-    "FixedStep",
-    "Found",
-    "Freeze",
-    "from_config",
-    "GaussianMixture",
-    "GaussianMove",
-    "GaussNewton",
-    "GaussNewtonDirection",
-    "GaussNewtonModel",
-    "GradientNoise",
-    "GradNorm",
-    "HagerZhang",
-    "Heading",
-    "History",
-    "Info",
-    "InverseLipschitz",
-    "InverseSqrt",
-    "InverseTime",
-    "iterate",
-    "Join",
-    "KKT",
-    "kkt",
-    "L1",
-    "L2Ball",
-    "LAMB",
-    "LARS",
-    "LatentModel",
-    "LBFGS",
-    "LBFGSB",
-    "learning_rate_range",
-    "LearningRateRange",
-    "LeastSquares",
-    "LevenbergMarquardt",
-    "Linear",
-    "LineSearch",
-    "Lion",
-    "Lookahead",
-    "losses",
-    "make_info",
-    "MARS",
-    "MasterCopy",
-    "matrices",
-    "METHODS",
-    "minimize",
-    "minimize_batch",
-    "MinimizeError",
-    "MinimizeWarning",
-    "Mixture",
-    "Momentum",
-    "Move",
-    "Multipliers",
-    "Muon",
-    "NAdam",
-    "Nesterov",
-    "Never",
-    "Newton",
-    "NewtonCG",
-    "Nonsmooth",
-    "Objective",
-    "OneCycle",
-    "OneCycleMomentum",
-    "optimal_step",
-    "optimality",
-    "OptimalStep",
-    "Oracle",
-    "Partition",
-    "Patience",
-    "Phi",
-    "Piecewise",
-    "plot",
-    "PolyakDescent",
-    "PolyakRuppert",
-    "PolyakStep",
-    "Polynomial",
-    "PreconditionedLBFGS",
-    "Problem",
-    "problems",
-    "Prodigy",
-    "Progress",
-    "ProjectedGradient",
-    "Proposal",
-    "QuadraticModel",
-    "RAdam",
-    "Ray",
-    "Reactive",
-    "ReduceOnPlateau",
-    "Result",
-    "RMSProp",
-    "robbins_monro",
-    "RobbinsMonro",
-    "Rule",
-    "SaddleFreeNewton",
-    "SAM",
-    "Scaled",
-    "Schedule",
-    "ScheduleFree",
-    "ScheduleFreeAdamW",
-    "ScheduleFreeSGD",
-    "Seconds",
-    "SGD",
-    "Shampoo",
-    "SignSGD",
-    "Simplex",
-    "SimulatedAnnealing",
-    "SkipNonfinite",
-    "Smoothness",
-    "smoothness",
-    "SOAP",
-    "solution",
-    "Solver",
-    "Sophia",
-    "split",
-    "SR1",
-    "SR1Model",
-    "start",
-    "Status",
-    "Steepest",
-    "SteepestDescent",
-    "SteihaugCG",
-    "Step",
-    "StepDecay",
-    "StepNorm",
-    "Steps",
-    "Stop",
-    "Stream",
-    "StrongWolfe",
-    "Subproblem",
-    "suggest",
-    "SVRG",
-    "SWA",
-    "Taken",
-    "Target",
-    "TaylorModel",
-    "to_config",
-    "Trace",
-    "TrustCauchy",
-    "TrustDogleg",
-    "TrustExact",
-    "TrustRegion",
-    "TwoOpt",
-    "ValueChange",
-    "Warmup",
-    "WarmupCosine",
-    "WeightDecay",
-    "WSD",
-]
-
-LAZY = ("losses", "plot", "problems")
-"""Modules that are imported when they are first used."""
-
-
-def __getattr__(name: str) -> Any:
-    if name in LAZY:
-        return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from thalweg.core.batches import Batches as Batches
+    from thalweg.core.bounds import Bounds as Bounds
+    from thalweg.core.objective import LatentModel as LatentModel, LeastSquares as LeastSquares, Objective as Objective
+    from thalweg.core.problem import Problem as Problem
+    from thalweg.core.nonsmooth import Nonsmooth as Nonsmooth
+    from thalweg.nonsmooth.norms import L1 as L1
+    from thalweg.nonsmooth.sets import L2Ball as L2Ball, Simplex as Simplex
+    from thalweg.core.oracle import Oracle as Oracle
+    from thalweg.core.stream import Stream as Stream
+    from thalweg.minimize import minimize as minimize
+    from thalweg.batch import minimize_batch as minimize_batch
+    from thalweg.solution import solution as solution
+    from thalweg.suggest import suggest as suggest
+    from thalweg.core.iterate import Carry as Carry, iterate as iterate, start as start
+    from thalweg.core.optimality import optimality as optimality
+    from thalweg.core.status import Status as Status
+    from thalweg.core.trace import Trace as Trace
+    from thalweg.core.variables import split as split
+    from thalweg.run.result import MinimizeError as MinimizeError, MinimizeWarning as MinimizeWarning, Result as Result
+    from thalweg.run.many.batch_result import BatchResult as BatchResult
+    from thalweg.core.average import Average as Average, EMA as EMA, PolyakRuppert as PolyakRuppert, SWA as SWA
+    from thalweg.core.first_order import FirstOrder as FirstOrder
+    from thalweg.core.rule import Rule as Rule
+    from thalweg.rules.adam import Adam as Adam
+    from thalweg.rules.adamw import AdamW as AdamW
+    from thalweg.rules.adaptive.adadelta import AdaDelta as AdaDelta
+    from thalweg.rules.adaptive.adagrad import AdaGrad as AdaGrad
+    from thalweg.rules.adaptive.adan import Adan as Adan
+    from thalweg.rules.adaptive.ademamix import AdEMAMix as AdEMAMix
+    from thalweg.rules.adaptive.adopt import ADOPT as ADOPT
+    from thalweg.rules.adaptive.amsgrad import AMSGrad as AMSGrad
+    from thalweg.rules.adaptive.nadam import NAdam as NAdam
+    from thalweg.rules.adaptive.radam import RAdam as RAdam
+    from thalweg.rules.adaptive.rmsprop import RMSProp as RMSProp
+    from thalweg.rules.adaptive.signs import Lion as Lion, SignSGD as SignSGD
+    from thalweg.rules.adaptive.sophia import Sophia as Sophia
+    from thalweg.rules.describe import describe as describe, Description as Description
+    from thalweg.rules.freeze import Freeze as Freeze
+    from thalweg.rules.layerwise.adafactor import Adafactor as Adafactor
+    from thalweg.rules.layerwise.adam_mini import AdamMini as AdamMini
+    from thalweg.rules.layerwise.lamb import LAMB as LAMB
+    from thalweg.rules.layerwise.lars import LARS as LARS
+    from thalweg.rules.masks import matrices as matrices
+    from thalweg.rules.matrix.muon import Muon as Muon
+    from thalweg.rules.matrix.shampoo import Shampoo as Shampoo
+    from thalweg.rules.matrix.soap import SOAP as SOAP
+    from thalweg.rules.momentum import Momentum as Momentum
+    from thalweg.rules.parameter_free.dadapt_adam import DAdaptAdam as DAdaptAdam
+    from thalweg.rules.parameter_free.prodigy import Prodigy as Prodigy
+    from thalweg.rules.partition import Partition as Partition
+    from thalweg.rules.sgd import SGD as SGD
+    from thalweg.rules.wrappers.accumulate import Accumulate as Accumulate
+    from thalweg.rules.wrappers.centralize import Centralize as Centralize
+    from thalweg.rules.wrappers.clip import AdaptiveClip as AdaptiveClip, Clip as Clip
+    from thalweg.rules.wrappers.noise import GradientNoise as GradientNoise
+    from thalweg.rules.wrappers.skip import SkipNonfinite as SkipNonfinite
+    from thalweg.rules.wrappers.cautious import Cautious as Cautious
+    from thalweg.rules.wrappers.lookahead import Lookahead as Lookahead
+    from thalweg.rules.wrappers.mars import MARS as MARS
+    from thalweg.rules.wrappers.compact import CompactState as CompactState
+    from thalweg.rules.wrappers.master import MasterCopy as MasterCopy
+    from thalweg.rules.wrappers.weight_decay import WeightDecay as WeightDecay
+    from thalweg.rules.wrappers.plateau import ReduceOnPlateau as ReduceOnPlateau
+    from thalweg.rules.wrappers.reactive import Reactive as Reactive
+    from thalweg.core.solver import Solver as Solver
+    from thalweg.solvers.blackbox.annealing import SimulatedAnnealing as SimulatedAnnealing
+    from thalweg.solvers.composite.fista import FISTA as FISTA
+    from thalweg.solvers.constrained.augmented_lagrangian import AugmentedLagrangian as AugmentedLagrangian
+    from thalweg.solvers.constrained.projected_gradient import ProjectedGradient as ProjectedGradient
+    from thalweg.solvers.descent.conjugate_gradient import ConjugateGradient as ConjugateGradient
+    from thalweg.solvers.descent.descent import Descent as Descent
+    from thalweg.solvers.descent.bfgs import BFGS as BFGS
+    from thalweg.solvers.descent.lbfgs import LBFGS as LBFGS
+    from thalweg.solvers.descent.lbfgsb import LBFGSB as LBFGSB
+    from thalweg.solvers.descent.newton import Newton as Newton, SaddleFreeNewton as SaddleFreeNewton
+    from thalweg.solvers.descent.newton_cg import NewtonCG as NewtonCG
+    from thalweg.solvers.descent.preconditioned import PreconditionedLBFGS as PreconditionedLBFGS
+    from thalweg.solvers.descent.steepest import (
+        BarzilaiBorweinDescent as BarzilaiBorweinDescent, PolyakDescent as PolyakDescent,
+        SteepestDescent as SteepestDescent,
+    )
+    from thalweg.solvers.finite_sum.svrg import SVRG as SVRG
+    from thalweg.solvers.first_order.nesterov import Nesterov as Nesterov
+    from thalweg.solvers.first_order.sam import ASAM as ASAM, SAM as SAM
+    from thalweg.solvers.first_order.schedule_free import (
+        ScheduleFree as ScheduleFree, ScheduleFreeAdamW as ScheduleFreeAdamW, ScheduleFreeSGD as ScheduleFreeSGD,
+    )
+    from thalweg.solvers.trust_region.cauchy import TrustCauchy as TrustCauchy
+    from thalweg.solvers.trust_region.cubic import CubicRegularization as CubicRegularization
+    from thalweg.solvers.trust_region.dogleg import TrustDogleg as TrustDogleg
+    from thalweg.solvers.trust_region.exact import TrustExact as TrustExact
+    from thalweg.solvers.trust_region.sr1 import SR1 as SR1
+    from thalweg.solvers.trust_region.trust_region import TrustRegion as TrustRegion
+    from thalweg.solvers.least_squares.gauss_newton import GaussNewton as GaussNewton
+    from thalweg.solvers.least_squares.levenberg_marquardt import LevenbergMarquardt as LevenbergMarquardt
+    from thalweg.solvers.latent.em import EM as EM
+    from thalweg.solvers.latent.gaussian_mixture import GaussianMixture as GaussianMixture, Mixture as Mixture
+    from thalweg.core.stop import (
+        Epochs as Epochs, Evaluations as Evaluations, GradNorm as GradNorm, Never as Never, Patience as Patience,
+        Seconds as Seconds, StepNorm as StepNorm, Steps as Steps, Stop as Stop, Target as Target,
+        ValueChange as ValueChange,
+    )
+    from thalweg.run.observe.callbacks import Event as Event, Every as Every
+    from thalweg.run.observe.history import History as History
+    from thalweg.run.observe.progress import Progress as Progress
+    from thalweg.core.types import (
+        Evals as Evals, Evaluation as Evaluation, Info as Info, make_info as make_info, Step as Step,
+    )
+    from thalweg.core.config import change as change, from_config as from_config, to_config as to_config
+    from thalweg.registry import METHODS as METHODS
+    from thalweg.solvers import descent as descent, trust_region as trust_region
+    from thalweg import (
+        landscape as landscape, line_search as line_search, losses as losses, plot as plot, problems as problems,
+        schedules as schedules, scipy as scipy,
+    )
+    from thalweg.solvers.blackbox import moves as moves
+else:
+    __getattr__, __dir__, __all__ = lazy(
+        __name__,
+        # Module -> the names that it defines.
+        {
+            # The problem
+            "thalweg.core.batches": "Batches",
+            "thalweg.core.bounds": "Bounds",
+            "thalweg.core.objective": "LatentModel LeastSquares Objective",
+            "thalweg.core.problem": "Problem",
+            "thalweg.core.nonsmooth": "Nonsmooth",
+            "thalweg.nonsmooth.norms": "L1",
+            "thalweg.nonsmooth.sets": "L2Ball Simplex",
+            "thalweg.core.oracle": "Oracle",
+            "thalweg.core.stream": "Stream",
+            # The verbs, and what they return
+            "thalweg.minimize": "minimize",
+            "thalweg.batch": "minimize_batch",
+            "thalweg.solution": "solution",
+            "thalweg.suggest": "suggest",
+            "thalweg.core.iterate": "Carry iterate start",
+            "thalweg.core.optimality": "optimality",
+            "thalweg.core.status": "Status",
+            "thalweg.core.trace": "Trace",
+            "thalweg.core.variables": "split",
+            "thalweg.run.result": "MinimizeError MinimizeWarning Result",
+            "thalweg.run.many.batch_result": "BatchResult",
+            "thalweg.core.average": "Average EMA PolyakRuppert SWA",
+            # Rules
+            "thalweg.core.first_order": "FirstOrder",
+            "thalweg.core.rule": "Rule",
+            "thalweg.rules.adam": "Adam",
+            "thalweg.rules.adamw": "AdamW",
+            "thalweg.rules.adaptive.adadelta": "AdaDelta",
+            "thalweg.rules.adaptive.adagrad": "AdaGrad",
+            "thalweg.rules.adaptive.adan": "Adan",
+            "thalweg.rules.adaptive.ademamix": "AdEMAMix",
+            "thalweg.rules.adaptive.adopt": "ADOPT",
+            "thalweg.rules.adaptive.amsgrad": "AMSGrad",
+            "thalweg.rules.adaptive.nadam": "NAdam",
+            "thalweg.rules.adaptive.radam": "RAdam",
+            "thalweg.rules.adaptive.rmsprop": "RMSProp",
+            "thalweg.rules.adaptive.signs": "Lion SignSGD",
+            "thalweg.rules.adaptive.sophia": "Sophia",
+            "thalweg.rules.describe": "describe Description",
+            "thalweg.rules.freeze": "Freeze",
+            "thalweg.rules.layerwise.adafactor": "Adafactor",
+            "thalweg.rules.layerwise.adam_mini": "AdamMini",
+            "thalweg.rules.layerwise.lamb": "LAMB",
+            "thalweg.rules.layerwise.lars": "LARS",
+            "thalweg.rules.masks": "matrices",
+            "thalweg.rules.matrix.muon": "Muon",
+            "thalweg.rules.matrix.shampoo": "Shampoo",
+            "thalweg.rules.matrix.soap": "SOAP",
+            "thalweg.rules.momentum": "Momentum",
+            "thalweg.rules.parameter_free.dadapt_adam": "DAdaptAdam",
+            "thalweg.rules.parameter_free.prodigy": "Prodigy",
+            "thalweg.rules.partition": "Partition",
+            "thalweg.rules.sgd": "SGD",
+            "thalweg.rules.wrappers.accumulate": "Accumulate",
+            "thalweg.rules.wrappers.centralize": "Centralize",
+            "thalweg.rules.wrappers.clip": "AdaptiveClip Clip",
+            "thalweg.rules.wrappers.noise": "GradientNoise",
+            "thalweg.rules.wrappers.skip": "SkipNonfinite",
+            "thalweg.rules.wrappers.cautious": "Cautious",
+            "thalweg.rules.wrappers.lookahead": "Lookahead",
+            "thalweg.rules.wrappers.mars": "MARS",
+            "thalweg.rules.wrappers.compact": "CompactState",
+            "thalweg.rules.wrappers.master": "MasterCopy",
+            "thalweg.rules.wrappers.weight_decay": "WeightDecay",
+            "thalweg.rules.wrappers.plateau": "ReduceOnPlateau",
+            "thalweg.rules.wrappers.reactive": "Reactive",
+            # Solvers
+            "thalweg.core.solver": "Solver",
+            "thalweg.solvers.blackbox.annealing": "SimulatedAnnealing",
+            "thalweg.solvers.composite.fista": "FISTA",
+            "thalweg.solvers.constrained.augmented_lagrangian": "AugmentedLagrangian",
+            "thalweg.solvers.constrained.projected_gradient": "ProjectedGradient",
+            "thalweg.solvers.descent.conjugate_gradient": "ConjugateGradient",
+            "thalweg.solvers.descent.descent": "Descent",
+            "thalweg.solvers.descent.bfgs": "BFGS",
+            "thalweg.solvers.descent.lbfgs": "LBFGS",
+            "thalweg.solvers.descent.lbfgsb": "LBFGSB",
+            "thalweg.solvers.descent.newton": "Newton SaddleFreeNewton",
+            "thalweg.solvers.descent.newton_cg": "NewtonCG",
+            "thalweg.solvers.descent.preconditioned": "PreconditionedLBFGS",
+            "thalweg.solvers.descent.steepest": "BarzilaiBorweinDescent PolyakDescent SteepestDescent",
+            "thalweg.solvers.finite_sum.svrg": "SVRG",
+            "thalweg.solvers.first_order.nesterov": "Nesterov",
+            "thalweg.solvers.first_order.sam": "ASAM SAM",
+            "thalweg.solvers.first_order.schedule_free": "ScheduleFree ScheduleFreeAdamW ScheduleFreeSGD",
+            "thalweg.solvers.trust_region.cauchy": "TrustCauchy",
+            "thalweg.solvers.trust_region.cubic": "CubicRegularization",
+            "thalweg.solvers.trust_region.dogleg": "TrustDogleg",
+            "thalweg.solvers.trust_region.exact": "TrustExact",
+            "thalweg.solvers.trust_region.sr1": "SR1",
+            "thalweg.solvers.trust_region.trust_region": "TrustRegion",
+            "thalweg.solvers.least_squares.gauss_newton": "GaussNewton",
+            "thalweg.solvers.least_squares.levenberg_marquardt": "LevenbergMarquardt",
+            "thalweg.solvers.latent.em": "EM",
+            "thalweg.solvers.latent.gaussian_mixture": "GaussianMixture Mixture",
+            # When to stop
+            "thalweg.core.stop": "Epochs Evaluations GradNorm Never Patience Seconds StepNorm Steps Stop Target "
+            "ValueChange",
+            # While it runs
+            "thalweg.run.observe.callbacks": "Event Every",
+            "thalweg.run.observe.history": "History",
+            "thalweg.run.observe.progress": "Progress",
+            # To write a method
+            "thalweg.core.types": "Evals Evaluation Info make_info Step",
+            # Configuration and the registry
+            "thalweg.core.config": "change from_config to_config",
+            "thalweg.registry": "METHODS",
+        },
+        # Name -> the module that it stands for: a family whose own names are used less often.
+        {
+            "descent": "thalweg.solvers.descent",
+            "landscape": "thalweg.landscape",
+            "line_search": "thalweg.line_search",
+            "losses": "thalweg.losses",
+            "moves": "thalweg.solvers.blackbox.moves",
+            "plot": "thalweg.plot",
+            "problems": "thalweg.problems",
+            "schedules": "thalweg.schedules",
+            "scipy": "thalweg.scipy",
+            "trust_region": "thalweg.solvers.trust_region",
+        },
+    )

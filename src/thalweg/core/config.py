@@ -1,10 +1,12 @@
 """Configured objects as plain JSON, and back.
 
 `to_config` writes every field, also those equal to their default, so that a run can be repeated by another version
-of the defaults. `from_config` builds only classes that are already imported: a file cannot name code to load.
+of the defaults. `from_config` builds only our own classes and those that are already imported: a file cannot name
+other code to load.
 """
 
 import dataclasses
+import importlib
 import math
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +18,8 @@ import numpy as np
 
 from thalweg.core.duration import Duration
 
+OURS = __name__.partition(".")[0]
+"""The package whose classes go by their bare names."""
 JSON_TYPES = (str, bool, int, type(None))
 NAMEABLE = ("thalweg.rules.masks",)
 """Modules whose functions a configuration may name: they map parameters to choices, and do nothing else."""
@@ -69,7 +73,7 @@ def from_config(config: Any) -> Any:
 def named_function(name: str) -> Callable:
     """The function `module:name`, where a configuration may name it."""
     module, _, qualname = name.partition(":")
-    function = vars(sys.modules[module]).get(qualname) if module in NAMEABLE and module in sys.modules else None
+    function = vars(importlib.import_module(module)).get(qualname) if module in NAMEABLE else None
     if not callable(function) or getattr(function, "__module__", None) != module:
         raise ValueError(f"The function {name} cannot be read from a configuration: pass it in code.")
     return function
@@ -89,22 +93,34 @@ def build(config: dict) -> Any:
 
 def type_name(cls: type) -> str:
     """Our classes by their name, everybody else's by `module:name`."""
-    ours = cls.__module__.split(".")[0] == __name__.split(".")[0]
-    return cls.__name__ if ours else f"{cls.__module__}:{cls.__qualname__}"
+    return cls.__name__ if cls.__module__.partition(".")[0] == OURS else f"{cls.__module__}:{cls.__qualname__}"
 
 
 def find(name: str) -> type:
-    """The class of that name among those already imported."""
+    """The class of that name: one of ours, or one already imported."""
     if ":" in name:
         module, _, qualname = name.partition(":")
         cls: Any = getattr(sys.modules.get(module), qualname, None)
-        if isinstance(cls, type) and issubclass(cls, eqx.Module):
+        if _is_configurable(cls):
             return cls
         raise ValueError(f"{name} is not an imported configurable class: import {module} first.")
-    for cls in subclasses(eqx.Module):
-        if type_name(cls) == name:
+    for cls in _classes_named(name):
+        if _is_configurable(cls) and type_name(cls) == name:
             return cls
     raise ValueError(f"There is no configurable class {name!r}.")
+
+
+def _classes_named(name: str) -> Iterator[Any]:
+    """Classes that may have this name: those already imported, then those of every method, then a public one."""
+    yield from subclasses(eqx.Module)
+    importlib.import_module(f"{OURS}.registry")
+    yield from subclasses(eqx.Module)
+    yield getattr(sys.modules[OURS], name, None)
+
+
+def _is_configurable(cls: Any) -> bool:
+    """Whether objects of this class are written field by field."""
+    return isinstance(cls, type) and issubclass(cls, eqx.Module)
 
 
 def subclasses(cls: type) -> Iterator[type]:
