@@ -14,7 +14,7 @@ from thalweg.core.types import Params
 from thalweg.core.variables import short
 from thalweg.registry import fits, fitting, method_name
 from thalweg.run.plan import Request
-from thalweg.suggest import candidates
+from thalweg.suggestion import candidates
 
 MEASURABLE = frozenset({Oracle.GRADIENT, Oracle.RESIDUALS, Oracle.LATENT})
 """A method that needs one of these reports a first-order residual."""

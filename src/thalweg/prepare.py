@@ -32,7 +32,7 @@ from thalweg.run.explain.cautions import precision, warn_of_tolerance
 from thalweg.run.loss_facts import UNDER_TRANSFORM
 from thalweg.run.plan import Plan, Request, cadence, epoch_length
 from thalweg.run.programs import Task
-from thalweg.suggest import choose
+from thalweg.suggestion import choose
 
 DEFAULT_STEPS = 10_000
 """The limit beside the gradient test; to reach it is a failure."""

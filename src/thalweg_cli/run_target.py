@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from thalweg.core.oracle import Oracle
 from thalweg.core.problem import Problem
-from thalweg.minimize import minimize
+from thalweg.minimization import minimize
 from thalweg.problems import JOBS
 from thalweg_cli.errors import MAX_NAMES, Misuse, unknown_name, user_file_errors
 
