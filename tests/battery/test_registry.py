@@ -119,10 +119,10 @@ def test_the_whole_registry_knows_a_method_by_its_decisive_parts():
     for name, row in tw.METHODS.items():
         if name not in RULES and name != "saddle-free-newton":  # Newton's, with another treatment of the eigenvalues
             assert method_name(row.solver()) == row.make.__name__
-    assert method_name(tw.LBFGS(3, tw.Backtracking())) == "LBFGS"
-    assert method_name(tw.SteepestDescent(tw.ExactSearch())) == "SteepestDescent"
-    assert method_name(tw.SteepestDescent(tw.PolyakStep(0.0))) == "PolyakDescent"
-    assert method_name(tw.TrustRegion(tw.Dogleg(), model=tw.SR1Model())) == "SR1"
+    assert method_name(tw.LBFGS(3, tw.line_search.Backtracking())) == "LBFGS"
+    assert method_name(tw.SteepestDescent(tw.line_search.ExactSearch())) == "SteepestDescent"
+    assert method_name(tw.SteepestDescent(tw.line_search.PolyakStep(0.0))) == "PolyakDescent"
+    assert method_name(tw.TrustRegion(tw.trust_region.Dogleg(), model=tw.trust_region.SR1Model())) == "SR1"
     assert method_name(tw.LevenbergMarquardt(dense=False)) == "LevenbergMarquardt"
     assert method_name(tw.SAM(tw.Adam())) == "SAM"
     assert method_name(tw.ScheduleFree(tw.Adam())) == "ScheduleFree"

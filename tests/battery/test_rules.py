@@ -75,7 +75,7 @@ def namesake(name: str, rule: tw.Rule):
     return rule.as_optax() if name in UNKNOWN_TO_OPTAX else NAMESAKES[name](rule)
 
 
-SCHEDULE = tw.WarmupCosine(peak=0.1, warmup=5, steps=15, final=0.1)
+SCHEDULE = tw.schedules.WarmupCosine(peak=0.1, warmup=5, steps=15, final=0.1)
 HALF = optax.scale(0.5)
 
 

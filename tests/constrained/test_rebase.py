@@ -46,8 +46,8 @@ def test_a_change_of_multipliers_costs_nothing(method):
     """The smooth part was evaluated at the point already."""
     loss = Counted(quartic)
     problem = tw.Problem(loss, equality=lambda x: x[0] + x[1] - 1.0)
-    zero = tw.Multipliers(jnp.zeros(1), jnp.zeros(0))
-    one = tw.Multipliers(jnp.ones(1), jnp.zeros(0))
+    zero = tw.landscape.Multipliers(jnp.zeros(1), jnp.zeros(0))
+    one = tw.landscape.Multipliers(jnp.ones(1), jnp.zeros(0))
     state = method.init(augmented(problem, zero, jnp.asarray(10.0), False), jnp.asarray([0.5, -1.0]))
     jax.effects_barrier()
     before = loss.count

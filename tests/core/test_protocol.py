@@ -278,7 +278,7 @@ class Downhill(Direction):
         return {"last": jnp.zeros(7) if self.fault == "update" else taken.there.grad}
 
 
-class Half(tw.LineSearch):
+class Half(tw.line_search.LineSearch):
     """A correct search with a memory, of which `fault` breaks one thing."""
 
     fault: str = eqx.field(static=True, default="")
@@ -287,7 +287,7 @@ class Half(tw.LineSearch):
         return jnp.zeros_like(seen.value)
 
     def __call__(self, ray, memory):
-        found = tw.FixedStep(0.5)(ray, ())
+        found = tw.line_search.FixedStep(0.5)(ray, ())
         if self.fault == "pair":
             return found.step, found.phi
         return found._replace(memory=() if self.fault == "memory" else memory)
@@ -323,7 +323,7 @@ class Still(Subproblem):
         return length
 
     def __call__(self, model, radius):
-        proposal = tw.CauchyPoint()(model, radius)
+        proposal = tw.trust_region.CauchyPoint()(model, radius)
         return proposal.step if self.fault == "step" else proposal
 
 

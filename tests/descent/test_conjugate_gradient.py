@@ -14,11 +14,11 @@ from thalweg.core.stop import make_host
 FLOAT = np.float64 if X64 else np.float32
 STARTS = np.random.default_rng(7).normal(size=(5, 4)).astype(FLOAT)
 SEARCHES = {
-    "hager-zhang": tw.HagerZhang(curvature=0.1),
-    "strong-wolfe": tw.StrongWolfe(curvature=0.1),
-    "backtracking": tw.Backtracking(),
-    "inverse-lipschitz": tw.InverseLipschitz(),
-    "barzilai-borwein": tw.BarzilaiBorwein(),
+    "hager-zhang": tw.line_search.HagerZhang(curvature=0.1),
+    "strong-wolfe": tw.line_search.StrongWolfe(curvature=0.1),
+    "backtracking": tw.line_search.Backtracking(),
+    "inverse-lipschitz": tw.line_search.InverseLipschitz(),
+    "barzilai-borwein": tw.line_search.BarzilaiBorwein(),
 }
 
 

@@ -186,8 +186,8 @@ RATES = np.asarray([0.01, 0.03, 0.1, 0.3, 0.02], FLOAT)
     "method",
     [
         lambda rate: tw.Adam(rate),
-        lambda rate: tw.SGD(tw.WarmupCosine(rate / 30, warmup=3)),
-        lambda rate: tw.SteepestDescent(tw.Backtracking(fraction=rate)),
+        lambda rate: tw.SGD(tw.schedules.WarmupCosine(rate / 30, warmup=3)),
+        lambda rate: tw.SteepestDescent(tw.line_search.Backtracking(fraction=rate)),
     ],
     ids=["rule", "schedule", "search"],
 )
@@ -201,7 +201,9 @@ def test_each_run_may_have_its_own_numbers(method):
 
 
 def test_each_run_may_have_its_own_seed():
-    method = tw.SimulatedAnnealing(tw.GaussianMove(0.3), temperature=tw.Exponential(1.0, 1e-2, every=None))
+    method = tw.SimulatedAnnealing(
+        tw.moves.GaussianMove(0.3), temperature=tw.schedules.Exponential(1.0, 1e-2, every=None)
+    )
     stop, seeds = tw.Steps(5), np.arange(5) + 11
     together = tw.minimize_batch(valley, STARTS, method, stop=stop, seed=seeds)
     for run, start in enumerate(STARTS):

@@ -18,7 +18,7 @@ VERTICAL_MARGIN = 0.25
 def range_test(result: LearningRateRange, axes: "Axes | None" = None, *, unit: str = "") -> "Axes":
     """Draws the losses of a range test and their smoothed curve over the learning rate, with the suggestion.
 
-    - `result`: what `tw.learning_rate_range` returned. `axes`: the axes to draw on; None for new ones.
+    - `result`: what `tw.landscape.learning_rate_range` returned. `axes`: the axes to draw on; None for new ones.
     - `unit`: the unit of the loss.
     """
     axes = new_axes(axes)

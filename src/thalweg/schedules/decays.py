@@ -158,7 +158,7 @@ class InverseTime(Schedule):
     r"""Inverse-time decay, or a power of it: \(\eta_t = \eta_0\,(1 + t/k)^{-a}\).
 
     These are the step sizes of stochastic approximation: for \(\tfrac12 < a \le 1\) they satisfy the Robbins-Monro
-    conditions (`tw.robbins_monro`).
+    conditions (`tw.schedules.robbins_monro`).
 
     - `peak`: the first and largest rate \(\eta_0\), >= 0.
     - `every`: \(k\), whole steps or `tw.Epochs(n)`, after which the rate is \(2^{-a}\) times the first; None for the
