@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from thalweg.nonsmooth.sets import L2Ball as L2Ball, Simplex as Simplex
     from thalweg.core.oracle import Oracle as Oracle
     from thalweg.core.stream import Stream as Stream
-    from thalweg.minimize import minimize as minimize
+    from thalweg.minimization import minimize as minimize
     from thalweg.batch import minimize_batch as minimize_batch
-    from thalweg.solution import solution as solution
-    from thalweg.suggest import suggest as suggest
+    from thalweg.implicit import solution as solution
+    from thalweg.suggestion import suggest as suggest
     from thalweg.core.iterate import Carry as Carry, iterate as iterate, start as start
     from thalweg.core.optimality import optimality as optimality
     from thalweg.core.status import Status as Status
@@ -142,10 +142,10 @@ else:
             "thalweg.core.oracle": "Oracle",
             "thalweg.core.stream": "Stream",
             # The verbs, and what they return
-            "thalweg.minimize": "minimize",
+            "thalweg.minimization": "minimize",
             "thalweg.batch": "minimize_batch",
-            "thalweg.solution": "solution",
-            "thalweg.suggest": "suggest",
+            "thalweg.implicit": "solution",
+            "thalweg.suggestion": "suggest",
             "thalweg.core.iterate": "Carry iterate start",
             "thalweg.core.optimality": "optimality",
             "thalweg.core.status": "Status",

@@ -17,7 +17,7 @@ from thalweg.core.status import Status
 from thalweg.core.stop import Stop
 from thalweg.core.types import Params
 from thalweg.core.variables import check_start, is_array, is_numeric, leaf_name, rejoin, split
-from thalweg.minimize import Request, planned
+from thalweg.minimization import Request, planned
 from thalweg.run.cautions import within
 from thalweg.run.chunks import Engine, Origin
 from thalweg.run.inspect import UNDER_TRANSFORM

@@ -17,7 +17,7 @@ from thalweg.core.variables import short
 from thalweg.registry import METHODS, fits, fitting
 from thalweg.run.launch import Options
 from thalweg.solvers.trust_region.trust_region import TrustRegion
-from thalweg.suggest import candidates
+from thalweg.suggestion import candidates
 
 MEASURABLE = frozenset({Oracle.GRADIENT, Oracle.RESIDUALS, Oracle.LATENT})
 """A method that needs one of these reports a first-order residual."""

@@ -8,7 +8,7 @@ from thalweg.core.config import from_config, to_config
 from thalweg.core.oracle import Oracle
 from thalweg.core.stop import Epochs, Stop, rules_of
 from thalweg.core.variables import split
-from thalweg.suggest import suggest
+from thalweg.suggestion import suggest
 from thalweg_cli.errors import Misuse, blame
 from thalweg_cli.settings import adjust, configure, find_method, parse_settings
 from thalweg_cli.stops import parse_stop

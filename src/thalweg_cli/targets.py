@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from thalweg.core.objective import Latent
 from thalweg.core.problem import Problem
-from thalweg.minimize import minimize
+from thalweg.minimization import minimize
 from thalweg.problems import JOBS
 from thalweg_cli.errors import MANY, Misuse, blame, unknown
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import jax
 
-from thalweg.minimize import minimize
+from thalweg.minimization import minimize
 from thalweg.run.files import write_text
 from thalweg.run.history import History, write_history
 from thalweg.run.progress import Progress

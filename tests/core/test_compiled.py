@@ -37,7 +37,7 @@ def test_fresh_losses_do_not_leak():
         return weakref.ref(loss)
 
     first = run(1.0)
-    module = importlib.import_module("thalweg.minimize")
+    module = importlib.import_module("thalweg.minimization")
     for cache in (compiled._programs, module._problems):
         for i in range(compiled.CAPACITY):
             cache.get(("another", i), object)

@@ -16,7 +16,7 @@ from thalweg.core.rule import OptaxRule, Rule
 from thalweg.core.solver import Solver
 from thalweg.core.stop import Steps
 from thalweg.core.types import Params, Scalar, real
-from thalweg.minimize import minimize
+from thalweg.minimization import minimize
 from thalweg.run.callbacks import Event, Every
 from thalweg.schedules import Schedule
 

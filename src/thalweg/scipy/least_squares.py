@@ -13,7 +13,7 @@ from thalweg.core.objective import LeastSquares
 from thalweg.core.problem import Problem
 from thalweg.core.status import Status
 from thalweg.core.stop import Evaluations, GradNorm, Steps, Stop
-from thalweg.minimize import minimize as run
+from thalweg.minimization import minimize as run
 from thalweg.run.messages import at_noise_floor
 from thalweg.scipy.methods import named
 from thalweg.scipy.minimize import RelativeChange, derivatives, optimize_result

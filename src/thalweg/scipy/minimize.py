@@ -15,7 +15,7 @@ from thalweg.core.problem import Problem
 from thalweg.core.status import Status
 from thalweg.core.stop import Evaluations, GradNorm, Steps, Stop, View
 from thalweg.core.types import Params, Scalar, State, real
-from thalweg.minimize import minimize as run
+from thalweg.minimization import minimize as run
 from thalweg.run.callbacks import Event, Every
 from thalweg.run.result import Result
 from thalweg.run.warn import warn

@@ -20,7 +20,7 @@ from thalweg.core.stop import GradNorm, Steps, Stop
 from thalweg.core.tree import add, common_dtype, norm, ravel, scaled, subtract, unravel
 from thalweg.core.types import Params, Scalar, real
 from thalweg.core.variables import is_inexact, rejoin, short, split
-from thalweg.minimize import DEFAULT_STEPS, resolve_method
+from thalweg.minimization import DEFAULT_STEPS, resolve_method
 from thalweg.run.launch import epoch_length
 
 AIM = 2 / 3

@@ -38,7 +38,7 @@ from thalweg.run.inspect import UNDER_TRANSFORM
 from thalweg.run.launch import Choice, Options, Plan, epoch_length, launch, make_plan
 from thalweg.run.result import MinimizeError, Result
 from thalweg.run.warn import warn
-from thalweg.suggest import choose
+from thalweg.suggestion import choose
 
 DEFAULT_STEPS = 10_000
 """The limit beside the gradient test; to reach it is a failure."""
