@@ -51,11 +51,11 @@ def cases() -> dict[str, tuple]:
     out = {}
     known = rastrigin(10)
     walk = (dents, np.asarray(known.x0), lambda rng, x: x + 0.5 * rng.normal(size=len(x)))
-    out["Rastrigin, 10 variables"] = (known, tw.GaussianMove(0.5), walk)
+    out["Rastrigin, 10 variables"] = (known, tw.moves.GaussianMove(0.5), walk)
     for cities in (12, 50):
         places = np.random.default_rng(0).random((cities, 2))
         known = known._replace(problem=tw.Problem(trip(places)), x0=np.arange(cities))
-        out[f"tour, {cities} cities"] = (known, tw.TwoOpt(), (length(places), np.arange(cities), turned))
+        out[f"tour, {cities} cities"] = (known, tw.moves.TwoOpt(), (length(places), np.arange(cities), turned))
     return out
 
 
@@ -75,7 +75,7 @@ def main(rounds: int) -> None:
     """One line a problem."""
     jax.config.update("jax_enable_x64", True)
     for name, (known, move, walk) in cases().items():
-        method = tw.SimulatedAnnealing(move, tw.Exponential(1.0, 1e-3, None), PROPOSALS)
+        method = tw.SimulatedAnnealing(move, tw.schedules.Exponential(1.0, 1e-3, None), PROPOSALS)
 
         def run(known=known, method=method):
             return tw.minimize(known.problem, known.x0, method, stop=tw.Steps(STEPS), restarts=CHAINS)

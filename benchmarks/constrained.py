@@ -72,7 +72,7 @@ def main(rounds: int) -> None:
         cells = []
         for contender, end in ends.items():
             count = end.evals.value if contender == "thalweg" else end.nfev
-            left = tw.kkt(known.problem, end.x).residual
+            left = tw.landscape.kkt(known.problem, end.x).residual
             cells.append(f"{count:6d} {left:8.1e} {1e3 * statistics.median(seconds[contender]):7.2f}")
         over = {method: ratio(seconds["thalweg"], seconds[method]) for method in ratios}
         for method, value in over.items():

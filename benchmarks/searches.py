@@ -23,22 +23,22 @@ PROBLEMS = {
 }
 METHODS = {
     "steepest Backtracking()": tw.SteepestDescent(),
-    "steepest Backtracking(interpolate=True)": tw.SteepestDescent(tw.Backtracking(interpolate=True)),
-    "steepest InverseLipschitz()": tw.SteepestDescent(tw.InverseLipschitz()),
-    "steepest StrongWolfe()": tw.SteepestDescent(tw.StrongWolfe()),
-    "steepest HagerZhang()": tw.SteepestDescent(tw.HagerZhang()),
-    "steepest ExactSearch()": tw.SteepestDescent(tw.ExactSearch()),
+    "steepest Backtracking(interpolate=True)": tw.SteepestDescent(tw.line_search.Backtracking(interpolate=True)),
+    "steepest InverseLipschitz()": tw.SteepestDescent(tw.line_search.InverseLipschitz()),
+    "steepest StrongWolfe()": tw.SteepestDescent(tw.line_search.StrongWolfe()),
+    "steepest HagerZhang()": tw.SteepestDescent(tw.line_search.HagerZhang()),
+    "steepest ExactSearch()": tw.SteepestDescent(tw.line_search.ExactSearch()),
     "steepest PolyakStep(0.0)": None,
     "steepest BarzilaiBorwein('long')": tw.BarzilaiBorweinDescent("long"),
     "steepest BarzilaiBorwein('short')": tw.BarzilaiBorweinDescent("short"),
     "steepest BarzilaiBorwein('alternate')": tw.BarzilaiBorweinDescent("alternate"),
     "cg, HagerZhang(curvature=0.1)": tw.ConjugateGradient(),
-    "cg, HagerZhang(curvature=0.9)": tw.ConjugateGradient(search=tw.HagerZhang()),
-    "cg, StrongWolfe(curvature=0.1)": tw.ConjugateGradient(search=tw.StrongWolfe(curvature=0.1)),
-    "cg, ExactSearch()": tw.ConjugateGradient(search=tw.ExactSearch()),
+    "cg, HagerZhang(curvature=0.9)": tw.ConjugateGradient(search=tw.line_search.HagerZhang()),
+    "cg, StrongWolfe(curvature=0.1)": tw.ConjugateGradient(search=tw.line_search.StrongWolfe(curvature=0.1)),
+    "cg, ExactSearch()": tw.ConjugateGradient(search=tw.line_search.ExactSearch()),
     "cg, polak-ribiere": tw.ConjugateGradient("polak-ribiere"),
     "L-BFGS StrongWolfe()": tw.LBFGS(),
-    "L-BFGS HagerZhang()": tw.LBFGS(search=tw.HagerZhang()),
+    "L-BFGS HagerZhang()": tw.LBFGS(search=tw.line_search.HagerZhang()),
 }
 
 

@@ -30,9 +30,9 @@ WARMUP = 2
 """Epochs of warm-up."""
 
 
-def schedule(per_epoch: int) -> tw.WarmupCosine:
+def schedule(per_epoch: int) -> tw.schedules.WarmupCosine:
     """The rate, the same function for everybody."""
-    return tw.WarmupCosine(PEAK, warmup=WARMUP * per_epoch, steps=EPOCHS * per_epoch)
+    return tw.schedules.WarmupCosine(PEAK, warmup=WARMUP * per_epoch, steps=EPOCHS * per_epoch)
 
 
 def data() -> Any:

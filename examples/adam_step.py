@@ -42,7 +42,7 @@ def loss(x):
 
 print(f"\nwhere decay {decay} ends; the penalised minimum is {curvatures / (curvatures + decay)}")
 ends = {}
-for rule in (tw.SGD(tw.Cosine(0.01, 2000)), tw.Adam(tw.Cosine(0.05, 4000))):
+for rule in (tw.SGD(tw.schedules.Cosine(0.01, 2000)), tw.Adam(tw.schedules.Cosine(0.05, 4000))):
     for decoupled in (True, False):
         method = tw.WeightDecay(rule, decay, decoupled=decoupled)
         end = tw.minimize(loss, np.full(2, 3.0, np.float32), method, stop=tw.Steps(4000), on_failure="ignore").x

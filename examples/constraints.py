@@ -25,7 +25,7 @@ def can():
     result = tw.minimize(problem, {"r": jnp.asarray(1.0), "h": jnp.asarray(1.0)})
     print(result.reason)
     print(f"radius {float(result.x['r']):.4f} dm, height {float(result.x['h']):.4f} dm, sheet {result.value:.4f} dm^2")
-    print(tw.kkt(problem, result.x))
+    print(tw.landscape.kkt(problem, result.x))
 
 
 def portfolio():

@@ -29,9 +29,9 @@ FAMILIES = {
     "adaptive": {
         "SGD": tw.SGD(0.08),
         "AdaGrad": tw.AdaGrad(0.3),
-        "RMSProp, falling rate": tw.RMSProp(tw.Cosine(0.05, 300)),
+        "RMSProp, falling rate": tw.RMSProp(tw.schedules.Cosine(0.05, 300)),
         "Adam": tw.Adam(0.1),
-        "Lion, falling rate": tw.Lion(tw.Cosine(0.05, 300)),
+        "Lion, falling rate": tw.Lion(tw.schedules.Cosine(0.05, 300)),
     },
     "large_and_tuning_free": {
         "Prodigy": tw.Prodigy(),
@@ -42,7 +42,7 @@ FAMILIES = {
     },
     "matrices": {
         "AdamW": tw.AdamW(0.1, weight_decay=0.0),
-        "Muon, falling rate": tw.Muon(tw.Cosine(0.2, 100)),
+        "Muon, falling rate": tw.Muon(tw.schedules.Cosine(0.2, 100)),
         "Shampoo": tw.Shampoo(0.5, every=1),
         "SOAP": tw.SOAP(0.1, weight_decay=0.0, every=1),
     },

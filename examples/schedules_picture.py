@@ -16,32 +16,32 @@ import thalweg as tw
 from thalweg.plot.style import COLORS, new_figure, tidy
 
 STEPS = 100
-CYCLE = tw.OneCycle(1.0, STEPS, division=10)
+CYCLE = tw.schedules.OneCycle(1.0, STEPS, division=10)
 PANELS = {
     "falling to 0": {
-        "Linear": tw.Linear(1.0, 0.0, STEPS),
-        "Polynomial, power 2": tw.Polynomial(1.0, STEPS, 2.0),
-        "Cosine": tw.Cosine(1.0, STEPS),
+        "Linear": tw.schedules.Linear(1.0, 0.0, STEPS),
+        "Polynomial, power 2": tw.schedules.Polynomial(1.0, STEPS, 2.0),
+        "Cosine": tw.schedules.Cosine(1.0, STEPS),
     },
     "falling for ever": {
-        "Exponential": tw.Exponential(1.0, 0.5, 25),
-        "StepDecay": tw.StepDecay(1.0, 0.5, 25),
-        "InverseTime": tw.InverseTime(1.0, 25),
+        "Exponential": tw.schedules.Exponential(1.0, 0.5, 25),
+        "StepDecay": tw.schedules.StepDecay(1.0, 0.5, 25),
+        "InverseTime": tw.schedules.InverseTime(1.0, 25),
     },
     "with a warm-up": {
-        "WarmupCosine": tw.WarmupCosine(1.0, 10, STEPS),
-        "InverseSqrt": tw.InverseSqrt(1.0, 10),
-        "WSD": tw.WSD(1.0, 25, 10, STEPS),
+        "WarmupCosine": tw.schedules.WarmupCosine(1.0, 10, STEPS),
+        "InverseSqrt": tw.schedules.InverseSqrt(1.0, 10),
+        "WSD": tw.schedules.WSD(1.0, 25, 10, STEPS),
     },
     "cycles": {
-        "CosineRestarts, growth 2": tw.CosineRestarts(1.0, 14, 2.0, 0.8),
-        "Cyclical, triangular2": tw.Cyclical(0.1, 1.0, 12, "triangular2"),
+        "CosineRestarts, growth 2": tw.schedules.CosineRestarts(1.0, 14, 2.0, 0.8),
+        "Cyclical, triangular2": tw.schedules.Cyclical(0.1, 1.0, 12, "triangular2"),
     },
     "one cycle": {"OneCycle": CYCLE, "its momentum": CYCLE.momentum()},
     "put together": {
-        "Piecewise, linear": tw.Piecewise([20, 60, 90], [0.2, 1.0, 0.4, 0.0], "linear"),
-        "Warmup of StepDecay": tw.Warmup(tw.StepDecay(0.8, 0.5, 30), 10),
-        "Join of 0.6 and Cosine": tw.Join([0.6, tw.Cosine(0.6, 50)], 50),
+        "Piecewise, linear": tw.schedules.Piecewise([20, 60, 90], [0.2, 1.0, 0.4, 0.0], "linear"),
+        "Warmup of StepDecay": tw.schedules.Warmup(tw.schedules.StepDecay(0.8, 0.5, 30), 10),
+        "Join of 0.6 and Cosine": tw.schedules.Join([0.6, tw.schedules.Cosine(0.6, 50)], 50),
     },
 }
 

@@ -52,7 +52,7 @@ def metrics(params, batch):
 
 
 problem = tw.Problem(loss, spirals(1000, 0), validation=spirals(300, 1), metrics=metrics)
-method = tw.AdamW(tw.WarmupCosine(1e-2, warmup=tw.Epochs(2)), weight_decay=1e-3, mask=tw.matrices)
+method = tw.AdamW(tw.schedules.WarmupCosine(1e-2, warmup=tw.Epochs(2)), weight_decay=1e-3, mask=tw.matrices)
 result = tw.minimize(
     problem, start((2, 64, 64, 2)), method, batch_size=50, stop=tw.Epochs(40) | tw.Patience(15), keep="best"
 )

@@ -20,7 +20,9 @@ targets = np.sin(2 * inputs) + 0.05 * rng.normal(size=inputs.shape).astype(np.fl
 
 model = eqx.nn.MLP(1, 1, width_size=32, depth=2, activation=jax.nn.tanh, key=jax.random.key(0))
 problem = tw.Problem(loss, data=(inputs[:500], targets[:500]), validation=(inputs[500:], targets[500:]))
-result = tw.minimize(problem, model, tw.Adam(tw.Cosine(1e-2)), batch_size=50, stop=tw.Epochs(100), keep="best")
+result = tw.minimize(
+    problem, model, tw.Adam(tw.schedules.Cosine(1e-2)), batch_size=50, stop=tw.Epochs(100), keep="best"
+)
 print(result)
 
 trained = result.x  # a module like `model`

@@ -181,7 +181,7 @@ def numbers(module: eqx.Module) -> dict[str, Any]:
     for field in dataclasses.fields(module):
         value = getattr(module, field.name)
         value = value.steps if isinstance(value, Duration) else value
-        schedule = isinstance(value, tw.Schedule)
+        schedule = isinstance(value, tw.schedules.Schedule)
         out |= numbers(value) if isinstance(value, eqx.Module) and not schedule else {field.name: value}
     return out
 

@@ -72,8 +72,8 @@ def choose(offers: frozenset[Oracle], n: int) -> Suggestion:
         raise ValueError(f"No method here solves a problem with {names}; `thalweg methods` shows what each one takes.")
     if Oracle.INTEGERS in offers:
         raise ValueError(
-            "Integer variables need a method with a move of your choice, e.g. tw.SimulatedAnnealing(tw.TwoOpt(), "
-            "temperature=tw.Exponential(10.0, 1e-3, None)) on a permutation, tw.BitFlip() on bits."
+            "Integer variables need a method with a move of your choice, e.g. tw.SimulatedAnnealing(tw.moves.TwoOpt(), "
+            "temperature=tw.schedules.Exponential(10.0, 1e-3, None)) on a permutation, tw.moves.BitFlip() on bits."
         )
     if Oracle.LATENT in offers:
         return Suggestion(HIDDEN, "EM: a model with hidden variables, whose parameters its own steps keep in place")

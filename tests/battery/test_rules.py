@@ -185,7 +185,7 @@ def with_rate(rule: tw.Rule, rate) -> tw.Rule:
 
 @by_rule
 def test_a_schedule_is_followed(name):
-    schedule = tw.WarmupCosine(peak=0.1, warmup=5, steps=15, final=0.1)
+    schedule = tw.schedules.WarmupCosine(peak=0.1, warmup=5, steps=15, final=0.1)
     rule = with_rate(RULES[name], schedule)
     if name in NAMESAKES:
         assert_close(by_us(rule, START), by_optax(NAMESAKES[name](rule), START), CLOSE)

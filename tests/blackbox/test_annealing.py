@@ -27,7 +27,8 @@ def energy(bits):
 @pytest.mark.parametrize("temperature", [0.4, 1.0])
 def test_at_a_fixed_temperature_the_walk_visits_states_by_their_boltzmann_weight(temperature):
     """Chi-square with 3 degrees of freedom, over 2000 visits far enough apart to be independent."""
-    method = tw.SimulatedAnnealing(tw.BitFlip(), temperature, proposals=21)  # odd: even chains keep the parity of flips
+    # odd: even chains keep the parity of flips
+    method = tw.SimulatedAnnealing(tw.moves.BitFlip(), temperature, proposals=21)
     trace = tw.minimize(energy, np.zeros(2, np.int32), method, stop=tw.Steps(2100)).trace
     visits = [np.isclose(trace.extra["walker"][100:2100], e, atol=1e-6).sum() for e in ENERGIES]
     weights = np.exp(-ENERGIES / temperature)
@@ -39,7 +40,7 @@ def test_at_a_fixed_temperature_the_walk_visits_states_by_their_boltzmann_weight
 
 def test_the_best_point_is_never_lost_and_info_describes_it():
     known = ZOO["rastrigin"]()
-    method = tw.SimulatedAnnealing(tw.GaussianMove(0.7), 20.0, proposals=10)
+    method = tw.SimulatedAnnealing(tw.moves.GaussianMove(0.7), 20.0, proposals=10)
     result = tw.minimize(known.problem, known.x0, method, stop=tw.Steps(200))
     assert np.all(np.diff(result.trace.value) <= 0)
     assert np.any(np.diff(result.trace.extra["walker"]) > 0), "the walk climbs"
@@ -51,13 +52,15 @@ def test_the_best_point_is_never_lost_and_info_describes_it():
 
 
 def test_at_temperature_zero_the_walk_is_greedy():
-    result = tw.minimize(lambda x: jnp.sum(x**2), np.ones(3), tw.SimulatedAnnealing(tw.GaussianMove(0.1), 0.0, 5))
+    result = tw.minimize(lambda x: jnp.sum(x**2), np.ones(3), tw.SimulatedAnnealing(tw.moves.GaussianMove(0.1), 0.0, 5))
     np.testing.assert_array_equal(result.trace.extra["walker"], result.trace.value)
     assert result.value < 0.01
 
 
 def test_a_run_without_a_residual_ends_well_after_the_default_length():
-    result = tw.minimize(lambda x: jnp.sum(x**2), np.ones(1), tw.SimulatedAnnealing(tw.GaussianMove(0.1), 0.01, 2))
+    result = tw.minimize(
+        lambda x: jnp.sum(x**2), np.ones(1), tw.SimulatedAnnealing(tw.moves.GaussianMove(0.1), 0.01, 2)
+    )
     assert (result.status, result.ok, result.steps) == (tw.Status.STEP_LIMIT, True, 1000)
     assert "not measured" in str(result)
 
@@ -74,7 +77,7 @@ def test_rastrigin_is_found_and_polished():
 def test_moves_stay_within_the_bounds():
     box = tw.Bounds(np.asarray([-1.0, 0.0], FLOAT), np.asarray([1.0, np.inf], FLOAT))
     problem = tw.Problem(lambda x: jnp.where((jnp.abs(x[0]) <= 1) & (x[1] >= 0), jnp.sum(x), -100.0), bounds=box)
-    method = tw.SimulatedAnnealing(tw.GaussianMove(1.0), 5.0)
+    method = tw.SimulatedAnnealing(tw.moves.GaussianMove(1.0), 5.0)
     result = tw.minimize(problem, np.asarray([5.0, -3.0], FLOAT), method, stop=tw.Steps(20), restarts=3)
     assert result.restarts.values.min() > -1.01, "outside the value would be -100"
     assert result.infeasibility == 0.0
@@ -101,7 +104,7 @@ def test_the_shortest_tour_is_that_of_brute_force():
 
 def test_restarts_share_the_start_and_part_by_their_keys():
     known = ZOO["tour"]()
-    method = tw.SimulatedAnnealing(tw.TwoOpt(), 0.3, proposals=5)
+    method = tw.SimulatedAnnealing(tw.moves.TwoOpt(), 0.3, proposals=5)
     result = tw.minimize(known.problem, known.x0, method, stop=tw.Steps(4), restarts=6)
     assert len(set(result.restarts.values)) > 3
     assert result.value == result.restarts.values.min()
@@ -110,7 +113,7 @@ def test_restarts_share_the_start_and_part_by_their_keys():
 
 def test_a_run_in_two_parts_saves_and_repeats_bit_for_bit():
     known, stop = ZOO["tour"](), tw.Steps(12)
-    method = tw.SimulatedAnnealing(tw.TwoOpt(), tw.Exponential(1.0, 0.5), proposals=5)
+    method = tw.SimulatedAnnealing(tw.moves.TwoOpt(), tw.schedules.Exponential(1.0, 0.5), proposals=5)
     whole = tw.minimize(known.problem, known.x0, method, stop=stop, seed=3)
     begun = tw.minimize(known.problem, known.x0, method, stop=tw.Steps(5), seed=3)
     ended = tw.minimize(known.problem, known.x0, method, stop=stop, seed=3, state=begun.state)
@@ -129,7 +132,7 @@ def test_a_run_in_two_parts_saves_and_repeats_bit_for_bit():
 @settings(max_examples=15)
 @given(seed=st.integers(0, 2**31), n=st.sampled_from([2, 3, 9]), dtype=st.sampled_from(["int8", "uint16", "float32"]))
 def test_a_permutation_stays_one(seed, n, dtype):
-    move, x = tw.TwoOpt(), jnp.arange(n).astype(dtype)
+    move, x = tw.moves.TwoOpt(), jnp.arange(n).astype(dtype)
     drawn = move.draw(jax.random.key(seed), x, 20)
     moved = jax.vmap(move, in_axes=(None, 0))(x, drawn)
     assert moved.dtype == x.dtype
@@ -144,7 +147,7 @@ def test_a_permutation_stays_one(seed, n, dtype):
     dtype=st.sampled_from(["bool", "int8", "float32"]),
 )
 def test_bits_stay_bits_and_exactly_so_many_change(seed, count, dtype):
-    move = tw.BitFlip(count)
+    move = tw.moves.BitFlip(count)
     x = jnp.asarray(np.random.default_rng(seed).integers(0, 2, (2, 3))).astype(dtype)
     moved = np.asarray(jax.vmap(move, in_axes=(None, 0))(x, move.draw(jax.random.key(seed), x, 20)))
     assert moved.dtype == x.dtype
@@ -153,7 +156,7 @@ def test_bits_stay_bits_and_exactly_so_many_change(seed, count, dtype):
 
 
 def test_places_are_uniform():
-    drawn = np.asarray(tw.TwoOpt().draw(jax.random.key(0), jnp.arange(5), 20_000))
+    drawn = np.asarray(tw.moves.TwoOpt().draw(jax.random.key(0), jnp.arange(5), 20_000))
     pairs, counts = np.unique(drawn, axis=0, return_counts=True)
     assert len(pairs) == 10
     assert np.all(pairs[:, 0] < pairs[:, 1])
@@ -162,7 +165,7 @@ def test_places_are_uniform():
 
 def test_a_gaussian_move_leaves_integers_beside_it_alone():
     x = {"n": jnp.arange(3), "w": jnp.zeros((2, 2), jnp.bfloat16), "v": jnp.zeros(2, jnp.float32)}
-    move = tw.GaussianMove(0.5)
+    move = tw.moves.GaussianMove(0.5)
     moved = jax.vmap(move, in_axes=(None, 0))(x, move.draw(jax.random.key(0), x, 500))
     np.testing.assert_array_equal(moved["n"], np.tile(np.arange(3), (500, 1)))
     assert (moved["w"].dtype, moved["v"].dtype) == (jnp.bfloat16, jnp.float32)

@@ -26,9 +26,9 @@ def test_hock_and_schittkowski(name, inner):
     assert result.infeasibility <= tol(1e-6, 3e-3)
     assert result.value == pytest.approx(known.minimum, abs=tol(1e-5, 3e-2))
     np.testing.assert_allclose(result.x, known.argmin, atol=tol(1e-4, 0.2))
-    report = tw.kkt(known.problem, result.x, result.state.state.multipliers)
+    report = tw.landscape.kkt(known.problem, result.x, result.state.state.multipliers)
     assert report.residual == pytest.approx(result.optimality, abs=tol(1e-9, 1e-4)), "the very point of the certificate"
-    assert tw.kkt(known.problem, result.x).residual <= 10 * tol(1e-6, 3e-3)
+    assert tw.landscape.kkt(known.problem, result.x).residual <= 10 * tol(1e-6, 3e-3)
 
 
 @pytest.mark.filterwarnings("ignore")  # SciPy's own: a quasi-Newton matrix without news
@@ -58,7 +58,7 @@ def test_the_same_minimum_as_scipy(name, method):
     )
     ours = tw.minimize(problem, known.x0, tw.AugmentedLagrangian(), stop=STOP)
     assert ours.value == pytest.approx(theirs.fun, abs=1e-4)
-    assert tw.kkt(problem, ours.x).residual <= max(1e-5, tw.kkt(problem, theirs.x).residual)
+    assert tw.landscape.kkt(problem, ours.x).residual <= max(1e-5, tw.landscape.kkt(problem, theirs.x).residual)
 
 
 def test_the_augmented_lagrangian_is_its_formula():
@@ -70,7 +70,7 @@ def test_the_augmented_lagrangian_is_its_formula():
         inequality=known.problem.inequality,
         bounds=tw.Bounds(np.asarray([1.0, -np.inf, 2.0, -np.inf]), np.asarray([5.0, 3.0, np.inf, np.inf])),
     )
-    shift = tw.Multipliers(jnp.asarray([0.5], DTYPE), jnp.asarray([0.25, 0.1, 0, 2, 0, 0, 3, 0, 0], DTYPE))
+    shift = tw.landscape.Multipliers(jnp.asarray([0.5], DTYPE), jnp.asarray([0.25, 0.1, 0, 2, 0, 0, 3, 0, 0], DTYPE))
     rho, x = jnp.asarray(7.0, DTYPE), jnp.asarray([0.5, 4.0, 3.0, 1.5], DTYPE)
     sub = augmented(problem, shift, rho, True)
     assert sub.offers(x) == tw.Problem(half_square).offers(x)
@@ -178,7 +178,7 @@ def test_trees_and_dtypes_survive(dtype):
     assert jax.tree.structure(result.x) == jax.tree.structure(x0)
     assert (result.x["w"].dtype, result.x["b"][0].dtype, result.x["n"]) == (dtype, dtype, 2)
     np.testing.assert_allclose(result.x["w"], [[0.25, 0.75], [0.5, 0.5]], atol=1e-2)
-    names = [line.name for line in tw.kkt(problem, result.x).equality]
+    names = [line.name for line in tw.landscape.kkt(problem, result.x).equality]
     assert names == ["equality[b]", "equality[rows][0]", "equality[rows][1]"]
 
 
@@ -230,7 +230,10 @@ REFUSED = {
     "memory": (lambda: tw.ProjectedGradient(memory=0), "memory=0"),
     "steps": (lambda: tw.ProjectedGradient(min_step=1.0, max_step=0.5), "max_step=0.5.*> min_step=1.0"),
     "first step": (lambda: tw.ProjectedGradient(step_size=0.0), "step_size=0.0"),
-    "search": (lambda: tw.ProjectedGradient(search=tw.StrongWolfe()), "longer steps than 1 would leave the set"),
+    "search": (
+        lambda: tw.ProjectedGradient(search=tw.line_search.StrongWolfe()),
+        "longer steps than 1 would leave the set",
+    ),
 }
 
 

@@ -16,8 +16,8 @@ from thalweg.core.duration import Duration
 OBJECTS = {
     "rule": tw.Adam(1e-2, b1=0.8),
     "solver": tw.FirstOrder(tw.SGD(0.1), norms=True),
-    "nested": tw.LBFGS(5, tw.StrongWolfe(1e-3, 0.5, max_trials=9)),
-    "schedule": tw.SGD(tw.WarmupCosine(0.1, warmup=tw.Epochs(1.5), final=0.1)),
+    "nested": tw.LBFGS(5, tw.line_search.StrongWolfe(1e-3, 0.5, max_trials=9)),
+    "schedule": tw.SGD(tw.schedules.WarmupCosine(0.1, warmup=tw.Epochs(1.5), final=0.1)),
     "stop": (tw.GradNorm(1e-3) | tw.Steps(7)) & tw.Never() | tw.Patience(2),
     "infinite": tw.Target(-math.inf),
     "nonsmooth": tw.L1(0.25),
@@ -45,7 +45,7 @@ def test_through_json_and_back(value):
 def test_every_field_is_written_defaults_too():
     config = tw.to_config(tw.Adam())
     assert config == {"type": "Adam", "learning_rate": 1e-3, "b1": 0.9, "b2": 0.999, "eps": 1e-8}
-    assert tw.to_config(tw.WarmupCosine(1.0))["steps"] == {"type": "WholeRun"}
+    assert tw.to_config(tw.schedules.WarmupCosine(1.0))["steps"] == {"type": "WholeRun"}
 
 
 def test_a_jax_array_comes_back_as_numpy():
@@ -119,17 +119,17 @@ def test_change_finds_a_number_anywhere_and_keeps_its_type():
 
 
 def test_change_reaches_into_a_schedule():
-    method = tw.SGD(tw.WarmupCosine(0.1, warmup=2, steps=9))
+    method = tw.SGD(tw.schedules.WarmupCosine(0.1, warmup=2, steps=9))
     assert tw.change(method, peak=0.5).learning_rate.peak == 0.5
     longer = tw.change(method, steps=20, warmup=np.int32(3))
-    assert longer == tw.SGD(tw.WarmupCosine(0.1, warmup=3, steps=20))
+    assert longer == tw.SGD(tw.schedules.WarmupCosine(0.1, warmup=3, steps=20))
     assert jax.tree.structure(longer) == jax.tree.structure(method)
     assert isinstance(method.learning_rate.warmup, Duration)
 
 
 @pytest.mark.parametrize("name", ["rate", "memory", "peak"])
 def test_change_refuses_a_name_of_none_or_several(name):
-    cycle = tw.WarmupCosine(0.1, warmup=2, steps=9)
+    cycle = tw.schedules.WarmupCosine(0.1, warmup=2, steps=9)
     method = tw.Momentum(cycle, cycle) if name == "peak" else tw.LBFGS()
     with pytest.raises(ValueError, match=f"'{name}' names {2 if name == 'peak' else 0} numbers"):
         tw.change(method, **{name: 1})

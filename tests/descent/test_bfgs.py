@@ -74,7 +74,7 @@ def test_a_pair_of_negative_curvature_changes_nothing():
     there = tw.Evaluation(x + 1, jnp.asarray(-2.0), jnp.asarray([-2.0, 0.0]))
     state = direction.init(x)
     dx, dgrad = there.x - here.x, there.grad - here.grad
-    after = direction.update(state, tw.Taken(here, there, dx, jnp.asarray(1.0), dx, dgrad))
+    after = direction.update(state, tw.descent.Taken(here, there, dx, jnp.asarray(1.0), dx, dgrad))
     assert bool(after.fresh)
     np.testing.assert_array_equal(after.h, np.eye(2))
 

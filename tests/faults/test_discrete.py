@@ -7,8 +7,8 @@ import pytest
 import thalweg as tw
 from tests.helpers import X64, compilations
 
-FLIPS, TURNS = tw.SimulatedAnnealing(tw.BitFlip(), 1.0, 5), tw.SimulatedAnnealing(tw.TwoOpt(), 1.0, 5)
-WALK = tw.SimulatedAnnealing(tw.GaussianMove(0.1), 1.0, 5)
+FLIPS, TURNS = tw.SimulatedAnnealing(tw.moves.BitFlip(), 1.0, 5), tw.SimulatedAnnealing(tw.moves.TwoOpt(), 1.0, 5)
+WALK = tw.SimulatedAnnealing(tw.moves.GaussianMove(0.1), 1.0, 5)
 
 
 def bits_on(x):
@@ -33,11 +33,11 @@ def test_every_dtype_of_bits_is_kept(dtype):
         (lambda: tw.minimize(bits_on, {}, FLIPS), "holds no array to optimise"),
         (lambda: tw.minimize(bits_on, np.asarray(["a"]), FLIPS), "holds no array to optimise"),
         (lambda: tw.minimize(bits_on, np.ones(3, complex), WALK), "complex"),
-        (lambda: tw.minimize(bits_on, np.ones(3, int), WALK), "x0 has none: tw.TwoOpt"),
+        (lambda: tw.minimize(bits_on, np.ones(3, int), WALK), "x0 has none: tw.moves.TwoOpt"),
         (lambda: tw.minimize(bits_on, np.ones((2, 2), int), TURNS), r"one axis, and x0 has the shapes \(2, 2\)"),
         (lambda: tw.minimize(bits_on, np.ones(1, int), TURNS), "TwoOpt"),
         (
-            lambda: tw.minimize(bits_on, np.ones(3, int), tw.SimulatedAnnealing(tw.BitFlip(4), 1.0)),
+            lambda: tw.minimize(bits_on, np.ones(3, int), tw.SimulatedAnnealing(tw.moves.BitFlip(4), 1.0)),
             "at least 4 entries",
         ),
         (
@@ -52,18 +52,18 @@ def test_every_dtype_of_bits_is_kept(dtype):
             lambda: tw.minimize(
                 bits_on,
                 np.ones(3, int),
-                tw.SimulatedAnnealing(tw.BitFlip(), tw.Exponential(1.0, 0.1, None)),
+                tw.SimulatedAnnealing(tw.moves.BitFlip(), tw.schedules.Exponential(1.0, 0.1, None)),
                 stop=tw.Target(0.5),
             ),
             "as long as the run",
         ),
-        (lambda: tw.SimulatedAnnealing(tw.BitFlip, 1.0), "move=.*tw.Move"),
-        (lambda: tw.SimulatedAnnealing(tw.BitFlip(), -1.0), "temperature=-1.0"),
-        (lambda: tw.SimulatedAnnealing(tw.BitFlip(), float("nan")), "temperature=nan"),
-        (lambda: tw.SimulatedAnnealing(tw.BitFlip(), 1.0, 0), "proposals=0"),
-        (lambda: tw.GaussianMove(0.0), "scale=0.0"),
-        (lambda: tw.BitFlip(0), "count=0"),
-        (lambda: tw.BitFlip(1.5), "count=1.5"),
+        (lambda: tw.SimulatedAnnealing(tw.moves.BitFlip, 1.0), "move=.*tw.moves.Move"),
+        (lambda: tw.SimulatedAnnealing(tw.moves.BitFlip(), -1.0), "temperature=-1.0"),
+        (lambda: tw.SimulatedAnnealing(tw.moves.BitFlip(), float("nan")), "temperature=nan"),
+        (lambda: tw.SimulatedAnnealing(tw.moves.BitFlip(), 1.0, 0), "proposals=0"),
+        (lambda: tw.moves.GaussianMove(0.0), "scale=0.0"),
+        (lambda: tw.moves.BitFlip(0), "count=0"),
+        (lambda: tw.moves.BitFlip(1.5), "count=1.5"),
     ],
 )
 def test_one_sentence_before_anything_is_compiled(call, match):
@@ -89,7 +89,7 @@ def test_a_proposal_that_is_not_a_number_is_never_accepted():
     def walled(x):
         return jnp.where(x[0] > 1.5, jnp.nan, jnp.where(x[0] < -1.5, jnp.inf, -jnp.abs(x[0])))
 
-    method = tw.SimulatedAnnealing(tw.GaussianMove(1.0), 1.0, 50)
+    method = tw.SimulatedAnnealing(tw.moves.GaussianMove(1.0), 1.0, 50)
     result = tw.minimize(walled, np.zeros(1), method, stop=tw.Steps(20))
     assert result.status is tw.Status.STEP_LIMIT
     assert np.isfinite(result.trace.extra["walker"]).all()
@@ -100,7 +100,7 @@ def test_minus_infinity_is_no_minimum():
     def hole(x):
         return jnp.where(x[0] > 1, -jnp.inf, -x[0])
 
-    method = tw.SimulatedAnnealing(tw.GaussianMove(1.0), 1.0, 50)
+    method = tw.SimulatedAnnealing(tw.moves.GaussianMove(1.0), 1.0, 50)
     result = tw.minimize(hole, np.zeros(1), method, stop=tw.Steps(20), on_failure="ignore")
     assert result.status is tw.Status.DIVERGED
     assert not result.ok

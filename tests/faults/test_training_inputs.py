@@ -69,7 +69,10 @@ def with_metrics(result):
         (lambda: train(stop=tw.GradNorm(1e-3)), r"GradNorm.*same function at every step; use tw.Steps\(n\)"),
         (lambda: train(stop=tw.Steps(3) | tw.Patience(2)), r"Patience.*validation=\(X, y\)"),
         (lambda: stream(iter(BATCHES), stop=tw.Epochs(2)), r"Epochs.*read once.*use tw.Steps\(n\)"),
-        (lambda: stream(iter(BATCHES), method=tw.SGD(tw.WarmupCosine(0.1, warmup=tw.Epochs(1)))), "steps_per_epoch=n"),
+        (
+            lambda: stream(iter(BATCHES), method=tw.SGD(tw.schedules.WarmupCosine(0.1, warmup=tw.Epochs(1)))),
+            "steps_per_epoch=n",
+        ),
         (lambda: train(on_nonfinite="ignore"), "on_nonfinite='ignore'.*'skip'"),
         (lambda: train(batch_size=None, on_nonfinite="skip"), "on_nonfinite='skip'.*use it with batch_size="),
         (lambda: train(validate_every=tw.Epochs(1), parts=HELD_OUT, batch_size=11), "more than the 10 examples"),

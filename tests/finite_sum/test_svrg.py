@@ -175,7 +175,7 @@ def keyed(w, batch, key):
     ("call", "match"),
     [
         (lambda: tw.SVRG(0.0), r"step_size=0.0.*> 0"),
-        (lambda: tw.SVRG(tw.Constant(0.1)), "step_size=Constant.*a number > 0.*constant step converge"),
+        (lambda: tw.SVRG(tw.schedules.Constant(0.1)), "step_size=Constant.*a number > 0.*constant step converge"),
         (lambda: tw.SVRG(0.1, batch_size=0), "batch_size=0.*whole number >= 1"),
         (lambda: tw.SVRG(0.1, batch_size=2.0), "batch_size=2.0.*whole number >= 1"),
         (lambda: tw.SVRG(0.1, inner_steps=0), "inner_steps=0.*whole number >= 1"),

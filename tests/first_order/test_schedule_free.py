@@ -36,7 +36,7 @@ def test_it_is_optax_s_form_at_its_evaluation_parameters():
 
 
 def test_it_is_optax_s_form_with_a_warm_up_and_adam():
-    warmup = tw.Linear(0.0, 0.02, 10)
+    warmup = tw.schedules.Linear(0.0, 0.02, 10)
     rule = tw.ScheduleFree(tw.Adam(warmup, b1=0.0), beta=0.8)
     ours = tw.minimize(quartic, START, rule, stop=tw.Steps(25)).x
     theirs = by_optax(
@@ -72,7 +72,7 @@ def test_converged_is_said_of_the_average():
 
 
 def test_zero_rates_before_a_warm_up_do_not_divide_by_zero():
-    result = tw.minimize(quartic, START, tw.ScheduleFreeSGD(tw.Linear(0.0, 0.01, 5)), stop=tw.Steps(8))
+    result = tw.minimize(quartic, START, tw.ScheduleFreeSGD(tw.schedules.Linear(0.0, 0.01, 5)), stop=tw.Steps(8))
     assert np.isfinite(result.x).all()
     assert result.value < result.trace.value[0]
 

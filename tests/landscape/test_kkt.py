@@ -33,7 +33,7 @@ def squares(x):
 @pytest.mark.parametrize("name", BY_HAND)
 def test_multipliers_by_hand(name):
     known, (lam, mu, bounds) = ZOO[name](), BY_HAND[name]
-    report = tw.kkt(known.problem, np.asarray(known.argmin, DTYPE))
+    report = tw.landscape.kkt(known.problem, np.asarray(known.argmin, DTYPE))
     assert report.ok(tol(1e-8, 1e-4))
     np.testing.assert_allclose(report.multipliers.equality, lam, atol=CLOSE)
     np.testing.assert_allclose(report.multipliers.inequality, mu, atol=CLOSE)
@@ -51,14 +51,14 @@ def test_multipliers_by_hand(name):
 def test_a_point_that_is_not_stationary_is_not_ok(name):
     known = ZOO[name]()
     x = np.asarray(known.argmin, DTYPE) + 0.01
-    report = tw.kkt(known.problem, x)
+    report = tw.landscape.kkt(known.problem, x)
     assert not report.ok(1e-3)
     assert float(tw.optimality(known.problem, jnp.asarray(x))) > 1e-3
 
 
 def test_the_table_says_everything():
     known = ZOO["hs71"]()
-    text = str(tw.kkt(known.problem, np.asarray(known.argmin, DTYPE)))
+    text = str(tw.landscape.kkt(known.problem, np.asarray(known.argmin, DTYPE)))
     for words in ("KKT residual", "stationarity", "feasibility", "complementarity", "independent", "strict"):
         assert words in text
     assert [line.split()[0] for line in text.splitlines()[-3:]] == ["equality", "inequality", "x[0]"]
@@ -72,7 +72,7 @@ def test_multipliers_that_are_not_unique():
         equality=lambda x: jnp.zeros(2, x.dtype),
         inequality=lambda x: jnp.stack([1 - x[0], 2 - 2 * x[0], 1 - x[0] - x[1]]),
     )
-    report = tw.kkt(problem, np.asarray([1.0, 0.0], DTYPE))
+    report = tw.landscape.kkt(problem, np.asarray([1.0, 0.0], DTYPE))
     assert report.ok(1e-6)
     assert (report.rank, report.count, report.independent) == (2, 5, False)
     assert not report.strict
@@ -86,12 +86,12 @@ def test_multipliers_that_are_not_unique():
 def test_a_multiplier_of_the_wrong_sign_is_no_kkt_point():
     """At (1, 0) the gradient pushes away from the wall x_1 <= 1 ... and into the wall x_1 >= 1."""
     x = np.asarray([1.0, 0.0], DTYPE)
-    wrong = tw.kkt(tw.Problem(squares, inequality=lambda x: x[0] - 1), x)
+    wrong = tw.landscape.kkt(tw.Problem(squares, inequality=lambda x: x[0] - 1), x)
     assert wrong.residual == pytest.approx(2)
     assert wrong.multipliers.inequality == [0]
-    right = tw.kkt(tw.Problem(squares, inequality=lambda x: 1 - x[0]), x)
+    right = tw.landscape.kkt(tw.Problem(squares, inequality=lambda x: 1 - x[0]), x)
     assert right.residual == pytest.approx(0, abs=CLOSE)
-    given = tw.kkt(tw.Problem(squares, inequality=lambda x: x[0] - 1), x, ((), [-2.0]))
+    given = tw.landscape.kkt(tw.Problem(squares, inequality=lambda x: x[0] - 1), x, ((), [-2.0]))
     assert (given.stationarity, given.sign, given.residual) == (0, 2, 2)
     assert "no, one is -2" in str(given)
 
@@ -99,23 +99,23 @@ def test_a_multiplier_of_the_wrong_sign_is_no_kkt_point():
 def test_the_users_multipliers():
     problem = tw.Problem(squares, equality=lambda x: {"a": x[:1] - 1, "b": x[1]})
     x = np.asarray([1.0, 0.0], DTYPE)
-    report = tw.kkt(problem, x, ({"a": [-2.0], "b": 0.0}, ()))
+    report = tw.landscape.kkt(problem, x, ({"a": [-2.0], "b": 0.0}, ()))
     assert report.residual == 0
     assert [line.name for line in report.equality] == ["equality[a][0]", "equality[b]"]
-    assert tw.kkt(problem, x, ([0.0, 0.0], ())).residual == 2
+    assert tw.landscape.kkt(problem, x, ([0.0, 0.0], ())).residual == 2
     with pytest.raises(ValueError, match="1 for 2 entries of equality"):
-        tw.kkt(problem, x, ([0.0], ()))
+        tw.landscape.kkt(problem, x, ([0.0], ()))
     with pytest.raises(TypeError, match="give the pair"):
-        tw.kkt(problem, x, 3.0)
+        tw.landscape.kkt(problem, x, 3.0)
 
 
 def test_bounds_and_sets_alone():
     problem = tw.Problem(lambda x: jnp.sum((x - 2) ** 2), bounds=tw.Bounds(np.asarray([0.5, 0.0, 3.0]), 3.0))
-    report = tw.kkt(problem, np.asarray([2.0, 0.0, 3.0], DTYPE))
+    report = tw.landscape.kkt(problem, np.asarray([2.0, 0.0, 3.0], DTYPE))
     assert {line.name: line.multiplier for line in report.bounds} == {"x[1] lower": 0.0, "x[2] lower": 2.0}
     assert report.stationarity == 3.0, "at the lower limit of x_2 the value falls inwards"
     known = ZOO["simplex-least-squares"]()
-    assert tw.kkt(known.problem, np.asarray(known.argmin, DTYPE)).ok(tol(1e-9, 1e-5))
+    assert tw.landscape.kkt(known.problem, np.asarray(known.argmin, DTYPE)).ok(tol(1e-9, 1e-5))
 
 
 def test_a_set_and_a_constraint_together():
@@ -126,7 +126,7 @@ def test_a_set_and_a_constraint_together():
     )
     x = jnp.asarray([0.5, 0.5, 0.25], DTYPE) - 1 / 12
     assert float(tw.optimality(problem, x)) <= 1e3 * EPS
-    report = tw.kkt(problem, x)
+    report = tw.landscape.kkt(problem, x)
     assert report.ok(1e3 * EPS)
     assert report.multipliers.equality == pytest.approx([0.5], abs=1e4 * EPS)
     assert float(tw.optimality(problem, x + jnp.asarray([0.05, 0.05, -0.1], DTYPE))) > 0.01
@@ -134,7 +134,7 @@ def test_a_set_and_a_constraint_together():
 
 def test_redundant_equalities_have_the_least_multipliers():
     problem = tw.Problem(squares, equality=lambda x: jnp.stack([x[0] - 1, 2 * x[0] - 2]))
-    report = tw.kkt(problem, np.asarray([1.0, 0.0], DTYPE))
+    report = tw.landscape.kkt(problem, np.asarray([1.0, 0.0], DTYPE))
     np.testing.assert_allclose(report.multipliers.equality, [-0.4, -0.8], atol=CLOSE)
     assert (report.rank, report.count) == (1, 2)
     assert float(tw.optimality(problem, jnp.asarray([1.0, 0.0], DTYPE))) <= 1e3 * EPS
@@ -142,14 +142,14 @@ def test_redundant_equalities_have_the_least_multipliers():
 
 def test_the_users_tree_with_frozen_leaves():
     problem = tw.Problem(lambda t: t["n"] * squares(t["w"]), equality=lambda t: t["w"][0] - t["n"])
-    report = tw.kkt(problem, {"w": np.asarray([3.0, 0.0], DTYPE), "n": 3})
+    report = tw.landscape.kkt(problem, {"w": np.asarray([3.0, 0.0], DTYPE), "n": 3})
     assert report.residual <= 1e2 * EPS
     assert report.multipliers.equality == pytest.approx([-18.0])
 
 
 def test_a_plain_function_has_its_gradient():
-    assert tw.kkt(squares, np.asarray([1.0, -2.0], DTYPE)).residual == 4
-    assert tw.kkt(squares, np.zeros(2, DTYPE)).ok(0)
+    assert tw.landscape.kkt(squares, np.asarray([1.0, -2.0], DTYPE)).residual == 4
+    assert tw.landscape.kkt(squares, np.zeros(2, DTYPE)).ok(0)
 
 
 @pytest.mark.parametrize("seed", range(20))

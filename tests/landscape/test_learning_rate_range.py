@@ -74,7 +74,7 @@ def bowl(x):
 
 RULES = {
     "rule": tw.SGD(1e-9),
-    "schedule": tw.SGD(tw.Cosine(1e-9)),
+    "schedule": tw.SGD(tw.schedules.Cosine(1e-9)),
     "wrapper": tw.Clip(tw.SGD(1e-9), 1e9),
     "groups": tw.Partition({"**": tw.Clip(tw.SGD(1e-9), 1e9)}),
     "solver": tw.FirstOrder(tw.SGD(1e-9)),
@@ -83,10 +83,10 @@ RULES = {
 
 @pytest.mark.parametrize("name", RULES)
 def test_the_rate_is_replaced_wherever_it_stands(name):
-    result = tw.learning_rate_range(bowl, np.ones(2), RULES[name], low=1e-4, high=100, steps=60)
+    result = tw.landscape.learning_rate_range(bowl, np.ones(2), RULES[name], low=1e-4, high=100, steps=60)
     assert 1e-3 < result.suggestion < 0.2
     assert result.interval[0] < result.suggestion < result.interval[1] < 1
-    plain = tw.learning_rate_range(bowl, np.ones(2), tw.SGD(1.0), low=1e-4, high=100, steps=60)
+    plain = tw.landscape.learning_rate_range(bowl, np.ones(2), tw.SGD(1.0), low=1e-4, high=100, steps=60)
     np.testing.assert_allclose(result.losses[:40], plain.losses[:40], rtol=1e-5 if X64 else 1e-3)
     assert result.rates[0] == pytest.approx(1e-4)
     assert result.rates[1] / result.rates[0] == pytest.approx(1e6 ** (1 / 59))
@@ -94,7 +94,7 @@ def test_the_rate_is_replaced_wherever_it_stands(name):
 
 
 def test_the_losses_are_those_after_the_step():
-    result = tw.learning_rate_range(bowl, np.ones(2), tw.SGD(1.0), low=1e-3, high=0.1, steps=20)
+    result = tw.landscape.learning_rate_range(bowl, np.ones(2), tw.SGD(1.0), low=1e-3, high=0.1, steps=20)
     x, expected = np.ones(2), []
     for rate in result.rates:
         x = x - rate * np.asarray([1.0, 10.0]) * x
@@ -104,9 +104,9 @@ def test_the_losses_are_those_after_the_step():
 
 
 def test_where_nothing_falls():
-    everywhere = tw.learning_rate_range(bowl, np.ones(2), tw.SGD(1.0), low=10, high=1e3)
+    everywhere = tw.landscape.learning_rate_range(bowl, np.ones(2), tw.SGD(1.0), low=10, high=1e3)
     assert np.isnan(everywhere.suggestion) and "lower low=" in everywhere.message
-    nowhere = tw.learning_rate_range(lambda x: jnp.sum(x) * 0 + 1, np.ones(2), tw.SGD(1.0))
+    nowhere = tw.landscape.learning_rate_range(lambda x: jnp.sum(x) * 0 + 1, np.ones(2), tw.SGD(1.0))
     assert "nothing falls" in nowhere.message and np.isnan(nowhere.interval).all()
 
 
@@ -116,7 +116,7 @@ def test_where_nothing_falls():
 def test_on_the_digits_it_is_near_the_best_constant_rate(make, grid):
     """Within a factor of ten of the best of a short sweep, and far better than a tenth of what it says."""
     job = problems.digits()
-    found = tw.learning_rate_range(job.problem, job.x0, make(1.0), batch_size=64)
+    found = tw.landscape.learning_rate_range(job.problem, job.x0, make(1.0), batch_size=64)
 
     def trained(rate):
         stop = tw.Epochs(3)
@@ -127,7 +127,7 @@ def test_on_the_digits_it_is_near_the_best_constant_rate(make, grid):
     best = grid[int(np.argmin([trained(rate) for rate in grid]))]
     assert best / 10 < found.suggestion < best * 10
     assert trained(found.suggestion) < 0.5 * trained(found.suggestion / 10)
-    again = tw.learning_rate_range(job.problem, job.x0, make(1.0), batch_size=64)
+    again = tw.landscape.learning_rate_range(job.problem, job.x0, make(1.0), batch_size=64)
     np.testing.assert_array_equal(again.losses, found.losses)
 
 
@@ -147,7 +147,7 @@ BAD = {
 def test_refused(change, error, message):
     arguments = {"problem": bowl, "x0": np.ones(2), "rule": tw.SGD(0.1)} | change
     with pytest.raises(error, match=message):
-        tw.learning_rate_range(**arguments)
+        tw.landscape.learning_rate_range(**arguments)
 
 
 def test_the_picture_and_the_summary():

@@ -20,7 +20,7 @@ def saddle(x):
 def test_the_optimal_step_of_a_quadratic():
     known = quadratic(4, 100.0)
     a = np.logspace(-2, 0, 4)
-    best = tw.optimal_step(known.problem, known.x0)
+    best = tw.landscape.optimal_step(known.problem, known.x0)
     assert best.step == pytest.approx(np.sum(a**2) / np.sum(a**3), rel=CLOSE)
     assert best.worst == pytest.approx(1.0, rel=tol(1e-6, 1e-3))
     after = known.x0 - best.step * a * known.x0
@@ -30,27 +30,27 @@ def test_the_optimal_step_of_a_quadratic():
 
 def test_the_worst_direction_has_the_worst_step():
     known = quadratic(3)
-    assert tw.optimal_step(known.problem, np.asarray([0.0, 0.0, 2.0])).step == pytest.approx(1.0)
+    assert tw.landscape.optimal_step(known.problem, np.asarray([0.0, 0.0, 2.0])).step == pytest.approx(1.0)
 
 
 def test_a_model_that_falls_for_ever_is_said():
-    along = tw.optimal_step(saddle, np.asarray([0.1, 1.0]))
+    along = tw.landscape.optimal_step(saddle, np.asarray([0.1, 1.0]))
     assert np.isnan(along.step) and along.predicted == -np.inf
     assert "<= 0: the model falls for ever" in str(along)
     assert along.worst == pytest.approx(0.5, rel=1e-3)
-    cap = tw.optimal_step(lambda x: -jnp.sum(x**2), np.ones(2))
+    cap = tw.landscape.optimal_step(lambda x: -jnp.sum(x**2), np.ones(2))
     assert np.isnan(cap.worst) and "no direction limits the step" in str(cap)
-    assert "the gradient is 0" in str(tw.optimal_step(saddle, np.zeros(2)))
+    assert "the gradient is 0" in str(tw.landscape.optimal_step(saddle, np.zeros(2)))
 
 
 @pytest.mark.parametrize("problem", ["quadratic", "least-squares", "logistic"])
 def test_the_estimate_is_a_lower_bound_near_the_truth(problem):
     known = ZOO[problem]()
-    found = tw.smoothness(known.problem, known.x0)
+    found = tw.landscape.smoothness(known.problem, known.x0)
     assert found.constant <= known.smoothness * (1 + CLOSE)
     assert found.constant >= 0.9 * known.smoothness
     assert (found.step, found.limit) == (pytest.approx(1 / found.constant), pytest.approx(2 / found.constant))
-    assert tw.smoothness(known.problem, known.x0, known.smoothness).counterexample is None
+    assert tw.landscape.smoothness(known.problem, known.x0, known.smoothness).counterexample is None
     assert "not refuted in 100 trials" in str(found)
 
 
@@ -60,7 +60,7 @@ def test_a_constant_that_is_too_small_is_refuted_by_a_pair():
     def quartic(t):
         return jnp.sum(t["a"] ** 4) + t["b"][0] ** 4
 
-    found = tw.smoothness(quartic, tree, 1.0, radius=2.0, trials=50)
+    found = tw.landscape.smoothness(quartic, tree, 1.0, radius=2.0, trials=50)
     z, y = found.counterexample
     assert jax.tree.structure(z) == jax.tree.structure(tree)
     slope = jax.grad(quartic)(z)
@@ -73,8 +73,8 @@ def test_a_constant_that_is_too_small_is_refuted_by_a_pair():
 
 
 def test_concave_and_linear_functions():
-    assert tw.smoothness(lambda x: -jnp.sum(x**2), np.ones(2)).at_point == pytest.approx(2)
-    assert "the function is linear" in str(tw.smoothness(lambda x: 2.0 * jnp.sum(x), np.ones(2)))
+    assert tw.landscape.smoothness(lambda x: -jnp.sum(x**2), np.ones(2)).at_point == pytest.approx(2)
+    assert "the function is linear" in str(tw.landscape.smoothness(lambda x: 2.0 * jnp.sum(x), np.ones(2)))
 
 
 @pytest.mark.parametrize(
@@ -87,4 +87,4 @@ def test_concave_and_linear_functions():
 )
 def test_refused(options, message):
     with pytest.raises(ValueError, match=message):
-        tw.smoothness(saddle, np.ones(2), **options)
+        tw.landscape.smoothness(saddle, np.ones(2), **options)

@@ -183,5 +183,5 @@ def test_it_is_the_default_for_residuals(n, dense):
     problem = tw.Problem(tw.LeastSquares(lambda x: x - 1.0))
     found = tw.suggest(problem, jnp.zeros(n))
     assert found.reason.startswith("Levenberg-Marquardt")
-    assert isinstance(found.method.subproblem, tw.ExactStep) == dense
+    assert isinstance(found.method.subproblem, tw.trust_region.ExactStep) == dense
     assert tw.minimize(problem, jnp.zeros(n)).ok

@@ -26,18 +26,18 @@ def ray(fun: Callable, first: Any = 1.0) -> Ray:
     return Ray(at, at(zero), first, jnp.full_like(first, jnp.inf), lambda: jax.grad(jax.grad(fun))(zero))
 
 
-def look(search: tw.LineSearch, ray: Ray) -> Found:
+def look(search: tw.line_search.LineSearch, ray: Ray) -> Found:
     """One search without anything remembered."""
     return search(ray, search.init(ray.start.seen))
 
 
 @functools.cache
-def compiled(search: tw.LineSearch, fun: Callable) -> Callable[[Any, Any], Found]:
+def compiled(search: tw.line_search.LineSearch, fun: Callable) -> Callable[[Any, Any], Found]:
     """One program for all parameters of a family `fun(t, parameters)` and all first trials."""
     return jax.jit(lambda step0, parameters: look(search, ray(lambda t: fun(t, parameters), step0)))
 
 
-def find(search: tw.LineSearch, fun: Callable, step0: float = 1.0, parameters: Any = 0.0) -> Found:
+def find(search: tw.line_search.LineSearch, fun: Callable, step0: float = 1.0, parameters: Any = 0.0) -> Found:
     """What the search finds, as NumPy numbers."""
     parameters = jnp.asarray(parameters, jnp.result_type(float))
     found = compiled(search, fun)(jnp.asarray(step0, parameters.dtype), parameters)

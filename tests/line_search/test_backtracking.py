@@ -13,11 +13,11 @@ from tests.line_search import rays
 from tests.line_search.rays import fell, find, start
 from tests.line_search.test_strong_wolfe import FUNCTIONS, misled
 
-SEARCH = tw.Backtracking()
-STRICT = tw.Backtracking(0.4, decrease=0.7)
+SEARCH = tw.line_search.Backtracking()
+STRICT = tw.line_search.Backtracking(0.4, decrease=0.7)
 
 
-def is_first(found, fun, step0: float, search: tw.Backtracking, parameters) -> bool:
+def is_first(found, fun, step0: float, search: tw.line_search.Backtracking, parameters) -> bool:
     """No longer step of the sequence falls enough."""
     value, slope = start(fun, parameters)
     parameters = jnp.asarray(parameters, jnp.result_type(float))
@@ -56,7 +56,7 @@ def test_walls(fun, wall):
 
 
 def test_failure_is_said_after_the_last_trial():
-    found = jax.tree.map(np.asarray, rays.look(tw.Backtracking(max_trials=7), rays.ray(misled)))
+    found = jax.tree.map(np.asarray, rays.look(tw.line_search.Backtracking(max_trials=7), rays.ray(misled)))
     assert (bool(found.ok), int(found.count)) == (False, 7)
 
 
@@ -85,4 +85,4 @@ def test_a_ray_without_end_is_one_step():
 )
 def test_refused(numbers, message):
     with pytest.raises(ValueError, match=message):
-        tw.Backtracking(**numbers)
+        tw.line_search.Backtracking(**numbers)

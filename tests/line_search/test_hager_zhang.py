@@ -13,11 +13,11 @@ from tests.line_search import rays
 from tests.line_search.rays import find, start
 from tests.line_search.test_strong_wolfe import FUNCTIONS, find_unmeasured, misled
 
-SEARCH = tw.HagerZhang()
-TIGHT = tw.HagerZhang(1e-3, 0.1)
+SEARCH = tw.line_search.HagerZhang()
+TIGHT = tw.line_search.HagerZhang(1e-3, 0.1)
 
 
-def accepted(found, at_0, search: tw.HagerZhang) -> bool:
+def accepted(found, at_0, search: tw.line_search.HagerZhang) -> bool:
     """Wolfe's conditions, or the approximate ones."""
     (value, slope), rise = at_0, 4 * EPS * abs(at_0[0])
     fell = found.phi.value - value <= search.slope * found.step * slope + EPS * abs(value)
@@ -74,7 +74,7 @@ def test_below_rounding_the_slope_decides(offset):
 def test_an_offset_is_no_licence_to_rise():
     """A limit of 1e-6 |f| would let the value rise from 1e8 by 100, beyond the hill at 3.9."""
     parameters = (1e8 if X64 else 1e2,)
-    found = find(tw.HagerZhang(curvature=0.1), hill, 4.0, parameters)
+    found = find(tw.line_search.HagerZhang(curvature=0.1), hill, 4.0, parameters)
     assert found.ok
     assert found.phi.value < start(hill, parameters)[0]
 
@@ -125,4 +125,4 @@ def test_no_step_goes_beyond_the_end_of_the_ray():
 )
 def test_refused(numbers, message):
     with pytest.raises(ValueError, match=message):
-        tw.HagerZhang(**numbers)
+        tw.line_search.HagerZhang(**numbers)

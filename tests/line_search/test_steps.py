@@ -12,7 +12,13 @@ from tests.line_search.rays import find, start
 from tests.line_search.test_strong_wolfe import FUNCTIONS, misled
 from thalweg.problems import ZOO, quadratic
 
-KNOWING = (tw.FixedStep(1.0), tw.InverseLipschitz(), tw.ExactSearch(), tw.BarzilaiBorwein(), tw.PolyakStep(0.0))
+KNOWING = (
+    tw.line_search.FixedStep(1.0),
+    tw.line_search.InverseLipschitz(),
+    tw.line_search.ExactSearch(),
+    tw.line_search.BarzilaiBorwein(),
+    tw.line_search.PolyakStep(0.0),
+)
 
 
 def bowl(x):
@@ -27,12 +33,12 @@ def points(method, steps: int, fun=bowl, x0=(1.0, 1.0)) -> tw.Result:
 
 def test_a_parabola_shortens_a_step_at_once():
     """From 8 to the minimum at 1 in one trial, where halving takes the first that is below 2."""
-    found = find(tw.Backtracking(interpolate=True), rays.parabola, 8.0, (1.0, 2.0, 0.0))
+    found = find(tw.line_search.Backtracking(interpolate=True), rays.parabola, 8.0, (1.0, 2.0, 0.0))
     assert (int(found.count), float(found.step)) == (2, pytest.approx(1.0))
-    assert find(tw.Backtracking(0.4), rays.parabola, 8.0, (1.0, 2.0, 0.0)).count == 4
-    far = find(tw.Backtracking(interpolate=True), rays.parabola, 80.0, (1.0, 2.0, 0.0))
+    assert find(tw.line_search.Backtracking(0.4), rays.parabola, 8.0, (1.0, 2.0, 0.0)).count == 4
+    far = find(tw.line_search.Backtracking(interpolate=True), rays.parabola, 80.0, (1.0, 2.0, 0.0))
     assert far.step == pytest.approx(1.0), "by way of 8: no further than a tenth at once"
-    wall = find(tw.Backtracking(interpolate=True), rays.nan_wall, 3.0, 2.0)
+    wall = find(tw.line_search.Backtracking(interpolate=True), rays.nan_wall, 3.0, 2.0)
     assert (bool(wall.ok), float(wall.step)) == (True, 1.5)
 
 
@@ -40,7 +46,7 @@ def test_a_parabola_shortens_a_step_at_once():
 def test_a_wrong_gradient_raises_no_value_unnoticed(search):
     """Searches that look at values fail; the two that do not say so and take the step."""
     found = jax.tree.map(np.asarray, rays.look(search, rays.ray(misled)))
-    blind = isinstance(search, (tw.FixedStep, tw.PolyakStep))
+    blind = isinstance(search, (tw.line_search.FixedStep, tw.line_search.PolyakStep))
     assert found.step == 1 if blind else not found.ok or found.phi.value <= 1 + 10 * EPS
 
 
@@ -48,44 +54,48 @@ def test_a_wrong_gradient_raises_no_value_unnoticed(search):
 def test_what_is_not_defined_is_not_stepped_into(search):
     found = jax.tree.map(np.asarray, rays.look(search, rays.ray(lambda t: rays.nan_wall(t, 0.2))))
     assert not found.ok or (found.step < 0.2 and np.isfinite(found.phi.value))
-    assert found.ok != isinstance(search, (tw.FixedStep, tw.PolyakStep))
+    assert found.ok != isinstance(search, (tw.line_search.FixedStep, tw.line_search.PolyakStep))
 
 
 def test_a_fixed_step_ends_at_two_over_l():
     """Strictly below 2/L the value falls, at 2/L a quadratic oscillates for ever."""
-    values = points(tw.SteepestDescent(tw.FixedStep(0.199)), 30).trace.value
+    values = points(tw.SteepestDescent(tw.line_search.FixedStep(0.199)), 30).trace.value
     assert np.all(np.diff(values) < 0)
-    ends = points(tw.SteepestDescent(tw.FixedStep(0.2)), 31, x0=(0.0, 1.0))
+    ends = points(tw.SteepestDescent(tw.line_search.FixedStep(0.2)), 31, x0=(0.0, 1.0))
     assert abs(ends.x[1]) == pytest.approx(1.0, rel=1e3 * EPS)
-    assert points(tw.SteepestDescent(tw.FixedStep(0.21)), 30, x0=(0.0, 1.0)).value > 5
+    assert points(tw.SteepestDescent(tw.line_search.FixedStep(0.21)), 30, x0=(0.0, 1.0)).value > 5
 
 
 def test_a_fixed_step_is_gradient_descent():
     beside = points(tw.SGD(0.1), 12)
-    np.testing.assert_allclose(points(tw.SteepestDescent(tw.FixedStep(0.1)), 12).x, beside.x, rtol=100 * EPS)
+    np.testing.assert_allclose(
+        points(tw.SteepestDescent(tw.line_search.FixedStep(0.1)), 12).x, beside.x, rtol=100 * EPS
+    )
 
 
 def test_the_estimate_follows_the_largest_curvature_met():
     """Never more than twice L; after a while the curvature along the step itself."""
-    trace = points(tw.SteepestDescent(tw.InverseLipschitz()), 60).trace
+    trace = points(tw.SteepestDescent(tw.line_search.InverseLipschitz()), 60).trace
     estimates = 1 / trace.step_size[:60]
     assert np.all(estimates <= 2 * 10 * (1 + 10 * EPS))
     assert np.all(np.diff(trace.value[:40]) < 0)
     assert trace.evals.value[1:60].mean() < 1.4
-    small = points(tw.SteepestDescent(tw.InverseLipschitz(0.5)), 60, lambda x: 1e-6 * bowl(x)).trace
+    small = points(tw.SteepestDescent(tw.line_search.InverseLipschitz(0.5)), 60, lambda x: 1e-6 * bowl(x)).trace
     assert 1 / small.step_size[59] < 2.1e-5, "it shrinks where the function is flatter than thought"
 
 
 def test_the_estimate_is_local():
     """Of x^4 in the large and in the small: 12 x^2."""
-    trace = points(tw.SteepestDescent(tw.InverseLipschitz(shrink=0.5)), 40, lambda x: jnp.sum(x**4), (10.0,)).trace
+    trace = points(
+        tw.SteepestDescent(tw.line_search.InverseLipschitz(shrink=0.5)), 40, lambda x: jnp.sum(x**4), (10.0,)
+    ).trace
     assert trace.step_size[0] < 1 / 300
     assert trace.step_size[39] > 1
 
 
 def test_exact_is_exact_on_a_parabola_and_costs_one_evaluation():
     for a, c in ((1.0, 2.0), (1e5, 1e-3), (1e-4, 1e3)):
-        found = find(tw.ExactSearch(), rays.parabola, 1.0, (a, c, 0.0))
+        found = find(tw.line_search.ExactSearch(), rays.parabola, 1.0, (a, c, 0.0))
         assert (int(found.count), int(found.hvps)) == (1, 1)
         assert found.step == pytest.approx(a, rel=100 * EPS)
 
@@ -94,7 +104,7 @@ def test_exact_is_exact_on_a_parabola_and_costs_one_evaluation():
 @pytest.mark.parametrize(("fun", "parameters"), FUNCTIONS.values(), ids=FUNCTIONS)
 def test_exact_elsewhere(fun, parameters):
     """Functions whose second derivative at 0 is negative, or says little of the minimum."""
-    found = find(tw.ExactSearch(1e-4), fun, 1.0, parameters)
+    found = find(tw.line_search.ExactSearch(1e-4), fun, 1.0, parameters)
     assert found.ok
     assert abs(found.phi.slope) <= 1e-4 * abs(start(fun, parameters)[1])
     assert found.count <= 30
@@ -102,7 +112,7 @@ def test_exact_elsewhere(fun, parameters):
 
 def test_exact_with_an_offset():
     """The minimum's value is lost in rounding, the slope finds it."""
-    found = find(tw.ExactSearch(), rays.parabola, 5.0, (1.0, 1e-9 if X64 else 1e-2, 1e8))
+    found = find(tw.line_search.ExactSearch(), rays.parabola, 5.0, (1.0, 1e-9 if X64 else 1e-2, 1e8))
     assert found.ok
     assert found.step == pytest.approx(1.0, rel=1e-3)
 
@@ -147,7 +157,12 @@ def test_a_level_stands_for_an_unknown_minimum(problem):
 
 def test_steps_do_not_depend_on_the_direction_s_length():
     """A search along another multiple of the negative gradient goes to the same point."""
-    for search in (tw.ExactSearch(), tw.BarzilaiBorwein(), tw.PolyakStep(0.0), tw.PolyakStep()):
+    for search in (
+        tw.line_search.ExactSearch(),
+        tw.line_search.BarzilaiBorwein(),
+        tw.line_search.PolyakStep(0.0),
+        tw.line_search.PolyakStep(),
+    ):
         one, three = rays.ray(lambda t: (1 - t) ** 2 + 1.0), rays.ray(lambda t: (1 - 3 * t) ** 2 + 1.0)
         seen = one.start.seen
         steps = [search(r._replace(start=r.start._replace(seen=seen)), search.init(seen)).step for r in (one, three)]
@@ -157,17 +172,17 @@ def test_steps_do_not_depend_on_the_direction_s_length():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: tw.FixedStep(0.0), "step_size=0.0.*> 0"),
-        (lambda: tw.InverseLipschitz(shrink=1.1), "shrink=1.1.*in \\(0, 1\\]"),
-        (lambda: tw.InverseLipschitz(growth=1.0), "growth=1.0"),
-        (lambda: tw.ExactSearch(1.0), "tolerance=1.0"),
-        (lambda: tw.BarzilaiBorwein("bb1"), "formula='bb1'.*'long', 'short', 'alternate'"),
-        (lambda: tw.BarzilaiBorwein(memory=0), "memory=0"),
-        (lambda: tw.BarzilaiBorwein(step_size=-1), "step_size=-1.0"),
-        (lambda: tw.PolyakStep("0"), "minimum='0'.*finite number, or None"),
-        (lambda: tw.PolyakStep(float("nan")), "minimum=nan"),
-        (lambda: tw.PolyakStep(0.0, 2.0), "scale=2.0.*in \\(0, 2\\)"),
-        (lambda: tw.PolyakStep(growth=0.9), "growth=0.9"),
+        (lambda: tw.line_search.FixedStep(0.0), "step_size=0.0.*> 0"),
+        (lambda: tw.line_search.InverseLipschitz(shrink=1.1), "shrink=1.1.*in \\(0, 1\\]"),
+        (lambda: tw.line_search.InverseLipschitz(growth=1.0), "growth=1.0"),
+        (lambda: tw.line_search.ExactSearch(1.0), "tolerance=1.0"),
+        (lambda: tw.line_search.BarzilaiBorwein("bb1"), "formula='bb1'.*'long', 'short', 'alternate'"),
+        (lambda: tw.line_search.BarzilaiBorwein(memory=0), "memory=0"),
+        (lambda: tw.line_search.BarzilaiBorwein(step_size=-1), "step_size=-1.0"),
+        (lambda: tw.line_search.PolyakStep("0"), "minimum='0'.*finite number, or None"),
+        (lambda: tw.line_search.PolyakStep(float("nan")), "minimum=nan"),
+        (lambda: tw.line_search.PolyakStep(0.0, 2.0), "scale=2.0.*in \\(0, 2\\)"),
+        (lambda: tw.line_search.PolyakStep(growth=0.9), "growth=0.9"),
     ],
 )
 def test_refused(make, message):

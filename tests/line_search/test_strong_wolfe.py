@@ -12,8 +12,8 @@ from tests.helpers import EPS, X64, tol
 from tests.line_search import rays
 from tests.line_search.rays import fell, find, is_flat, start
 
-SEARCH = tw.StrongWolfe()
-TIGHT = tw.StrongWolfe(1e-3, 0.1)
+SEARCH = tw.line_search.StrongWolfe()
+TIGHT = tw.line_search.StrongWolfe(1e-3, 0.1)
 FUNCTIONS = {
     "more-thuente-1": (rays.more_thuente_1, 0.0),
     "more-thuente-2": (rays.more_thuente_2, 0.0),
@@ -95,7 +95,7 @@ def find_unmeasured(search, fun, parameters):
 
 
 def test_a_search_that_is_cut_short_is_not_unbounded():
-    found = find(tw.StrongWolfe(max_trials=3), rays.parabola, 1.0, (1e5, 1.0, 0.0))
+    found = find(tw.line_search.StrongWolfe(max_trials=3), rays.parabola, 1.0, (1e5, 1.0, 0.0))
     assert found.ok
     assert not found.unbounded
     assert (found.step, found.count) == (100.0, 3)
@@ -103,7 +103,7 @@ def test_a_search_that_is_cut_short_is_not_unbounded():
 
 def test_the_best_step_so_far_is_taken():
     """One trial, not flat: it is taken nevertheless. One trial, too far: none is."""
-    once = tw.StrongWolfe(curvature=1e-3, max_trials=1)
+    once = tw.line_search.StrongWolfe(curvature=1e-3, max_trials=1)
     assert find(once, rays.parabola, 0.5, (1.0, 1.0, 0.0)).ok
     failed = find(once, rays.parabola, 5.0, (1.0, 1.0, 0.0))
     assert not failed.ok
@@ -156,4 +156,4 @@ BAD = {
 @pytest.mark.parametrize(("numbers", "message"), BAD.values(), ids=BAD)
 def test_refused(numbers, message):
     with pytest.raises(ValueError, match=message):
-        tw.StrongWolfe(**numbers)
+        tw.line_search.StrongWolfe(**numbers)

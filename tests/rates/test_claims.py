@@ -158,7 +158,7 @@ def test_finite(name):
 @pytest.mark.parametrize("formula", ["hager-zhang", "polak-ribiere"])
 @pytest.mark.parametrize("dimension", [3, 7])
 def test_conjugate_gradients_with_exact_search_end_after_n_steps(formula, dimension):
-    known, method = quadratic(dimension), tw.ConjugateGradient(formula, search=tw.ExactSearch())
+    known, method = quadratic(dimension), tw.ConjugateGradient(formula, search=tw.line_search.ExactSearch())
     assert len(gaps(known, method, 30)) == dimension
     trace = tw.minimize(known.problem, known.x0, method, stop=tw.Steps(dimension)).trace
     assert np.all(trace.evals.hvp == 1)
@@ -170,9 +170,9 @@ def test_steepest_descent_with_exact_search_from_the_worst_start(condition):
     """From (kappa, 0, 1) in the axes the value falls by exactly ((kappa - 1) / (kappa + 1))^2 at every step."""
     a = np.array([1 / condition, 0.5, 1.0])
     worst = Known(tw.Problem(lambda x: 0.5 * jnp.sum(a * x**2)), np.array([condition, 0.0, 1.0]), 0.0)
-    gap = gaps(worst, tw.SteepestDescent(tw.ExactSearch()), 60)
+    gap = gaps(worst, tw.SteepestDescent(tw.line_search.ExactSearch()), 60)
     np.testing.assert_allclose(gap[1:] / gap[:-1], ((condition - 1) / (condition + 1)) ** 2, rtol=1e-6)
-    anywhere = gaps(quadratic(condition=condition), tw.SteepestDescent(tw.ExactSearch()), 60)
+    anywhere = gaps(quadratic(condition=condition), tw.SteepestDescent(tw.line_search.ExactSearch()), 60)
     assert np.all(anywhere[1:] <= ((condition - 1) / (condition + 1)) ** 2 * anywhere[:-1] * (1 + 1e-9))
 
 
@@ -245,7 +245,7 @@ def test_backtracking_keeps_its_bound_where_it_backtracks(fraction):
     """Boyd & Vandenberghe 2004, section 9.3: the factor 1 - min(2 mu alpha, 2 alpha beta mu / L) at every step."""
     scale, known = 7.0, quadratic()
     steep, mu = Known(tw.Problem(lambda x: scale * known.problem.value(x)), known.x0, 0.0), scale * known.convexity
-    search = tw.Backtracking(fraction, decrease=0.6)
+    search = tw.line_search.Backtracking(fraction, decrease=0.6)
     gap = gaps(steep, tw.SteepestDescent(search), 400)
     bound = 1 - min(2 * mu * fraction, 2 * fraction * search.decrease * mu / scale)
     assert np.all(gap[1:] <= bound * gap[:-1])

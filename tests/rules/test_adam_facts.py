@@ -107,7 +107,7 @@ def test_decay_is_a_penalty_for_gradient_descent():
 
 
 def test_decay_is_not_a_penalty_for_adam():
-    decoupled, coupled = both(tw.Adam(tw.Cosine(0.05, 4000)), 4000)
+    decoupled, coupled = both(tw.Adam(tw.schedules.Cosine(0.05, 4000)), 4000)
     np.testing.assert_allclose(decoupled[1] - coupled[1], -0.05 * DECAY * 3.0, rtol=1e-6)
     ridge = CURVATURES / (CURVATURES + DECAY)
     np.testing.assert_allclose(coupled[-1], ridge, rtol=1e-3)

@@ -45,7 +45,7 @@ def apart(a, b) -> float:
     return max(np.abs(p - q).max() for p, q in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
 
 
-FALLING = tw.Linear(0.1, 0.01, 10)
+FALLING = tw.schedules.Linear(0.1, 0.01, 10)
 OF_OPTAX = {
     "adagrad begins at 0.1 there": (tw.AdaGrad(0.1, 1e-7, initial_accumulator=0.1), optax.adagrad(0.1)),
     "rmsprop, outside": (tw.RMSProp(0.1, eps_place="outside"), optax.rmsprop(0.1, eps_in_sqrt=False)),
@@ -59,8 +59,8 @@ OF_OPTAX = {
     "lion, decay": (DECAYING["lion"], optax.lion(0.1, weight_decay=0.3, mask=tw.matrices)),
     "ademamix, decay": (DECAYING["ademamix"], optax.contrib.ademamix(0.1, weight_decay=0.3, mask=tw.matrices)),
     "ademamix, schedules": (
-        tw.AdEMAMix(0.1, b3=tw.Linear(0.5, 0.9, 10), alpha=FALLING),
-        optax.contrib.ademamix(0.1, b3=tw.Linear(0.5, 0.9, 10), alpha=FALLING),
+        tw.AdEMAMix(0.1, b3=tw.schedules.Linear(0.5, 0.9, 10), alpha=FALLING),
+        optax.contrib.ademamix(0.1, b3=tw.schedules.Linear(0.5, 0.9, 10), alpha=FALLING),
     ),
     "adan, where b2 is 1 - b2": (tw.Adan(0.1, b2=0.5), optax.adan(0.1, b2=0.5, eps_root=0.0)),
 }

@@ -28,7 +28,7 @@ def test_groups_and_wrappers_by_leaf():
             {
                 "**/bias": tw.Freeze(),
                 "head/**": tw.MasterCopy(tw.AdamW(1e-3, mask=tw.matrices)),
-                "**": tw.Clip(tw.CompactState(tw.SGD(tw.Constant(0.1)), "int8"), 0.5),
+                "**": tw.Clip(tw.CompactState(tw.SGD(tw.schedules.Constant(0.1)), "int8"), 0.5),
             }
         )
     )
@@ -106,7 +106,7 @@ def test_bad_input_is_refused(method, sentence):
 
 def test_muon_says_which_leaves_it_moves_itself():
     params = {"kernel": jnp.ones((3, 4)), "bias": jnp.ones(4)}
-    rule = tw.Clip(tw.Muon(tw.Cosine(0.02), others=tw.AdamW(3e-3)))
+    rule = tw.Clip(tw.Muon(tw.schedules.Cosine(0.02), others=tw.AdamW(3e-3)))
     rows = {row.name: row.rule for row in tw.describe(rule, params).rows}
     assert rows["kernel"] == "Clip > Muon(learning_rate=Cosine)"
     assert rows["bias"] == "Clip > AdamW(learning_rate=0.003)"

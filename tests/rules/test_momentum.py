@@ -15,7 +15,7 @@ START = np.asarray([0.5, -1.0, 3.0], float if X64 else np.float32)
 STEPS = 20
 CLOSE = 1e-12 if X64 else 2e-5
 RATE, BETA = 5e-3, 0.8
-FALLING = tw.Linear(RATE, 0.1 * RATE, steps=STEPS)
+FALLING = tw.schedules.Linear(RATE, 0.1 * RATE, steps=STEPS)
 by_nesterov = pytest.mark.parametrize("nesterov", [False, True], ids=["plain", "nesterov"])
 
 

@@ -156,7 +156,7 @@ def test_the_rest_keeps_its_own_rate_and_is_asked_for_its_part():
     """The rate in the trace is the matrices'; a rule inside sees only its leaves."""
     x0 = {"w": np.zeros((2, 3), WIDE), "bias": np.zeros(3, WIDE)}
     others = tw.Partition({"bias": tw.SGD(0.01)})
-    result = tw.minimize(half_square, x0, tw.Muon(tw.Cosine(0.1, 10), others=others), stop=tw.Steps(3))
+    result = tw.minimize(half_square, x0, tw.Muon(tw.schedules.Cosine(0.1, 10), others=others), stop=tw.Steps(3))
     np.testing.assert_allclose(result.trace.step_size[0], 0.1, rtol=1e-6)
     alone = tw.minimize(half_square, x0["bias"], tw.SGD(0.01), stop=tw.Steps(3))
     assert_close(result.x["bias"], alone.x, 1e-6)

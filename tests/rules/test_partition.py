@@ -123,7 +123,7 @@ def test_what_is_no_group_is_refused(given, error, message):
 
 
 def test_the_rate_of_the_trace_is_the_first_moving_group_s():
-    result = tw.minimize(half_square, tree(), groups(tw.SGD(tw.Linear(0.1, 0.0, 10))), stop=tw.Steps(5))
+    result = tw.minimize(half_square, tree(), groups(tw.SGD(tw.schedules.Linear(0.1, 0.0, 10))), stop=tw.Steps(5))
     np.testing.assert_allclose(result.trace.step_size[:5], 0.1 * (1 - np.arange(5) / 10), rtol=1e-6)
 
 

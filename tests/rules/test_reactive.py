@@ -126,7 +126,7 @@ def test_it_repairs_a_rate_that_is_wrong(rate):
 
 def test_a_warm_up_below_and_an_epoch_between_looks():
     data = np.arange(6.0)
-    rule = tw.ReduceOnPlateau(tw.SGD(tw.Warmup(0.1, tw.Epochs(1))), 0.5, 1, every=tw.Epochs(1))
+    rule = tw.ReduceOnPlateau(tw.SGD(tw.schedules.Warmup(0.1, tw.Epochs(1))), 0.5, 1, every=tw.Epochs(1))
     problem = tw.Problem(lambda x, batch: 1 + 0 * x + jnp.mean(batch), data)
     result = tw.minimize(problem, ZERO, rule, batch_size=2, stop=tw.Steps(9))
     # The loss of an epoch is the same every time, up to rounding: the second look is the first without improvement.

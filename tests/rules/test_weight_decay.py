@@ -39,7 +39,7 @@ def test_the_coupled_form_of_an_optax_transformation():
 
 @pytest.mark.parametrize("mask", [None, tw.matrices], ids=["all", "matrices"])
 def test_around_adam_it_is_adamw(mask):
-    rate = tw.Cosine(0.1, 20)
+    rate = tw.schedules.Cosine(0.1, 20)
     decayed = tw.WeightDecay(tw.Adam(rate, b1=0.8), 0.3, mask=mask)
     assert_close(path(decayed), path(tw.AdamW(rate, b1=0.8, weight_decay=0.3, mask=mask)), CLOSE)
 

@@ -178,7 +178,7 @@ def test_wrappers_compose_and_take_optax_transformations():
     rule = tw.Clip(tw.GradientNoise(tw.Accumulate(optax.sgd(0.1), 2), 0.0), 5.0)
     result = tw.minimize(half_square, START, rule, stop=tw.Steps(400))
     np.testing.assert_allclose(result.x, 1, atol=tol(1e-6, 1e-5))
-    inside = tw.Clip(tw.Momentum(tw.Cosine(0.1)), 5.0)
+    inside = tw.Clip(tw.Momentum(tw.schedules.Cosine(0.1)), 5.0)
     result = tw.minimize(half_square, START, inside, stop=tw.Steps(50))
     assert result.trace.step_size[0] == pytest.approx(0.1), "the rate is read through the wrapper"
     assert result.trace.step_size[-1] < 1e-6

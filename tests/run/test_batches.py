@@ -153,10 +153,10 @@ def test_one_example_is_an_epoch():
     assert seen(result) == [[0], [0], [0]]
 
 
-SCHEDULE = tw.WarmupCosine(0.2, warmup=3, steps=12)
+SCHEDULE = tw.schedules.WarmupCosine(0.2, warmup=3, steps=12)
 RULES = {
     "constant": (tw.Adam(0.1), optax.adam(0.1)),
-    "epochs": (tw.Adam(tw.WarmupCosine(0.2, warmup=tw.Epochs(1), steps=tw.Epochs(4))), optax.adam(SCHEDULE)),
+    "epochs": (tw.Adam(tw.schedules.WarmupCosine(0.2, warmup=tw.Epochs(1), steps=tw.Epochs(4))), optax.adam(SCHEDULE)),
 }
 
 

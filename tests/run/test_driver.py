@@ -197,7 +197,7 @@ def test_data_are_passed_whole_and_examples_are_counted():
 
 
 def test_a_schedule_without_length_lasts_as_long_as_the_run():
-    schedule = tw.WarmupCosine(0.1, warmup=5)
+    schedule = tw.schedules.WarmupCosine(0.1, warmup=5)
     result = tw.minimize(bowl, start(), tw.SGD(schedule), stop=tw.Steps(40))
     rates = result.trace.step_size
     assert rates[4] == pytest.approx(0.1) and rates[0] == pytest.approx(0.02)

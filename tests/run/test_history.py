@@ -89,7 +89,7 @@ def test_auxiliary_output_has_columns(path):
 
 
 def test_what_a_method_adds_has_columns(path):
-    cooling = tw.SimulatedAnnealing(tw.GaussianMove(0.3), tw.Exponential(1.0, 0.1, None))
+    cooling = tw.SimulatedAnnealing(tw.moves.GaussianMove(0.3), tw.schedules.Exponential(1.0, 0.1, None))
     result = tw.minimize(lambda x: x**2, np.asarray(2.0), cooling, stop=tw.Steps(4), callbacks=[tw.History(path)])
     assert column(path, "extra_temperature") == pytest.approx(result.trace.extra["temperature"].tolist())
 

@@ -69,7 +69,7 @@ def test_a_run_is_a_hand_written_loop(source):
 
 def test_a_streamed_run_is_the_run_in_memory():
     """Also with a schedule in epochs, and a short last batch."""
-    rule = tw.Adam(tw.WarmupCosine(0.2, warmup=tw.Epochs(1), steps=tw.Epochs(4)))
+    rule = tw.Adam(tw.schedules.WarmupCosine(0.2, warmup=tw.Epochs(1), steps=tw.Epochs(4)))
     memory = tw.minimize(in_memory(), start(), rule, batch_size=4, stop=tw.Epochs(3), seed=3)
     batches = taken(9, seed=3)
     for source in (lambda epoch: batches[3 * epoch : 3 * epoch + 3], iter(batches)):

@@ -100,7 +100,7 @@ def test_running_statistics_are_those_of_flax(keep):
     held_out = table(40, seed=1)
     problem = tw.Problem(normed_loss, table(), stateful=True, validation=held_out, metrics=normed_metrics)
     options = {"batch_size": 4, "stop": tw.Epochs(5), "seed": 3, "keep": keep, "validate_every": 4}
-    rate = tw.Piecewise([12], [0.3, 30.0])  # the last steps spoil what was good
+    rate = tw.schedules.Piecewise([12], [0.3, 30.0])  # the last steps spoil what was good
     with jax.numpy_dtype_promotion("standard"):
         result = tw.minimize(problem, PARAMETERS, tw.Adam(rate), model_state=STATISTICS, **options)
 

@@ -29,25 +29,25 @@ FORMS = {
 """The formulas of the docstrings."""
 
 EXAMPLES = {
-    "line down": tw.Linear(0.7, 0.1, 9),
-    "line up": tw.Linear(0.0, 0.3, 9),
-    "line of one step": tw.Linear(0.5, 0.25, 1),
-    "cosine": tw.Cosine(0.7, 9),
-    "cosine to a rest": tw.Cosine(0.7, 9, final=0.3),
-    "exponential": tw.Exponential(0.7, 0.5),
-    "exponential, slowly": tw.Exponential(0.7, 0.1, every=7),
-    "stairs": tw.StepDecay(0.7, 0.3, every=4),
-    "stairs of one step": tw.StepDecay(0.7, 0.9, every=1),
+    "line down": tw.schedules.Linear(0.7, 0.1, 9),
+    "line up": tw.schedules.Linear(0.0, 0.3, 9),
+    "line of one step": tw.schedules.Linear(0.5, 0.25, 1),
+    "cosine": tw.schedules.Cosine(0.7, 9),
+    "cosine to a rest": tw.schedules.Cosine(0.7, 9, final=0.3),
+    "exponential": tw.schedules.Exponential(0.7, 0.5),
+    "exponential, slowly": tw.schedules.Exponential(0.7, 0.1, every=7),
+    "stairs": tw.schedules.StepDecay(0.7, 0.3, every=4),
+    "stairs of one step": tw.schedules.StepDecay(0.7, 0.9, every=1),
 }
 by_example = pytest.mark.parametrize("schedule", EXAMPLES.values(), ids=EXAMPLES)
 
 
-def arguments(schedule: tw.Schedule) -> dict:
+def arguments(schedule: tw.schedules.Schedule) -> dict:
     """The fields as plain numbers."""
     return {name: getattr(value, "steps", value) for name, value in vars(schedule).items()}
 
 
-def rates(schedule: tw.Schedule, steps: int) -> np.ndarray:
+def rates(schedule: tw.schedules.Schedule, steps: int) -> np.ndarray:
     """The rate at 0, 1, ..., steps - 1."""
     return np.asarray(jax.vmap(schedule)(jnp.arange(steps)))
 
@@ -75,13 +75,17 @@ def test_its_namesake_in_optax(schedule):
 
 
 def test_landmarks():
-    line, cosine = rates(tw.Linear(1.0, 1e-9, 4), 9), rates(tw.Cosine(2.0, 8, final=0.25), 12)
+    line, cosine = rates(tw.schedules.Linear(1.0, 1e-9, 4), 9), rates(tw.schedules.Cosine(2.0, 8, final=0.25), 12)
     np.testing.assert_array_equal(line[[0, 2]], [1.0, np.asarray(0.5 + 0.5e-9, line.dtype)])
     np.testing.assert_array_equal(line[4:], np.asarray(1e-9, line.dtype))
     np.testing.assert_allclose(cosine[[0, 4]], [2.0, 1.25], rtol=10 * EPS)
     np.testing.assert_array_equal(cosine[8:], 0.5)
-    np.testing.assert_allclose(rates(tw.Exponential(0.8, 0.25, 2), 5), [0.8, 0.4, 0.2, 0.1, 0.05], rtol=10 * EPS)
-    np.testing.assert_allclose(rates(tw.StepDecay(0.8, 0.5, 3), 7), [0.8] * 3 + [0.4] * 3 + [0.2], rtol=10 * EPS)
+    np.testing.assert_allclose(
+        rates(tw.schedules.Exponential(0.8, 0.25, 2), 5), [0.8, 0.4, 0.2, 0.1, 0.05], rtol=10 * EPS
+    )
+    np.testing.assert_allclose(
+        rates(tw.schedules.StepDecay(0.8, 0.5, 3), 7), [0.8] * 3 + [0.4] * 3 + [0.2], rtol=10 * EPS
+    )
 
 
 @functools.cache
@@ -89,7 +93,7 @@ def compiled(kind: type):
     """A schedule of one class as a function of its numbers, mapped over the steps."""
 
     def run(fields, length, steps):
-        name = "every" if kind in (tw.Exponential, tw.StepDecay) else "steps"
+        name = "every" if kind in (tw.schedules.Exponential, tw.schedules.StepDecay) else "steps"
         schedule = kind(**fields, **{name: tw.Steps(length)})
         return jax.vmap(schedule)(steps)
 
@@ -99,10 +103,12 @@ def compiled(kind: type):
 real = st.floats(0, 10, width=32, allow_subnormal=False)
 fraction = st.floats(2.0**-10, 1, width=32, allow_subnormal=False)
 FIELDS = {
-    tw.Linear: st.fixed_dictionaries({"start": real, "end": real}),
-    tw.Cosine: st.fixed_dictionaries({"peak": real, "final": st.floats(0, 1, width=32, allow_subnormal=False)}),
-    tw.Exponential: st.fixed_dictionaries({"peak": real, "factor": fraction}),
-    tw.StepDecay: st.fixed_dictionaries({"peak": real, "factor": fraction}),
+    tw.schedules.Linear: st.fixed_dictionaries({"start": real, "end": real}),
+    tw.schedules.Cosine: st.fixed_dictionaries(
+        {"peak": real, "final": st.floats(0, 1, width=32, allow_subnormal=False)}
+    ),
+    tw.schedules.Exponential: st.fixed_dictionaries({"peak": real, "factor": fraction}),
+    tw.schedules.StepDecay: st.fixed_dictionaries({"peak": real, "factor": fraction}),
 }
 
 
@@ -129,7 +135,7 @@ def test_stairs_end_at_whole_multiples(every, how):
     steps = jnp.asarray(np.stack([k * every - 1, k * every]), jnp.int32)
 
     def stairs(length, t):
-        return jnp.log2(tw.StepDecay(1.0, 0.5, every=tw.Steps(length))(t))
+        return jnp.log2(tw.schedules.StepDecay(1.0, 0.5, every=tw.Steps(length))(t))
 
     if how == "constant":
         got = jax.jit(lambda t: stairs(every, t))(steps)
@@ -140,7 +146,7 @@ def test_stairs_end_at_whole_multiples(every, how):
     np.testing.assert_allclose(got, [1 - k, -k], atol=1e-4)
 
 
-def used_rates(schedule: tw.Schedule, stop: tw.Stop, *, data=None, batch_size=None) -> np.ndarray:
+def used_rates(schedule: tw.schedules.Schedule, stop: tw.Stop, *, data=None, batch_size=None) -> np.ndarray:
     """The rates that a run used at its steps."""
     loss = (lambda x: (x - 1) ** 2) if data is None else (lambda x, batch: jnp.mean((x - batch) ** 2))
     result = tw.minimize(tw.Problem(loss, data), np.zeros(()), tw.SGD(schedule), stop=stop, batch_size=batch_size)
@@ -148,9 +154,9 @@ def used_rates(schedule: tw.Schedule, stop: tw.Stop, *, data=None, batch_size=No
 
 
 WHOLE = {
-    "Linear": (tw.Linear(0.1, 0.02), tw.Linear(0.1, 0.02, 8)),
-    "Cosine": (tw.Cosine(0.1, final=0.1), tw.Cosine(0.1, 8, final=0.1)),
-    "Exponential": (tw.Exponential(0.1, 0.5, every=None), tw.Exponential(0.1, 0.5, every=8)),
+    "Linear": (tw.schedules.Linear(0.1, 0.02), tw.schedules.Linear(0.1, 0.02, 8)),
+    "Cosine": (tw.schedules.Cosine(0.1, final=0.1), tw.schedules.Cosine(0.1, 8, final=0.1)),
+    "Exponential": (tw.schedules.Exponential(0.1, 0.5, every=None), tw.schedules.Exponential(0.1, 0.5, every=8)),
 }
 
 
@@ -162,10 +168,10 @@ def test_none_is_the_length_of_the_run(of_the_run, in_steps):
 
 
 EPOCHS = {
-    "Linear": (tw.Linear(0.1, 0.02, tw.Epochs(3)), tw.Linear(0.1, 0.02, 6)),
-    "Cosine": (tw.Cosine(0.1, tw.Epochs(3)), tw.Cosine(0.1, 6)),
-    "Exponential": (tw.Exponential(0.1, 0.5, tw.Epochs(1.5)), tw.Exponential(0.1, 0.5, 3)),
-    "StepDecay": (tw.StepDecay(0.1, 0.5, tw.Epochs(1.5)), tw.StepDecay(0.1, 0.5, 3)),
+    "Linear": (tw.schedules.Linear(0.1, 0.02, tw.Epochs(3)), tw.schedules.Linear(0.1, 0.02, 6)),
+    "Cosine": (tw.schedules.Cosine(0.1, tw.Epochs(3)), tw.schedules.Cosine(0.1, 6)),
+    "Exponential": (tw.schedules.Exponential(0.1, 0.5, tw.Epochs(1.5)), tw.schedules.Exponential(0.1, 0.5, 3)),
+    "StepDecay": (tw.schedules.StepDecay(0.1, 0.5, tw.Epochs(1.5)), tw.schedules.StepDecay(0.1, 0.5, 3)),
 }
 
 
@@ -181,10 +187,10 @@ def test_epochs_are_steps_of_the_data(in_epochs, in_steps):
 
 
 OTHERS = {
-    "Linear": (tw.Linear(0.1, 0.0), tw.Linear(0.2, 0.1, 5)),
-    "Cosine": (tw.Cosine(0.1), tw.Cosine(0.2, 5, final=0.5)),
-    "Exponential": (tw.Exponential(0.1, 0.9), tw.Exponential(0.2, 0.5, None)),
-    "StepDecay": (tw.StepDecay(0.1, 0.9, 3), tw.StepDecay(0.2, 0.5, tw.Steps(2))),
+    "Linear": (tw.schedules.Linear(0.1, 0.0), tw.schedules.Linear(0.2, 0.1, 5)),
+    "Cosine": (tw.schedules.Cosine(0.1), tw.schedules.Cosine(0.2, 5, final=0.5)),
+    "Exponential": (tw.schedules.Exponential(0.1, 0.9), tw.schedules.Exponential(0.2, 0.5, None)),
+    "StepDecay": (tw.schedules.StepDecay(0.1, 0.9, 3), tw.schedules.StepDecay(0.2, 0.5, tw.Steps(2))),
 }
 
 
@@ -208,38 +214,44 @@ def test_through_a_configuration(schedule):
 
 
 def test_what_a_user_leaves_out():
-    assert isinstance(tw.Linear(1.0, 0.0).steps, WholeRun)
-    assert isinstance(tw.Cosine(1.0).steps, WholeRun)
-    assert tw.Cosine(1.0).final == 0.0
-    assert tw.Exponential(1.0, 0.5).every.steps == 1.0
-    assert tw.Linear(1, 0, 3)(jnp.asarray(0)).dtype == (jnp.float64 if X64 else jnp.float32)
+    assert isinstance(tw.schedules.Linear(1.0, 0.0).steps, WholeRun)
+    assert isinstance(tw.schedules.Cosine(1.0).steps, WholeRun)
+    assert tw.schedules.Cosine(1.0).final == 0.0
+    assert tw.schedules.Exponential(1.0, 0.5).every.steps == 1.0
+    assert tw.schedules.Linear(1, 0, 3)(jnp.asarray(0)).dtype == (jnp.float64 if X64 else jnp.float32)
 
 
 BAD = {
-    "start": (lambda: tw.Linear(-1.0, 0.0), r"Linear\(start=-1.0\).*finite number >= 0"),
-    "end": (lambda: tw.Linear(1.0, math.nan), "end=nan"),
+    "start": (lambda: tw.schedules.Linear(-1.0, 0.0), r"Linear\(start=-1.0\).*finite number >= 0"),
+    "end": (lambda: tw.schedules.Linear(1.0, math.nan), "end=nan"),
     "line of no steps": (
-        lambda: tw.Linear(1.0, 0.0, 0),
+        lambda: tw.schedules.Linear(1.0, 0.0, 0),
         r"Linear\(steps=0\): steps must be a whole number",
     ),
-    "peak": (lambda: tw.Cosine(math.inf), "peak=inf"),
-    "final": (lambda: tw.Cosine(1.0, final=1.5), r"Cosine\(final=1.5\): final must be in \[0, 1\]"),
-    "cosine of no steps": (lambda: tw.Cosine(1.0, 0), r"Cosine\(steps=0\): steps must be a whole"),
-    "half a step": (lambda: tw.Cosine(1.0, 0.5), r"Cosine\(steps=0.5\): steps must be a whole"),
-    "factor 0": (lambda: tw.Exponential(1.0, 0.0), r"Exponential\(factor=0.0\): factor must be in \(0, 1\]"),
-    "factor above 1": (lambda: tw.StepDecay(1.0, 1.5, 3), r"StepDecay\(factor=1.5\): factor must be in \(0, 1\]"),
+    "peak": (lambda: tw.schedules.Cosine(math.inf), "peak=inf"),
+    "final": (lambda: tw.schedules.Cosine(1.0, final=1.5), r"Cosine\(final=1.5\): final must be in \[0, 1\]"),
+    "cosine of no steps": (lambda: tw.schedules.Cosine(1.0, 0), r"Cosine\(steps=0\): steps must be a whole"),
+    "half a step": (lambda: tw.schedules.Cosine(1.0, 0.5), r"Cosine\(steps=0.5\): steps must be a whole"),
+    "factor 0": (lambda: tw.schedules.Exponential(1.0, 0.0), r"Exponential\(factor=0.0\): factor must be in \(0, 1\]"),
+    "factor above 1": (
+        lambda: tw.schedules.StepDecay(1.0, 1.5, 3),
+        r"StepDecay\(factor=1.5\): factor must be in \(0, 1\]",
+    ),
     "every 0": (
-        lambda: tw.StepDecay(1.0, 0.5, 0),
+        lambda: tw.schedules.StepDecay(1.0, 0.5, 0),
         r"StepDecay\(every=0\): every must be .* >= 1 or tw.Epochs\(n\)\.$",
     ),
-    "every 0, smoothly": (lambda: tw.Exponential(1.0, 0.5, 0), r"Exponential\(every=0\): every must be a whole"),
-    "every None": (lambda: tw.StepDecay(1.0, 0.5, None), r"StepDecay\(every=None\): every must be a whole"),
-    "negative": (lambda: tw.StepDecay(1.0, 0.5, -3), r"StepDecay\(every=-3\): every must be a whole"),
+    "every 0, smoothly": (
+        lambda: tw.schedules.Exponential(1.0, 0.5, 0),
+        r"Exponential\(every=0\): every must be a whole",
+    ),
+    "every None": (lambda: tw.schedules.StepDecay(1.0, 0.5, None), r"StepDecay\(every=None\): every must be a whole"),
+    "negative": (lambda: tw.schedules.StepDecay(1.0, 0.5, -3), r"StepDecay\(every=-3\): every must be a whole"),
     "epochs that round to no step": (
-        lambda: used_rates(tw.StepDecay(0.1, 0.5, tw.Epochs(0.001)), tw.Steps(3), data=np.arange(5.0)),
+        lambda: used_rates(tw.schedules.StepDecay(0.1, 0.5, tw.Epochs(0.001)), tw.Steps(3), data=np.arange(5.0)),
         r"StepDecay\(every=0\): every must be a whole",
     ),
-    "no length": (lambda: used_rates(tw.Cosine(0.1), tw.Target(0.1)), "needs a stop rule with a length"),
+    "no length": (lambda: used_rates(tw.schedules.Cosine(0.1), tw.Target(0.1)), "needs a stop rule with a length"),
 }
 
 

@@ -72,53 +72,64 @@ def stretch(t, boundaries, values, h):
 
 BOUNDARIES, VALUES = (5, 11, 20), (0.3, 0.7, 0.1, 0.2)
 FORMS = {
-    "polynomial": (tw.Polynomial(0.7, 9, 1.7, 0.2), lambda t: 0.7 * (0.2 + 0.8 * (1 - min(t / 9, 1)) ** 1.7)),
-    "inverse time": (tw.InverseTime(0.7, 5, 0.8), lambda t: 0.7 * (1 + t / 5) ** -0.8),
-    "inverse root": (tw.InverseSqrt(0.7, 6), lambda t: 0.7 * min((t + 1) / 6, (6 / (t + 1)) ** 0.5)),
+    "polynomial": (tw.schedules.Polynomial(0.7, 9, 1.7, 0.2), lambda t: 0.7 * (0.2 + 0.8 * (1 - min(t / 9, 1)) ** 1.7)),
+    "inverse time": (tw.schedules.InverseTime(0.7, 5, 0.8), lambda t: 0.7 * (1 + t / 5) ** -0.8),
+    "inverse root": (tw.schedules.InverseSqrt(0.7, 6), lambda t: 0.7 * min((t + 1) / 6, (6 / (t + 1)) ** 0.5)),
     "transformer": (
-        tw.InverseSqrt((512 * 8) ** -0.5, 8),
+        tw.schedules.InverseSqrt((512 * 8) ** -0.5, 8),
         lambda t: 512**-0.5 * min((t + 1) ** -0.5, (t + 1) * 8**-1.5),
     ),
-    "warm-up of anything": (tw.Warmup(tw.StepDecay(0.7, 0.5, 5), 4), lambda t: 0.7 * (
-        (t + 1) / 4 if t < 4 else 0.5 ** ((t - 4) // 5)
-    )),
-    "warm-up of a number": (tw.Warmup(0.7, 4), lambda t: 0.7 * min((t + 1) / 4, 1)),
-    "warm-up of a function": (tw.Warmup(lambda t: 0.7 - 0.01 * jnp.asarray(t, float), 4), lambda t: (
-        0.7 * (t + 1) / 4 if t < 4 else 0.7 - 0.01 * (t - 4)
-    )),
-    "restarts": (tw.CosineRestarts(0.7, 7, final=0.1), lambda t: sgdr(t, 0.7, 7, 1, 1, 0.1)),
-    "restarts that grow": (tw.CosineRestarts(0.7, 3, 2, 0.8), lambda t: sgdr(t, 0.7, 3, 2, 0.8, 0)),
-    "restarts that grow slowly": (tw.CosineRestarts(0.7, 5, 1.3, 0.9), lambda t: sgdr(t, 0.7, 5, 1.3, 0.9, 0)),
-    "triangular": (tw.Cyclical(0.1, 0.7, 4), lambda t: triangle(t, 0.1, 0.7, 4, lambda c, t: 1)),
-    "triangular2": (tw.Cyclical(0.1, 0.7, 3, "triangular2"), lambda t: triangle(t, 0.1, 0.7, 3, lambda c, t: 2.0**-c)),
+    "warm-up of anything": (
+        tw.schedules.Warmup(tw.schedules.StepDecay(0.7, 0.5, 5), 4),
+        lambda t: 0.7 * ((t + 1) / 4 if t < 4 else 0.5 ** ((t - 4) // 5)),
+    ),
+    "warm-up of a number": (tw.schedules.Warmup(0.7, 4), lambda t: 0.7 * min((t + 1) / 4, 1)),
+    "warm-up of a function": (
+        tw.schedules.Warmup(lambda t: 0.7 - 0.01 * jnp.asarray(t, float), 4),
+        lambda t: 0.7 * (t + 1) / 4 if t < 4 else 0.7 - 0.01 * (t - 4),
+    ),
+    "restarts": (tw.schedules.CosineRestarts(0.7, 7, final=0.1), lambda t: sgdr(t, 0.7, 7, 1, 1, 0.1)),
+    "restarts that grow": (tw.schedules.CosineRestarts(0.7, 3, 2, 0.8), lambda t: sgdr(t, 0.7, 3, 2, 0.8, 0)),
+    "restarts that grow slowly": (
+        tw.schedules.CosineRestarts(0.7, 5, 1.3, 0.9),
+        lambda t: sgdr(t, 0.7, 5, 1.3, 0.9, 0),
+    ),
+    "triangular": (tw.schedules.Cyclical(0.1, 0.7, 4), lambda t: triangle(t, 0.1, 0.7, 4, lambda c, t: 1)),
+    "triangular2": (
+        tw.schedules.Cyclical(0.1, 0.7, 3, "triangular2"),
+        lambda t: triangle(t, 0.1, 0.7, 3, lambda c, t: 2.0**-c),
+    ),
     "exp_range": (
-        tw.Cyclical(0.1, 0.7, 5, "exp_range", 0.9),
+        tw.schedules.Cyclical(0.1, 0.7, 5, "exp_range", 0.9),
         lambda t: triangle(t, 0.1, 0.7, 5, lambda c, t: 0.9**t),
     ),
-    "one cycle": (tw.OneCycle(0.7, 30), lambda t: 0.7 * cycle(t, 30, 0.3, 1 / 25, 1 / 25e4, "cosine")),
+    "one cycle": (tw.schedules.OneCycle(0.7, 30), lambda t: 0.7 * cycle(t, 30, 0.3, 1 / 25, 1 / 25e4, "cosine")),
     "one cycle, linear": (
-        tw.OneCycle(0.7, 20, 0.45, 10, 100, "linear"),
+        tw.schedules.OneCycle(0.7, 20, 0.45, 10, 100, "linear"),
         lambda t: 0.7 * cycle(t, 20, 0.45, 0.1, 0.001, "linear"),
     ),
     "its momentum": (
-        tw.OneCycle(0.7, 20, shape="linear").momentum(0.8, 0.9),
+        tw.schedules.OneCycle(0.7, 20, shape="linear").momentum(0.8, 0.9),
         lambda t: 0.9 - 0.1 * cycle(t, 20, 0.3, 0, 0, "linear"),
     ),
-    "stable, linear": (tw.WSD(0.7, 6, 4, 30, "linear"), lambda t: wsd(t, 0.7, 4, 6, 30, lambda q: 1 - q, 0)),
-    "stable, cosine": (tw.WSD(0.7, 10, 0, 30, "cosine", 0.1), lambda t: wsd(t, 0.7, 0, 10, 30, bend, 0.1)),
-    "stable, root": (tw.WSD(0.7, 30, 0, 30), lambda t: wsd(t, 0.7, 0, 30, 30, lambda q: 1 - q**0.5, 0)),
-    "pieces": (tw.Piecewise(BOUNDARIES, VALUES), lambda t: VALUES[np.searchsorted(BOUNDARIES, t, "right")]),
+    "stable, linear": (tw.schedules.WSD(0.7, 6, 4, 30, "linear"), lambda t: wsd(t, 0.7, 4, 6, 30, lambda q: 1 - q, 0)),
+    "stable, cosine": (tw.schedules.WSD(0.7, 10, 0, 30, "cosine", 0.1), lambda t: wsd(t, 0.7, 0, 10, 30, bend, 0.1)),
+    "stable, root": (tw.schedules.WSD(0.7, 30, 0, 30), lambda t: wsd(t, 0.7, 0, 30, 30, lambda q: 1 - q**0.5, 0)),
+    "pieces": (tw.schedules.Piecewise(BOUNDARIES, VALUES), lambda t: VALUES[np.searchsorted(BOUNDARIES, t, "right")]),
     "pieces, linear": (
-        tw.Piecewise(BOUNDARIES, VALUES, "linear"),
+        tw.schedules.Piecewise(BOUNDARIES, VALUES, "linear"),
         lambda t: stretch(t, BOUNDARIES, VALUES, lambda p: 1 - p),
     ),
-    "pieces, cosine": (tw.Piecewise(BOUNDARIES, VALUES, "cosine"), lambda t: stretch(t, BOUNDARIES, VALUES, bend)),
+    "pieces, cosine": (
+        tw.schedules.Piecewise(BOUNDARIES, VALUES, "cosine"),
+        lambda t: stretch(t, BOUNDARIES, VALUES, bend),
+    ),
     "join": (
-        tw.Join([tw.Linear(0.1, 0.7, 5), 0.6, tw.StepDecay(0.5, 0.5, 4)], [5, 12]),
+        tw.schedules.Join([tw.schedules.Linear(0.1, 0.7, 5), 0.6, tw.schedules.StepDecay(0.5, 0.5, 4)], [5, 12]),
         lambda t: 0.1 + 0.12 * t if t < 5 else 0.6 if t < 12 else 0.5 * 0.5 ** ((t - 12) // 4),
     ),
-    "scaled": (tw.Scaled(tw.InverseTime(0.7), 0.3), lambda t: 0.21 / (1 + t)),
-}  # fmt: skip
+    "scaled": (tw.schedules.Scaled(tw.schedules.InverseTime(0.7), 0.3), lambda t: 0.21 / (1 + t)),
+}
 by_form = pytest.mark.parametrize("name", FORMS)
 
 
@@ -149,9 +160,9 @@ def beyond(schedule, start=0):
 
 with jax.numpy_dtype_promotion("standard"):  # a demand on our code, not on our peers'
     NAMESAKES = {
-        "polynomial": (tw.Polynomial(0.7, 9, 1.7, 0.2), optax.polynomial_schedule(0.7, 0.14, 1.7, 9)),
+        "polynomial": (tw.schedules.Polynomial(0.7, 9, 1.7, 0.2), optax.polynomial_schedule(0.7, 0.14, 1.7, 9)),
         "restarts": (
-            tw.CosineRestarts(0.7, 4, 2, 0.5, 0.1),
+            tw.schedules.CosineRestarts(0.7, 4, 2, 0.5, 0.1),
             optax.sgdr_schedule(
                 [
                     {"init_value": 0, "peak_value": p, "warmup_steps": 0, "decay_steps": n, "end_value": 0.1 * p}
@@ -159,30 +170,33 @@ with jax.numpy_dtype_promotion("standard"):  # a demand on our code, not on our 
                 ]
             ),
         ),
-        "one cycle": (tw.OneCycle(0.7, 30), optax.cosine_onecycle_schedule(30, 0.7)),
+        "one cycle": (tw.schedules.OneCycle(0.7, 30), optax.cosine_onecycle_schedule(30, 0.7)),
         "one cycle of other numbers": (
-            tw.OneCycle(0.7, 30, 0.5, 5, 20),
+            tw.schedules.OneCycle(0.7, 30, 0.5, 5, 20),
             optax.cosine_onecycle_schedule(30, 0.7, 0.5, 5, 20),
         ),
-        "pieces": (tw.Piecewise([5, 11], [0.6, 0.3, 0.9]), optax.piecewise_constant_schedule(0.6, {5: 0.5, 11: 3.0})),
+        "pieces": (
+            tw.schedules.Piecewise([5, 11], [0.6, 0.3, 0.9]),
+            optax.piecewise_constant_schedule(0.6, {5: 0.5, 11: 3.0}),
+        ),
         "pieces, linear": (
-            tw.Piecewise([5, 11], [0.6, 0.3, 0.9], "linear"),
+            tw.schedules.Piecewise([5, 11], [0.6, 0.3, 0.9], "linear"),
             optax.piecewise_interpolate_schedule("linear", 0.6, {5: 0.5, 11: 3.0}),
         ),
         "pieces, cosine": (
-            tw.Piecewise([5, 11], [0.6, 0.3, 0.9], "cosine"),
+            tw.schedules.Piecewise([5, 11], [0.6, 0.3, 0.9], "cosine"),
             optax.piecewise_interpolate_schedule("cosine", 0.6, {5: 0.5, 11: 3.0}),
         ),
         "join": (
-            tw.Join([tw.Linear(0.0, 0.7, 5), tw.Cosine(0.7, 20)], [5]),
+            tw.schedules.Join([tw.schedules.Linear(0.0, 0.7, 5), tw.schedules.Cosine(0.7, 20)], [5]),
             optax.join_schedules([optax.linear_schedule(0, 0.7, 5), optax.cosine_decay_schedule(0.7, 20)], [5]),
         ),
         # Optax begins its warm-up at 0, ours one step later.
         "warm-up and cosine": (
-            tw.Join([tw.Linear(0.0, 0.7, 5), tw.Cosine(0.7, 15)], 5),
+            tw.schedules.Join([tw.schedules.Linear(0.0, 0.7, 5), tw.schedules.Cosine(0.7, 15)], 5),
             optax.warmup_cosine_decay_schedule(0, 0.7, 5, 20),
         ),
-        "warm-up": (beyond(tw.Warmup(0.7, 6)), lambda t: optax.warmup_constant_schedule(0, 0.7, 6)(t + 1)),
+        "warm-up": (beyond(tw.schedules.Warmup(0.7, 6)), lambda t: optax.warmup_constant_schedule(0, 0.7, 6)(t + 1)),
     }
 
 
@@ -194,20 +208,20 @@ def test_its_namesake_in_optax(ours, theirs):
 
 
 # The last of torch's `total_steps` is the last rate, and its peak lies one step before the fraction: 30 and 8.3 of 31.
-ONE = tw.OneCycle(0.7, 30, 8.3 / 30)
-LINE = tw.OneCycle(0.7, 30, 11.4 / 30, 5, 20, "linear")
+ONE = tw.schedules.OneCycle(0.7, 30, 8.3 / 30)
+LINE = tw.schedules.OneCycle(0.7, 30, 11.4 / 30, 5, 20, "linear")
 OF_TORCH = {
-    "polynomial": (tw.Polynomial(0.7, 9, 1.7), None),
-    "restarts": (tw.CosineRestarts(0.7, 7, final=0.1), None),
-    "restarts that grow": (tw.CosineRestarts(0.7, 4, 2), None),
-    "triangular": (tw.Cyclical(0.1, 0.7, 4), None),
-    "triangular2": (tw.Cyclical(0.1, 0.7, 4, "triangular2"), None),
-    "exp_range": (tw.Cyclical(0.1, 0.7, 4, "exp_range", 0.9), None),
+    "polynomial": (tw.schedules.Polynomial(0.7, 9, 1.7), None),
+    "restarts": (tw.schedules.CosineRestarts(0.7, 7, final=0.1), None),
+    "restarts that grow": (tw.schedules.CosineRestarts(0.7, 4, 2), None),
+    "triangular": (tw.schedules.Cyclical(0.1, 0.7, 4), None),
+    "triangular2": (tw.schedules.Cyclical(0.1, 0.7, 4, "triangular2"), None),
+    "exp_range": (tw.schedules.Cyclical(0.1, 0.7, 4, "exp_range", 0.9), None),
     "one cycle": (ONE, ONE.momentum(0.8, 0.95)),
     "one cycle, linear": (LINE, LINE.momentum()),
-    "milestones": (tw.Piecewise([3, 8, 20], [0.7, 0.21, 0.063, 0.0189]), None),
+    "milestones": (tw.schedules.Piecewise([3, 8, 20], [0.7, 0.21, 0.063, 0.0189]), None),
     # Torch's cosine rises again after T_max, ours rests; and its LinearLR ends at its last step.
-    "sequential": (tw.Join([tw.Linear(0.14, 0.7, 4), tw.Cosine(0.7, 8)], 4), None),
+    "sequential": (tw.schedules.Join([tw.schedules.Linear(0.14, 0.7, 4), tw.schedules.Cosine(0.7, 8)], 4), None),
 }
 
 
@@ -226,16 +240,16 @@ fraction = st.floats(2.0**-6, 1, width=32)
 
 
 KINDS = {
-    "polynomial": lambda peak, low, n, a: tw.Polynomial(peak, n, 4 * a, a),
-    "inverse time": lambda peak, low, n, a: tw.InverseTime(peak, n, 2 * a),
-    "inverse root": lambda peak, low, n, a: tw.InverseSqrt(peak, n),
-    "restarts": lambda peak, low, n, a: tw.CosineRestarts(peak, n, 1 + a, a, 1 - a),
-    "restarts of one length": lambda peak, low, n, a: tw.CosineRestarts(peak, n, 1, a, 1 - a),
-    "triangular2": lambda peak, low, n, a: tw.Cyclical(low, peak, n, "triangular2"),
-    "exp_range": lambda peak, low, n, a: tw.Cyclical(low, peak, n, "exp_range", a),
-    "one cycle": lambda peak, low, n, a: tw.OneCycle(peak, n, 0.9 * a),
-    "stable": lambda peak, low, n, a: tw.WSD(peak, n // 2, n // 3, n, final=a),
-    "pieces": lambda peak, low, n, a: tw.Piecewise([n, 2 * n], [low, peak, low], "cosine"),
+    "polynomial": lambda peak, low, n, a: tw.schedules.Polynomial(peak, n, 4 * a, a),
+    "inverse time": lambda peak, low, n, a: tw.schedules.InverseTime(peak, n, 2 * a),
+    "inverse root": lambda peak, low, n, a: tw.schedules.InverseSqrt(peak, n),
+    "restarts": lambda peak, low, n, a: tw.schedules.CosineRestarts(peak, n, 1 + a, a, 1 - a),
+    "restarts of one length": lambda peak, low, n, a: tw.schedules.CosineRestarts(peak, n, 1, a, 1 - a),
+    "triangular2": lambda peak, low, n, a: tw.schedules.Cyclical(low, peak, n, "triangular2"),
+    "exp_range": lambda peak, low, n, a: tw.schedules.Cyclical(low, peak, n, "exp_range", a),
+    "one cycle": lambda peak, low, n, a: tw.schedules.OneCycle(peak, n, 0.9 * a),
+    "stable": lambda peak, low, n, a: tw.schedules.WSD(peak, n // 2, n // 3, n, final=a),
+    "pieces": lambda peak, low, n, a: tw.schedules.Piecewise([n, 2 * n], [low, peak, low], "cosine"),
 }
 
 
@@ -250,21 +264,21 @@ def compiled(kind: str):
 def test_rates_are_finite_and_between_0_and_the_peak(kind, peak, part, a, n, t):
     """Alone, and warmed up, scaled, joined."""
     inner = KINDS[kind](peak, peak * part, n, a)
-    schedule = tw.Join([inner, tw.Scaled(tw.Warmup(inner, n), part)], 3 * n)
+    schedule = tw.schedules.Join([inner, tw.schedules.Scaled(tw.schedules.Warmup(inner, n), part)], 3 * n)
     got = np.asarray(compiled(kind)(schedule, jnp.asarray([0, 1, n, 3 * n - 1, 3 * n, 4 * n, t % 5000, t])))
     assert np.all(np.isfinite(got))
     assert np.all((got >= -4 * EPS * peak) & (got <= peak * (1 + 1e3 * EPS)))
 
 
 SMOOTH = {
-    "warm-up": (tw.Warmup(tw.Cosine(1.0, 900), 100), 2 / 100),
-    "inverse root": (tw.InverseSqrt(1.0, 100), 2 / 100),
-    "one cycle": (tw.OneCycle(1.0, 1000), 4 / 300),
-    "its momentum": (tw.OneCycle(1.0, 1000).momentum(0.0, 0.9), 4 / 300),
-    "stable": (tw.WSD(1.0, 200, 100, 1000, "cosine"), 2 / 100),
-    "triangular": (tw.Cyclical(0.1, 1.0, 100), 2 / 100),
-    "pieces, linear": (tw.Piecewise([300, 700], [0.1, 1.0, 0.0], "linear"), 2 / 300),
-    "pieces, cosine": (tw.Piecewise([300, 700], [0.1, 1.0, 0.0], "cosine"), 4 / 300),
+    "warm-up": (tw.schedules.Warmup(tw.schedules.Cosine(1.0, 900), 100), 2 / 100),
+    "inverse root": (tw.schedules.InverseSqrt(1.0, 100), 2 / 100),
+    "one cycle": (tw.schedules.OneCycle(1.0, 1000), 4 / 300),
+    "its momentum": (tw.schedules.OneCycle(1.0, 1000).momentum(0.0, 0.9), 4 / 300),
+    "stable": (tw.schedules.WSD(1.0, 200, 100, 1000, "cosine"), 2 / 100),
+    "triangular": (tw.schedules.Cyclical(0.1, 1.0, 100), 2 / 100),
+    "pieces, linear": (tw.schedules.Piecewise([300, 700], [0.1, 1.0, 0.0], "linear"), 2 / 300),
+    "pieces, cosine": (tw.schedules.Piecewise([300, 700], [0.1, 1.0, 0.0], "cosine"), 4 / 300),
 }
 
 
@@ -278,14 +292,14 @@ def test_no_jumps_at_its_joints(schedule, most):
 def test_restarts_come_at_their_step(growth, period):
     """Rounding in a logarithm must not move one: the first step of every cycle has its peak, the one before has not."""
     begins = np.ceil(np.cumsum([0.0] + [period * growth**i for i in range(5)])).astype(int)
-    got = rates(tw.CosineRestarts(1.0, period, growth, 0.5), begins[-1] + 1)
+    got = rates(tw.schedules.CosineRestarts(1.0, period, growth, 0.5), begins[-1] + 1)
     exact = begins == np.cumsum([0.0] + [period * growth**i for i in range(5)])
     np.testing.assert_allclose(got[begins[exact]], 0.5 ** np.arange(6)[exact], rtol=ROUNDED)
 
 
 def test_a_warm_up_before_a_cosine_is_the_warm_cosine():
-    warm = tw.Warmup(tw.Cosine(0.7, 15, final=0.1), 5)
-    np.testing.assert_allclose(rates(warm), rates(tw.WarmupCosine(0.7, 5, 20, 0.1)), rtol=ROUNDED)
+    warm = tw.schedules.Warmup(tw.schedules.Cosine(0.7, 15, final=0.1), 5)
+    np.testing.assert_allclose(rates(warm), rates(tw.schedules.WarmupCosine(0.7, 5, 20, 0.1)), rtol=ROUNDED)
 
 
 def quadratic(x):
@@ -301,32 +315,50 @@ def used_rates(schedule, stop: tw.Stop, *, data=None, batch_size=None) -> np.nda
 
 E = tw.Epochs
 LENGTHS = {
-    "polynomial": (tw.Polynomial(0.1), tw.Polynomial(0.1, E(6)), tw.Polynomial(0.1, 12)),
-    "inverse time": (tw.InverseTime(0.1, None), tw.InverseTime(0.1, E(6)), tw.InverseTime(0.1, 12)),
-    "inverse root": (None, tw.InverseSqrt(0.1, E(1.5)), tw.InverseSqrt(0.1, 3)),
+    "polynomial": (tw.schedules.Polynomial(0.1), tw.schedules.Polynomial(0.1, E(6)), tw.schedules.Polynomial(0.1, 12)),
+    "inverse time": (
+        tw.schedules.InverseTime(0.1, None),
+        tw.schedules.InverseTime(0.1, E(6)),
+        tw.schedules.InverseTime(0.1, 12),
+    ),
+    "inverse root": (None, tw.schedules.InverseSqrt(0.1, E(1.5)), tw.schedules.InverseSqrt(0.1, 3)),
     "warm-up": (
-        tw.Warmup(tw.Cosine(0.1), 4), tw.Warmup(tw.Cosine(0.1, E(4)), E(2)), tw.WarmupCosine(0.1, 4, 12),
+        tw.schedules.Warmup(tw.schedules.Cosine(0.1), 4),
+        tw.schedules.Warmup(tw.schedules.Cosine(0.1, E(4)), E(2)),
+        tw.schedules.WarmupCosine(0.1, 4, 12),
     ),
     "two warm-ups": (
-        tw.Warmup(tw.Warmup(tw.Cosine(0.1), 2), 4),
-        tw.Warmup(tw.Warmup(tw.Cosine(0.1), E(1)), E(2)),
-        tw.Warmup(tw.Warmup(tw.Cosine(0.1, 6), 2), 4),
+        tw.schedules.Warmup(tw.schedules.Warmup(tw.schedules.Cosine(0.1), 2), 4),
+        tw.schedules.Warmup(tw.schedules.Warmup(tw.schedules.Cosine(0.1), E(1)), E(2)),
+        tw.schedules.Warmup(tw.schedules.Warmup(tw.schedules.Cosine(0.1, 6), 2), 4),
     ),
-    "restarts": (None, tw.CosineRestarts(0.1, E(2), 2.0), tw.CosineRestarts(0.1, 4, 2.0)),
-    "cyclical": (None, tw.Cyclical(0.01, 0.1, E(1)), tw.Cyclical(0.01, 0.1, 2)),
-    "one cycle": (tw.OneCycle(0.1), tw.OneCycle(0.1, E(6)), tw.OneCycle(0.1, 12)),
-    "stable": (tw.WSD(0.1, 4, 2), tw.WSD(0.1, E(2), E(1), E(6)), tw.WSD(0.1, 4, 2, 12)),
-    "pieces": (None, tw.Piecewise([2, E(3)], [0.1, 0.2, 0.05], "linear"),
-               tw.Piecewise([2, 6], [0.1, 0.2, 0.05], "linear")),
+    "restarts": (None, tw.schedules.CosineRestarts(0.1, E(2), 2.0), tw.schedules.CosineRestarts(0.1, 4, 2.0)),
+    "cyclical": (None, tw.schedules.Cyclical(0.01, 0.1, E(1)), tw.schedules.Cyclical(0.01, 0.1, 2)),
+    "one cycle": (tw.schedules.OneCycle(0.1), tw.schedules.OneCycle(0.1, E(6)), tw.schedules.OneCycle(0.1, 12)),
+    "stable": (tw.schedules.WSD(0.1, 4, 2), tw.schedules.WSD(0.1, E(2), E(1), E(6)), tw.schedules.WSD(0.1, 4, 2, 12)),
+    "pieces": (
+        None,
+        tw.schedules.Piecewise([2, E(3)], [0.1, 0.2, 0.05], "linear"),
+        tw.schedules.Piecewise([2, 6], [0.1, 0.2, 0.05], "linear"),
+    ),
     "join": (
-        tw.Join([tw.Linear(0.01, 0.1), tw.Constant(0.1), tw.Cosine(0.1)], [2, 6]),
-        tw.Join([tw.Linear(0.01, 0.1, E(1)), tw.Constant(0.1), tw.Cosine(0.1, E(3))], [E(1), E(3)]),
-        tw.Join([tw.Linear(0.01, 0.1, 2), tw.Constant(0.1), tw.Cosine(0.1, 6)], [2, 6]),
+        tw.schedules.Join(
+            [tw.schedules.Linear(0.01, 0.1), tw.schedules.Constant(0.1), tw.schedules.Cosine(0.1)], [2, 6]
+        ),
+        tw.schedules.Join(
+            [tw.schedules.Linear(0.01, 0.1, E(1)), tw.schedules.Constant(0.1), tw.schedules.Cosine(0.1, E(3))],
+            [E(1), E(3)],
+        ),
+        tw.schedules.Join(
+            [tw.schedules.Linear(0.01, 0.1, 2), tw.schedules.Constant(0.1), tw.schedules.Cosine(0.1, 6)], [2, 6]
+        ),
     ),
     "scaled": (
-        tw.Scaled(tw.Cosine(0.1), 0.5), tw.Scaled(tw.Cosine(0.1, E(6)), 0.5), tw.Scaled(tw.Cosine(0.1, 12), 0.5),
+        tw.schedules.Scaled(tw.schedules.Cosine(0.1), 0.5),
+        tw.schedules.Scaled(tw.schedules.Cosine(0.1, E(6)), 0.5),
+        tw.schedules.Scaled(tw.schedules.Cosine(0.1, 12), 0.5),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", LENGTHS)
@@ -348,14 +380,20 @@ def test_lengths_of_the_run_and_of_epochs(name):
 
 
 OTHERS = {
-    "polynomial": (tw.Polynomial(0.1), tw.Polynomial(0.2, 5, 0.7, 0.1)),
-    "inverse time": (tw.InverseTime(0.1), tw.InverseTime(0.2, None, 0.6)),
-    "warm-up": (tw.Warmup(tw.Cosine(0.1), 2), tw.Warmup(tw.Cosine(0.2, 3), tw.Steps(2))),
-    "restarts": (tw.CosineRestarts(0.1, 3), tw.CosineRestarts(0.2, 2, 1.5, 0.5)),
-    "one cycle": (tw.OneCycle(0.1), tw.OneCycle(0.2, 5, 0.5)),
-    "stable": (tw.WSD(0.1, 4), tw.WSD(0.2, 3, 0, 8)),
-    "pieces": (tw.Piecewise([2, 4], [0.1, 0.2, 0.3]), tw.Piecewise([1, 7], [0.2, 0.1, 0.1])),
-    "join": (tw.Join([0.1, tw.Cosine(0.1)], 3), tw.Join([0.2, tw.Cosine(0.1, 4)], 5)),
+    "polynomial": (tw.schedules.Polynomial(0.1), tw.schedules.Polynomial(0.2, 5, 0.7, 0.1)),
+    "inverse time": (tw.schedules.InverseTime(0.1), tw.schedules.InverseTime(0.2, None, 0.6)),
+    "warm-up": (
+        tw.schedules.Warmup(tw.schedules.Cosine(0.1), 2),
+        tw.schedules.Warmup(tw.schedules.Cosine(0.2, 3), tw.Steps(2)),
+    ),
+    "restarts": (tw.schedules.CosineRestarts(0.1, 3), tw.schedules.CosineRestarts(0.2, 2, 1.5, 0.5)),
+    "one cycle": (tw.schedules.OneCycle(0.1), tw.schedules.OneCycle(0.2, 5, 0.5)),
+    "stable": (tw.schedules.WSD(0.1, 4), tw.schedules.WSD(0.2, 3, 0, 8)),
+    "pieces": (tw.schedules.Piecewise([2, 4], [0.1, 0.2, 0.3]), tw.schedules.Piecewise([1, 7], [0.2, 0.1, 0.1])),
+    "join": (
+        tw.schedules.Join([0.1, tw.schedules.Cosine(0.1)], 3),
+        tw.schedules.Join([0.2, tw.schedules.Cosine(0.1, 4)], 5),
+    ),
 }
 
 
@@ -380,12 +418,12 @@ def test_through_a_configuration(name):
 
 def test_one_cycle_drives_rate_and_momentum():
     seen = []
-    cycle = tw.OneCycle(0.1)
+    cycle = tw.schedules.OneCycle(0.1)
     rule = tw.Momentum(cycle, cycle.momentum(0.5, 0.9))
     watch = tw.Every(1, lambda event: seen.append(float(event.solver.rule.beta(event.step))))
     result = tw.minimize(quadratic, np.zeros(()), rule, stop=tw.Steps(20), callbacks=[watch])
     assert seen[5] == pytest.approx(0.5) and result.trace.step_size[6] == pytest.approx(0.1)
-    np.testing.assert_allclose(seen, rates(tw.OneCycle(0.1, 20).momentum(0.5, 0.9), 21)[1:], rtol=ROUNDED)
+    np.testing.assert_allclose(seen, rates(tw.schedules.OneCycle(0.1, 20).momentum(0.5, 0.9), 21)[1:], rtol=ROUNDED)
 
 
 def test_changes_between_chunks():
@@ -406,64 +444,119 @@ def test_changes_between_chunks():
     slower, same = run(tw.Momentum(0.1, 0.5), beta=0.0), run(tw.Momentum(0.1, 0.5), beta=0.5)
     assert np.all(slower.trace.value[:5] == same.trace.value[:5]) and slower.trace.value[5] != same.trace.value[5]
     for rule, values, after in (
-        (tw.SGD(tw.Cosine(0.1)), {"peak": 0.3}, tw.Cosine(0.3, 9)),
-        (tw.SGD(tw.Cosine(0.1)), {"steps": 30}, tw.Cosine(0.1, 30)),
-        (tw.SGD(tw.Warmup(tw.Cosine(0.1), 6)), {"warmup": 1}, tw.Warmup(tw.Cosine(0.1, 3), 1)),
-        (tw.SGD(tw.WarmupCosine(0.1, 6)), {"steps": 20, "final": 0.5}, tw.WarmupCosine(0.1, 6, 20, 0.5)),
+        (tw.SGD(tw.schedules.Cosine(0.1)), {"peak": 0.3}, tw.schedules.Cosine(0.3, 9)),
+        (tw.SGD(tw.schedules.Cosine(0.1)), {"steps": 30}, tw.schedules.Cosine(0.1, 30)),
+        (
+            tw.SGD(tw.schedules.Warmup(tw.schedules.Cosine(0.1), 6)),
+            {"warmup": 1},
+            tw.schedules.Warmup(tw.schedules.Cosine(0.1, 3), 1),
+        ),
+        (
+            tw.SGD(tw.schedules.WarmupCosine(0.1, 6)),
+            {"steps": 20, "final": 0.5},
+            tw.schedules.WarmupCosine(0.1, 6, 20, 0.5),
+        ),
     ):
         got = run(rule, **values).trace.step_size
         np.testing.assert_allclose(got[4:9], rates(after, 9)[4:], rtol=1e-6)
 
 
 BAD = {
-    "power": (lambda: tw.Polynomial(1.0, 5, 0.0), r"Polynomial\(power=0.0\): power must be a finite number > 0"),
-    "length": (lambda: tw.Polynomial(1.0, -3), r"Polynomial\(steps=-3\): steps must be a whole number of steps >= 1"),
-    "every": (lambda: tw.InverseTime(1.0, 0), r"InverseTime\(every=0\): every must be"),
-    "no warm-up": (lambda: tw.InverseSqrt(1.0, 0), r"InverseSqrt\(warmup=0\): warmup must be .* >= 1"),
-    "warm-up": (lambda: tw.Warmup(tw.Cosine(1.0), -1), r"Warmup\(warmup=-1\): warmup must be .* >= 0"),
-    "warm-up of the run": (lambda: tw.Warmup(tw.Cosine(1.0), None), r"Warmup\(warmup=None\): warmup must be"),
-    "warm-up of a word": (lambda: tw.Warmup("cosine", 3), r"Warmup\(schedule='cosine'\): schedule must be"),
-    "warm-up of less than nothing": (lambda: tw.Warmup(-1, 3), r"Warmup\(schedule=-1.0\)"),
-    "growth": (lambda: tw.CosineRestarts(1.0, 3, 0.5), r"CosineRestarts\(growth=0.5\): growth must be a"),
-    "period": (lambda: tw.CosineRestarts(1.0, None), r"CosineRestarts\(period=None\): period must be"),
-    "decay": (lambda: tw.CosineRestarts(1.0, 3, decay=0), r"CosineRestarts\(decay=0.0\): decay must be in \(0, 1\]"),
-    "mode": (lambda: tw.Cyclical(0, 1, 3, "saw"), "Cyclical.mode='saw'.: mode must be one of 'triangular'"),
-    "half": (lambda: tw.Cyclical(0, 1, 0), r"Cyclical\(half=0\): half must be"),
-    "order": (lambda: tw.Cyclical(1, 0, 3), r"Cyclical\(low=1.0\): low must be at most high=0.0"),
-    "gamma": (lambda: tw.Cyclical(0, 1, 3, gamma=0.9), r'gamma must be left out unless mode="exp_range"'),
-    "rise": (lambda: tw.OneCycle(1.0, rise=1.0), r"OneCycle\(rise=1.0\): rise must be in \(0, 1\)"),
-    "division": (lambda: tw.OneCycle(1.0, division=0.5), r"OneCycle\(division=0.5\): division must be a finite"),
-    "momentum": (lambda: tw.OneCycle(1.0).momentum(0.9, 1.0), r"OneCycleMomentum\(high=1.0\): high must be in"),
-    "shape": (lambda: tw.WSD(1.0, 3, shape="root"), r"WSD\(shape='root'\): shape must be one of 'linear', 'cosine'"),
-    "too much": (lambda: tw.WSD(1.0, 6, 5, 10), r"WSD\(warmup=5, decay=6, steps=10\): warm-up and decay must fit"),
-    "count": (lambda: tw.Piecewise([3], [0.1]), "Piecewise: give at least two values, not 1"),
-    "values": (lambda: tw.Piecewise([3], [0.1, -1]), r"Piecewise\(values=\(0.1, -1.0\)\): values must be"),
-    "falling": (lambda: tw.Piecewise([3, 3], [1, 1, 1]), r"Piecewise\(boundaries=\[3, 3\]\): boundaries must rise"),
-    "boundary 0": (lambda: tw.Join([0.1, 0.2], 0), r"Join\(boundaries=0\): boundaries must be a whole"),
-    "boundary None": (lambda: tw.Join([0.1, 0.2], [None]), r"Join\(boundaries=None\): boundaries must be a whole"),
-    "parts": (lambda: tw.Join([0.1], []), "Join: give at least two schedules, not 1"),
-    "a part": (lambda: tw.Join([0.1, "x"], 3), r"Join\(schedules='x'\): schedules must be a schedule, a function"),
-    "factor": (lambda: tw.Scaled(tw.Constant(1.0), -1), r"Scaled\(factor=-1.0\): factor must be"),
+    "power": (
+        lambda: tw.schedules.Polynomial(1.0, 5, 0.0),
+        r"Polynomial\(power=0.0\): power must be a finite number > 0",
+    ),
+    "length": (
+        lambda: tw.schedules.Polynomial(1.0, -3),
+        r"Polynomial\(steps=-3\): steps must be a whole number of steps >= 1",
+    ),
+    "every": (lambda: tw.schedules.InverseTime(1.0, 0), r"InverseTime\(every=0\): every must be"),
+    "no warm-up": (lambda: tw.schedules.InverseSqrt(1.0, 0), r"InverseSqrt\(warmup=0\): warmup must be .* >= 1"),
+    "warm-up": (
+        lambda: tw.schedules.Warmup(tw.schedules.Cosine(1.0), -1),
+        r"Warmup\(warmup=-1\): warmup must be .* >= 0",
+    ),
+    "warm-up of the run": (
+        lambda: tw.schedules.Warmup(tw.schedules.Cosine(1.0), None),
+        r"Warmup\(warmup=None\): warmup must be",
+    ),
+    "warm-up of a word": (lambda: tw.schedules.Warmup("cosine", 3), r"Warmup\(schedule='cosine'\): schedule must be"),
+    "warm-up of less than nothing": (lambda: tw.schedules.Warmup(-1, 3), r"Warmup\(schedule=-1.0\)"),
+    "growth": (lambda: tw.schedules.CosineRestarts(1.0, 3, 0.5), r"CosineRestarts\(growth=0.5\): growth must be a"),
+    "period": (lambda: tw.schedules.CosineRestarts(1.0, None), r"CosineRestarts\(period=None\): period must be"),
+    "decay": (
+        lambda: tw.schedules.CosineRestarts(1.0, 3, decay=0),
+        r"CosineRestarts\(decay=0.0\): decay must be in \(0, 1\]",
+    ),
+    "mode": (lambda: tw.schedules.Cyclical(0, 1, 3, "saw"), "Cyclical.mode='saw'.: mode must be one of 'triangular'"),
+    "half": (lambda: tw.schedules.Cyclical(0, 1, 0), r"Cyclical\(half=0\): half must be"),
+    "order": (lambda: tw.schedules.Cyclical(1, 0, 3), r"Cyclical\(low=1.0\): low must be at most high=0.0"),
+    "gamma": (lambda: tw.schedules.Cyclical(0, 1, 3, gamma=0.9), r'gamma must be left out unless mode="exp_range"'),
+    "rise": (lambda: tw.schedules.OneCycle(1.0, rise=1.0), r"OneCycle\(rise=1.0\): rise must be in \(0, 1\)"),
+    "division": (
+        lambda: tw.schedules.OneCycle(1.0, division=0.5),
+        r"OneCycle\(division=0.5\): division must be a finite",
+    ),
+    "momentum": (
+        lambda: tw.schedules.OneCycle(1.0).momentum(0.9, 1.0),
+        r"OneCycleMomentum\(high=1.0\): high must be in",
+    ),
+    "shape": (
+        lambda: tw.schedules.WSD(1.0, 3, shape="root"),
+        r"WSD\(shape='root'\): shape must be one of 'linear', 'cosine'",
+    ),
+    "too much": (
+        lambda: tw.schedules.WSD(1.0, 6, 5, 10),
+        r"WSD\(warmup=5, decay=6, steps=10\): warm-up and decay must fit",
+    ),
+    "count": (lambda: tw.schedules.Piecewise([3], [0.1]), "Piecewise: give at least two values, not 1"),
+    "values": (lambda: tw.schedules.Piecewise([3], [0.1, -1]), r"Piecewise\(values=\(0.1, -1.0\)\): values must be"),
+    "falling": (
+        lambda: tw.schedules.Piecewise([3, 3], [1, 1, 1]),
+        r"Piecewise\(boundaries=\[3, 3\]\): boundaries must rise",
+    ),
+    "boundary 0": (lambda: tw.schedules.Join([0.1, 0.2], 0), r"Join\(boundaries=0\): boundaries must be a whole"),
+    "boundary None": (
+        lambda: tw.schedules.Join([0.1, 0.2], [None]),
+        r"Join\(boundaries=None\): boundaries must be a whole",
+    ),
+    "parts": (lambda: tw.schedules.Join([0.1], []), "Join: give at least two schedules, not 1"),
+    "a part": (
+        lambda: tw.schedules.Join([0.1, "x"], 3),
+        r"Join\(schedules='x'\): schedules must be a schedule, a function",
+    ),
+    "factor": (lambda: tw.schedules.Scaled(tw.schedules.Constant(1.0), -1), r"Scaled\(factor=-1.0\): factor must be"),
     "warm-up longer than the run": (
-        lambda: used_rates(tw.Warmup(0.1, 9), tw.Steps(8)),
+        lambda: used_rates(tw.schedules.Warmup(0.1, 9), tw.Steps(8)),
         r"Warmup\(warmup=9\): the warm-up is longer than the 8 steps that there are; shorten it",
     ),
-    "root's warm-up": (lambda: used_rates(tw.InverseSqrt(0.1, 9), tw.Steps(8)), r"InverseSqrt\(warmup=9\): the"),
+    "root's warm-up": (
+        lambda: used_rates(tw.schedules.InverseSqrt(0.1, 9), tw.Steps(8)),
+        r"InverseSqrt\(warmup=9\): the",
+    ),
     "in a join": (
-        lambda: used_rates(tw.Join([0.1, tw.Warmup(0.1, 5)], 4), tw.Steps(8)),
+        lambda: used_rates(tw.schedules.Join([0.1, tw.schedules.Warmup(0.1, 5)], 4), tw.Steps(8)),
         r"Warmup\(warmup=5\): the warm-up is longer than the 4 steps",
     ),
-    "all of it warm-up": (lambda: used_rates(tw.Warmup(tw.Cosine(0.1), 8), tw.Steps(8)), r"Cosine\(steps=0\): steps"),
+    "all of it warm-up": (
+        lambda: used_rates(tw.schedules.Warmup(tw.schedules.Cosine(0.1), 8), tw.Steps(8)),
+        r"Cosine\(steps=0\): steps",
+    ),
     "a join beyond the run": (
-        lambda: used_rates(tw.Join([0.1, tw.Cosine(0.1)], 8), tw.Steps(8)),
+        lambda: used_rates(tw.schedules.Join([0.1, tw.schedules.Cosine(0.1)], 8), tw.Steps(8)),
         r"Join\(boundaries=...\): the last schedule begins at step 8, but there are 8 steps only; move",
     ),
     "epochs that do not rise": (
-        lambda: used_rates(tw.Join([1, 1, 1], [5, tw.Epochs(1)]), tw.Steps(9), data=np.arange(6.0), batch_size=2),
+        lambda: used_rates(
+            tw.schedules.Join([1, 1, 1], [5, tw.Epochs(1)]), tw.Steps(9), data=np.arange(6.0), batch_size=2
+        ),
         r"Join\(boundaries=\[5, 3\]\): boundaries must rise",
     ),
-    "no length": (lambda: used_rates(tw.Warmup(tw.Cosine(0.1), 3), tw.Target(0.1)), "needs a stop rule with a length"),
-}  # fmt: skip
+    "no length": (
+        lambda: used_rates(tw.schedules.Warmup(tw.schedules.Cosine(0.1), 3), tw.Target(0.1)),
+        "needs a stop rule with a length",
+    ),
+}
 
 
 @pytest.mark.parametrize(("make", "message"), BAD.values(), ids=BAD)
@@ -475,7 +568,7 @@ def test_refused(make, message):
 def test_large_steps_are_counted_whole():
     """A float32 counts to 2^24 only; the local step of a joined staircase does not go through one."""
     far = 2**24 + 1
-    stairs = tw.Warmup(tw.StepDecay(1.0, 0.5, 2), far - 1)
+    stairs = tw.schedules.Warmup(tw.schedules.StepDecay(1.0, 0.5, 2), far - 1)
     got = [float(stairs(jnp.int32(far + i))) for i in range(4)]
     np.testing.assert_allclose(got, [1.0, 0.5, 0.5, 0.25], rtol=1e-6)
     assert X64 or jnp.float32(far) == jnp.float32(far - 1)

@@ -22,7 +22,7 @@ def closed_form(t: float, peak: float, warmup: int, steps: int, final: float) ->
     return peak * (final + (1 - final) * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
-def rates(schedule: tw.Schedule, steps: int) -> np.ndarray:
+def rates(schedule: tw.schedules.Schedule, steps: int) -> np.ndarray:
     """The rate at 0, 1, ..., steps - 1."""
     return np.asarray(jax.vmap(schedule)(jnp.arange(steps)))
 
@@ -31,13 +31,13 @@ def rates(schedule: tw.Schedule, steps: int) -> np.ndarray:
     ("warmup", "steps", "final"), [(0, 1, 0.0), (0, 7, 0.3), (3, 10, 0.0), (9, 10, 1.0), (1, 2, 0.5)]
 )
 def test_warmup_cosine_is_its_closed_form(warmup, steps, final):
-    schedule = tw.WarmupCosine(0.7, warmup=warmup, steps=steps, final=final)
+    schedule = tw.schedules.WarmupCosine(0.7, warmup=warmup, steps=steps, final=final)
     expected = [closed_form(t, 0.7, warmup, steps, final) for t in range(steps + 3)]
     np.testing.assert_allclose(rates(schedule, steps + 3), expected, rtol=10 * EPS, atol=EPS)
 
 
 def test_its_landmarks():
-    got = rates(tw.WarmupCosine(2.0, warmup=4, steps=12, final=0.25), 20)
+    got = rates(tw.schedules.WarmupCosine(2.0, warmup=4, steps=12, final=0.25), 20)
     np.testing.assert_allclose(got[:5], [0.5, 1.0, 1.5, 2.0, 2.0], rtol=10 * EPS)
     np.testing.assert_allclose(got[8], 0.5 * (2.0 + 0.5), rtol=10 * EPS)
     np.testing.assert_allclose(got[12:], 0.5, rtol=10 * EPS)
@@ -52,7 +52,7 @@ def test_its_landmarks():
     t=st.integers(0, 200),
 )
 def test_rates_are_finite_and_between_zero_and_the_peak(peak, final, warmup, more, t):
-    rate = float(tw.WarmupCosine(peak, warmup=warmup, steps=warmup + more, final=final)(jnp.asarray(t)))
+    rate = float(tw.schedules.WarmupCosine(peak, warmup=warmup, steps=warmup + more, final=final)(jnp.asarray(t)))
     assert 0 <= rate <= peak * (1 + 10 * EPS)
     assert rate == pytest.approx(
         closed_form(t, peak, warmup, warmup + more, final), rel=1e3 * EPS, abs=1e-30 + 10 * EPS * peak
@@ -60,11 +60,11 @@ def test_rates_are_finite_and_between_zero_and_the_peak(peak, final, warmup, mor
 
 
 def test_constant():
-    np.testing.assert_array_equal(rates(tw.Constant(0.25), 3), 0.25)
-    assert tw.Constant(1)(jnp.asarray(0)).dtype == jnp.result_type(float)
+    np.testing.assert_array_equal(rates(tw.schedules.Constant(0.25), 3), 0.25)
+    assert tw.schedules.Constant(1)(jnp.asarray(0)).dtype == jnp.result_type(float)
 
 
-def used_rates(schedule: tw.Schedule, stop: tw.Stop, *, data=None) -> np.ndarray:
+def used_rates(schedule: tw.schedules.Schedule, stop: tw.Stop, *, data=None) -> np.ndarray:
     """The rates that a run used at its steps."""
     loss = (lambda x: (x - 1) ** 2) if data is None else (lambda x, batch: jnp.mean((x - batch) ** 2))
     result = tw.minimize(tw.Problem(loss, data), np.zeros(()), tw.SGD(schedule), stop=stop)
@@ -74,16 +74,16 @@ def used_rates(schedule: tw.Schedule, stop: tw.Stop, *, data=None) -> np.ndarray
 def test_none_is_the_length_of_the_run():
     expected = [closed_form(t, 0.1, 2, 8, 0.0) for t in range(8)]
     for stop in (tw.Steps(8), tw.Steps(8) | tw.Target(-1.0), tw.Steps(8) & tw.Steps(4), tw.Steps(8) | tw.Steps(30)):
-        np.testing.assert_allclose(used_rates(tw.WarmupCosine(0.1, warmup=2), stop), expected, rtol=10 * EPS)
+        np.testing.assert_allclose(used_rates(tw.schedules.WarmupCosine(0.1, warmup=2), stop), expected, rtol=10 * EPS)
 
 
 def test_epochs_are_steps_of_the_data():
     """On whole data one step is one epoch."""
     data = np.arange(5.0)
-    schedule = tw.WarmupCosine(0.1, warmup=tw.Epochs(2), steps=tw.Epochs(8))
+    schedule = tw.schedules.WarmupCosine(0.1, warmup=tw.Epochs(2), steps=tw.Epochs(8))
     expected = [closed_form(t, 0.1, 2, 8, 0.0) for t in range(10)]
     np.testing.assert_allclose(used_rates(schedule, tw.Steps(10), data=data), expected, rtol=10 * EPS)
-    whole = used_rates(tw.WarmupCosine(0.1, warmup=tw.Epochs(2)), tw.Epochs(8), data=data)
+    whole = used_rates(tw.schedules.WarmupCosine(0.1, warmup=tw.Epochs(2)), tw.Epochs(8), data=data)
     np.testing.assert_allclose(whole, expected[:8], rtol=10 * EPS)
     with pytest.raises(ValueError, match="needs data to know how long an epoch is"):
         used_rates(schedule, tw.Steps(10))
@@ -91,11 +91,11 @@ def test_epochs_are_steps_of_the_data():
 
 def test_a_length_is_needed():
     with pytest.raises(ValueError, match="needs a stop rule with a length"):
-        used_rates(tw.WarmupCosine(0.1), tw.Target(0.1))
+        used_rates(tw.schedules.WarmupCosine(0.1), tw.Target(0.1))
 
 
 def test_durations_are_resolved_anywhere_in_a_tree():
-    tree = (tw.Epochs(2.5), WholeRun(), {"inner": tw.SGD(tw.WarmupCosine(1.0, warmup=tw.Steps(3)))})
+    tree = (tw.Epochs(2.5), WholeRun(), {"inner": tw.SGD(tw.schedules.WarmupCosine(1.0, warmup=tw.Steps(3)))})
     a, b, rest = resolve(tree, 10.0, 100.0)
     assert (a.steps, b.steps) == (25.0, 100.0)
     assert rest["inner"].learning_rate.warmup.steps == 3.0
@@ -110,10 +110,10 @@ def test_another_length_or_peak_does_not_recompile():
     def run(schedule, steps):
         return tw.minimize(loss, np.zeros(()), tw.SGD(schedule), stop=tw.Steps(steps))
 
-    run(tw.WarmupCosine(0.1, warmup=2), 8)
+    run(tw.schedules.WarmupCosine(0.1, warmup=2), 8)
     with compilations() as names:
-        run(tw.WarmupCosine(0.2, warmup=3, steps=5, final=0.5), 8)
-        run(tw.WarmupCosine(0.2, warmup=tw.Steps(1)), 9)
+        run(tw.schedules.WarmupCosine(0.2, warmup=3, steps=5, final=0.5), 8)
+        run(tw.schedules.WarmupCosine(0.2, warmup=tw.Steps(1)), 9)
     assert names == []
 
 
@@ -124,21 +124,24 @@ def test_any_callable_serves():
 
 
 BAD = {
-    "peak": (lambda: tw.WarmupCosine(-1.0), "peak=-1.0.*finite number >= 0"),
-    "nan": (lambda: tw.Constant(math.nan), "value=nan"),
-    "inf": (lambda: tw.Constant(math.inf), "value=inf"),
-    "final": (lambda: tw.WarmupCosine(1.0, final=1.5), "final=1.5.*in \\[0, 1\\]"),
-    "order": (lambda: tw.WarmupCosine(1.0, warmup=10, steps=10), "warm-up must be shorter"),
-    "warmup": (lambda: tw.WarmupCosine(1.0, warmup=None), r"WarmupCosine\(warmup=None\): warmup must be a whole"),
+    "peak": (lambda: tw.schedules.WarmupCosine(-1.0), "peak=-1.0.*finite number >= 0"),
+    "nan": (lambda: tw.schedules.Constant(math.nan), "value=nan"),
+    "inf": (lambda: tw.schedules.Constant(math.inf), "value=inf"),
+    "final": (lambda: tw.schedules.WarmupCosine(1.0, final=1.5), "final=1.5.*in \\[0, 1\\]"),
+    "order": (lambda: tw.schedules.WarmupCosine(1.0, warmup=10, steps=10), "warm-up must be shorter"),
+    "warmup": (
+        lambda: tw.schedules.WarmupCosine(1.0, warmup=None),
+        r"WarmupCosine\(warmup=None\): warmup must be a whole",
+    ),
     "negative": (
-        lambda: tw.WarmupCosine(1.0, steps=-3),
+        lambda: tw.schedules.WarmupCosine(1.0, steps=-3),
         r"WarmupCosine\(steps=-3\): steps must be a whole",
     ),
     "fraction": (
-        lambda: tw.WarmupCosine(1.0, warmup=2.5, steps=10),
+        lambda: tw.schedules.WarmupCosine(1.0, warmup=2.5, steps=10),
         r"WarmupCosine\(warmup=2.5\): warmup must be a whole",
     ),
-    "string": (lambda: tw.Constant("fast"), "value='fast'"),
+    "string": (lambda: tw.schedules.Constant("fast"), "value='fast'"),
     "epochs": (lambda: tw.Epochs(0), "count"),
 }
 
@@ -151,19 +154,23 @@ def test_refused(make, message):
 
 def test_what_is_not_a_duration():
     with pytest.raises(TypeError, match="'ten' is not a duration: give whole steps"):
-        tw.WarmupCosine(1.0, steps="ten")
+        tw.schedules.WarmupCosine(1.0, steps="ten")
 
 
 def test_a_warmup_longer_than_the_run_is_refused_when_the_run_is_known():
     with pytest.raises(ValueError, match=r"WarmupCosine\(warmup=20\): the warm-up is longer than the 8 steps that"):
-        used_rates(tw.WarmupCosine(0.1, warmup=20), tw.Steps(8))
+        used_rates(tw.schedules.WarmupCosine(0.1, warmup=20), tw.Steps(8))
     with pytest.raises(ValueError, match=r"WarmupCosine\(warmup=8, steps=8\): the warm-up must be shorter than the"):
-        used_rates(tw.WarmupCosine(0.1, warmup=8), tw.Steps(8))
+        used_rates(tw.schedules.WarmupCosine(0.1, warmup=8), tw.Steps(8))
 
 
 def test_durations_survive_a_configuration():
-    for schedule in (tw.WarmupCosine(1.0, warmup=tw.Epochs(2)), tw.WarmupCosine(1.0, 3, 9), tw.Constant(0.5)):
+    for schedule in (
+        tw.schedules.WarmupCosine(1.0, warmup=tw.Epochs(2)),
+        tw.schedules.WarmupCosine(1.0, 3, 9),
+        tw.schedules.Constant(0.5),
+    ):
         again = tw.from_config(tw.to_config(schedule))
         assert jax.tree.structure(again) == jax.tree.structure(schedule)
         assert jax.tree.leaves(again) == jax.tree.leaves(schedule)
-    assert isinstance(tw.WarmupCosine(1.0, warmup=3).warmup, Duration)
+    assert isinstance(tw.schedules.WarmupCosine(1.0, warmup=3).warmup, Duration)

@@ -16,10 +16,10 @@ from thalweg.solvers.trust_region.subproblem import Quadratic
 N = 4
 WIDE = jnp.float64 if X64 else jnp.float32
 SUBPROBLEMS = {
-    "cauchy": tw.CauchyPoint(),
-    "dogleg": tw.Dogleg(),
-    "steihaug": tw.SteihaugCG(forcing=1e-6),
-    "exact": tw.ExactStep(),
+    "cauchy": tw.trust_region.CauchyPoint(),
+    "dogleg": tw.trust_region.Dogleg(),
+    "steihaug": tw.trust_region.SteihaugCG(forcing=1e-6),
+    "exact": tw.trust_region.ExactStep(),
 }
 ENTRY = st.integers(-8, 8)
 CURVATURES = st.lists(ENTRY, min_size=N, max_size=N)

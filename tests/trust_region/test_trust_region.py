@@ -99,7 +99,7 @@ def test_without_forcing_a_quadratic_takes_one_step_inside_the_region():
     def bowl(x):
         return 0.5 * jnp.sum(jnp.asarray(a, x.dtype) * (x - 1) ** 2)
 
-    method = tw.TrustRegion(tw.SteihaugCG(forcing=1e-7), radius=10.0, check=0.0)
+    method = tw.TrustRegion(tw.trust_region.SteihaugCG(forcing=1e-7), radius=10.0, check=0.0)
     result = tw.minimize(bowl, np.zeros(3), method, stop=tw.Steps(1))
     np.testing.assert_allclose(result.x, 1.0, rtol=tol(1e-12, 1e-5))
     assert result.trace.evals.hvp[0] == 3
@@ -117,7 +117,7 @@ def test_steihaug_stops_where_the_curvature_is_not_positive():
     """On x^2 - y^2 the first direction already has negative curvature: the step is as long as the radius."""
     diagonal = jnp.asarray([2.0, -4.0])
     grad = jnp.asarray([1.0, 1.0])
-    found = tw.SteihaugCG()(quadratic(grad, diagonal), jnp.asarray(3.0, grad.dtype))
+    found = tw.trust_region.SteihaugCG()(quadratic(grad, diagonal), jnp.asarray(3.0, grad.dtype))
     assert bool(found.on_boundary)
     assert int(found.hvps) == 1
     np.testing.assert_allclose(found.step, -3 * np.ones(2) / np.sqrt(2), rtol=1e-6)
@@ -130,7 +130,7 @@ def test_the_subproblem_does_not_depend_on_the_units(power):
     """Scaling the objective scales the promise, not the step."""
     scale = 10.0**power
     diagonal, grad = scale * jnp.asarray([1.0, 3.0, 9.0]), scale * jnp.asarray([1.0, -1.0, 2.0])
-    found = tw.SteihaugCG(forcing=1e-5)(quadratic(grad, diagonal), jnp.asarray(5.0, grad.dtype))
+    found = tw.trust_region.SteihaugCG(forcing=1e-5)(quadratic(grad, diagonal), jnp.asarray(5.0, grad.dtype))
     np.testing.assert_allclose(found.step, -np.asarray([1.0, -1 / 3, 2 / 9]), rtol=tol(1e-9, 1e-4))
     assert float(found.decrease) == pytest.approx(scale * (1 + 1 / 3 + 4 / 9) / 2, rel=tol(1e-9, 1e-4))
 
@@ -201,11 +201,11 @@ def test_the_ratio_survives_rounding(dtype):
         (lambda: tw.TrustRegion(growth=0.5), "growth=0.5"),
         (lambda: tw.TrustRegion(check=-1.0), "check=-1"),
         (lambda: tw.TrustRegion(max_search=0), "max_search=0"),
-        (lambda: tw.SteihaugCG(forcing=1.0), "forcing=1"),
-        (lambda: tw.SteihaugCG(max_iterations=0), "max_iterations=0"),
-        (lambda: tw.TrustRegion(subproblem=tw.Backtracking()), "subproblem=.*tw.SteihaugCG"),
-        (lambda: tw.TrustRegion(model=tw.SteihaugCG()), "model=.*tw.TaylorModel"),
-        (lambda: tw.SR1Model(skip=1.0), "skip=1"),
+        (lambda: tw.trust_region.SteihaugCG(forcing=1.0), "forcing=1"),
+        (lambda: tw.trust_region.SteihaugCG(max_iterations=0), "max_iterations=0"),
+        (lambda: tw.TrustRegion(subproblem=tw.line_search.Backtracking()), "subproblem=.*tw.trust_region.SteihaugCG"),
+        (lambda: tw.TrustRegion(model=tw.trust_region.SteihaugCG()), "model=.*tw.trust_region.TaylorModel"),
+        (lambda: tw.trust_region.SR1Model(skip=1.0), "skip=1"),
     ],
 )
 def test_numbers_out_of_range(make, match):

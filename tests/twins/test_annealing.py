@@ -22,26 +22,26 @@ CASES = {
         lambda x: jnp.sum(x**4 - x**2),
         lambda x: float(np.sum(x**4 - x**2)),
         np.asarray([1.5, -0.5, 0.25]),
-        (tw.GaussianMove(0.3), twin.gaussian(0.3)),
+        (tw.moves.GaussianMove(0.3), twin.gaussian(0.3)),
     ),
     "two-opt": (
         lambda order: jnp.sum(jnp.asarray(COSTS)[order, jnp.arange(8)]),
         lambda order: float(sum(COSTS[city, place] for place, city in enumerate(order))),
         np.arange(8),
-        (tw.TwoOpt(), twin.two_opt),
+        (tw.moves.TwoOpt(), twin.two_opt),
     ),
     "bits": (
         lambda b: jnp.abs(jnp.sum(jnp.where(b != 0, jnp.arange(1.0, 7.0), 0.0)) - 9.5),
         lambda b: abs(sum(i + 1.0 for i, bit in enumerate(b) if bit) - 9.5),
         np.zeros(6, np.int8),
-        (tw.BitFlip(2), twin.bit_flip),
+        (tw.moves.BitFlip(2), twin.bit_flip),
     ),
 }
 
 
 @pytest.mark.parametrize(("fun", "value", "x0", "moves"), CASES.values(), ids=CASES)
 def test_ten_steps_beside_the_twin(fun, value, x0, moves):
-    problem, method = tw.Problem(fun), tw.SimulatedAnnealing(moves[0], tw.Exponential(0.5, 0.7), PROPOSALS)
+    problem, method = tw.Problem(fun), tw.SimulatedAnnealing(moves[0], tw.schedules.Exponential(0.5, 0.7), PROPOSALS)
     stop, key = tw.Never(), jax.random.key(0)
     carry = tw.start(problem, method, x0, stop)
     one = jax.jit(lambda carry: tw.iterate(problem, method, carry, stop, key, capacity=1))

@@ -158,7 +158,7 @@ class InverseTime(Schedule):
     r"""A hyperbola, or a power of it: \(\eta_t = \eta_0\,(1 + t/k)^{-a}\).
 
     The rates of stochastic approximation: for \(\tfrac12 < a \le 1\) they fulfil the conditions of Robbins and Monro
-    (`tw.robbins_monro`).
+    (`tw.schedules.robbins_monro`).
 
     - `peak`: the first and largest rate \(\eta_0\), >= 0.
     - `every`: \(k\), whole steps or `tw.Epochs(n)`, after which the rate is \(2^{-a}\) of the first; None for the

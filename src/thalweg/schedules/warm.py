@@ -28,8 +28,8 @@ class Warmup(Schedule):
     \(\eta_{\text{warm}} = s_0\), and \(\eta_t = s_{t-w}\) from step \(w\) on. No step is lost on a rate of 0.
 
     - `schedule`: \(s\), a schedule, any function of the step, or a number for a constant rate. Its step 0 is the end of
-      the warm-up, and a length of None is that of the rest of the run: `tw.Warmup(tw.Cosine(0.1), 100)` is
-      `tw.WarmupCosine(0.1, 100)`.
+      the warm-up, and a length of None is that of the rest of the run: `tw.schedules.Warmup(tw.schedules.Cosine(0.1),
+      100)` is `tw.schedules.WarmupCosine(0.1, 100)`.
     - `warmup`: \(w\), whole steps or `tw.Epochs(n)`; 0 for none.
 
     **References** Goyal et al. 2017, arXiv:1706.02677.

@@ -53,11 +53,11 @@ class SimulatedAnnealing(Solver):
     temperature, the fraction of accepted proposals and the walker's own value. There is no residual, so a run ends by
     `tw.Steps`, `tw.Target` or the like; by default after 1000 steps.
 
-    - `move`: proposes a neighbour: `tw.GaussianMove(scale)`, `tw.TwoOpt()`, `tw.BitFlip()`, any `tw.Move` that is
-      as likely to propose the way back.
+    - `move`: proposes a neighbour: `tw.moves.GaussianMove(scale)`, `tw.moves.TwoOpt()`, `tw.moves.BitFlip()`, any
+      `tw.moves.Move` that is as likely to propose the way back.
     - `temperature`: in the unit of the objective, >= 0, or a schedule of the step;
-      `tw.Exponential(start, end / start, every=None)` cools by a constant factor over the length of the run. At 0 only
-      proposals that do not climb are accepted.
+      `tw.schedules.Exponential(start, end / start, every=None)` cools by a constant factor over the length of the run.
+      At 0 only proposals that do not climb are accepted.
     - `proposals`: in one step, >= 1.
 
     **Needs** values of the same function at every step. **Takes** bounds (a move beyond them is reflected) and integer
@@ -75,7 +75,9 @@ class SimulatedAnnealing(Solver):
 
     def __check_init__(self):
         if not isinstance(self.move, Move):
-            raise TypeError(f"SimulatedAnnealing(move={self.move!r}): give a tw.Move, e.g. tw.GaussianMove(0.1).")
+            raise TypeError(
+                f"SimulatedAnnealing(move={self.move!r}): give a tw.moves.Move, e.g. tw.moves.GaussianMove(0.1)."
+            )
         check_nonnegative(self, "temperature")
         check_count(self, "proposals")
 

@@ -45,8 +45,8 @@ class GaussianMove(Move):
         moved = [leaf for leaf in jax.tree.leaves(x) if is_continuous(leaf)]
         if not moved:
             raise TypeError(
-                "GaussianMove moves floating-point arrays, and x0 has none: tw.TwoOpt() moves permutations, "
-                "tw.BitFlip() bits."
+                "GaussianMove moves floating-point arrays, and x0 has none: tw.moves.TwoOpt() moves permutations, "
+                "tw.moves.BitFlip() bits."
             )
         keys = jax.random.split(key, len(moved))
         pairs = zip(keys, moved, strict=True)

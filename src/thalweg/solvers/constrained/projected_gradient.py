@@ -73,7 +73,12 @@ class ProjectedGradient(Solver):
         if isinstance(self.min_step, float) and isinstance(self.max_step, float):
             check_real(self, "max_step", self.min_step, jnp.inf, f"> min_step={self.min_step}", open_low=True)
         if not isinstance(self.search, Backtracking):
-            fail(self, "search", self.search, "a tw.Backtracking(...): longer steps than 1 would leave the set")
+            fail(
+                self,
+                "search",
+                self.search,
+                "a tw.line_search.Backtracking(...): longer steps than 1 would leave the set",
+            )
 
     @property
     def needs(self) -> frozenset[Oracle]:

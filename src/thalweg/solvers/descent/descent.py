@@ -62,9 +62,9 @@ class Descent(Solver):
 
     def __check_init__(self):
         if not isinstance(self.direction, Direction):
-            raise TypeError(f"Descent(direction={self.direction!r}): give a Direction, e.g. tw.Steepest().")
+            raise TypeError(f"Descent(direction={self.direction!r}): give a Direction, e.g. tw.descent.Steepest().")
         if not isinstance(self.search, LineSearch):
-            raise TypeError(f"search={self.search!r}: give a LineSearch, e.g. tw.StrongWolfe().")
+            raise TypeError(f"search={self.search!r}: give a LineSearch, e.g. tw.line_search.StrongWolfe().")
 
     @property
     def needs(self) -> frozenset[Oracle]:

@@ -36,8 +36,8 @@ class Steepest(Direction):
 def SteepestDescent(search: LineSearch = Backtracking()) -> Descent:
     r"""Gradient descent with a line search: \(x_{t+1} = x_t - s_t\nabla f(x_t)\).
 
-    - `search`: default `tw.Backtracking()`, from \(s = 1\). Others remember a scale: `tw.InverseLipschitz()`,
-      `tw.BarzilaiBorwein()`.
+    - `search`: default `tw.line_search.Backtracking()`, from \(s = 1\). Others remember a scale:
+      `tw.line_search.InverseLipschitz()`, `tw.line_search.BarzilaiBorwein()`.
 
     **Needs** a gradient and the same function at every step.
     **Guarantee** Linear on \(L\)-smooth \(\mu\)-strongly convex functions: the value's distance from its minimum falls
@@ -55,7 +55,7 @@ def BarzilaiBorweinDescent(
 
     \(x_{t+1} = x_t - s_t\nabla f(x_t)\) with
     \(s_t = \langle\Delta x, \Delta x\rangle/\langle\Delta x, \Delta g\rangle\), shortened until the value is below the
-    largest of the last `memory` ones; see `tw.BarzilaiBorwein` for the fields.
+    largest of the last `memory` ones; see `tw.line_search.BarzilaiBorwein` for the fields.
 
     **Needs** a gradient and the same function at every step; about one evaluation a step.
     **Guarantee** Limit points are stationary; on strongly convex functions linear in the sense of roots.
@@ -67,7 +67,7 @@ def BarzilaiBorweinDescent(
 def PolyakDescent(minimum: float | None = None, scale: float = 1.0) -> Descent:
     r"""Gradient descent with Polyak's step: \(x_{t+1} = x_t - \gamma\,\frac{f(x_t) - p^*}{\|g_t\|^2}\,g_t\).
 
-    - `minimum`: \(p^*\), the minimum; None: estimated (see `tw.PolyakStep`). `scale`: \(\gamma\) in (0, 2).
+    - `minimum`: \(p^*\), the minimum; None: estimated (see `tw.line_search.PolyakStep`). `scale`: \(\gamma\) in (0, 2).
 
     **Needs** a gradient and the same function at every step; one evaluation a step.
     **Guarantee** With the true \(p^*\) the distance from every minimiser of a convex function falls at every step,

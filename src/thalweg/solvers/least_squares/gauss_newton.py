@@ -51,7 +51,7 @@ def GaussNewton(search: LineSearch = Backtracking()) -> Descent:
 
     \(J_t^+ r\) solves the linear least-squares problem of the linearised residuals.
 
-    - `search`: default `tw.Backtracking()`, from the full step \(s = 1\).
+    - `search`: default `tw.line_search.Backtracking()`, from the full step \(s = 1\).
 
     **Needs** residuals and the same function at every step; dense: work \(O(mn^2)\). `hvp` counts columns (or rows)
     of \(J\).

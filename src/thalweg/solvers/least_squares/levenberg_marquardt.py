@@ -22,7 +22,7 @@ def LevenbergMarquardt(
 
     - `dense`: \(J\) is formed, factored as \(J = QUSV'\), and \(\lambda\) is found exactly; \(D_i\) is the largest norm
       that column \(i\) has had, so that units do not matter. False: conjugate gradients on products \(Jv\) and
-      \(J'w\) within \(\|p\| \le \Delta\) (`tw.SteihaugCG`), for many variables.
+      \(J'w\) within \(\|p\| \le \Delta\) (`tw.trust_region.SteihaugCG`), for many variables.
     - `radius`: the first one, > 0, in units of \(\|D_0x_0\|\) (of `max(1, |x_0|)` where not `dense`): at 1 the first
       step at most about doubles `x`. `max_radius`: > 0, may be infinite. `accept`: in [0, 1/4).
 

@@ -76,7 +76,7 @@ def path(c: jax.Array, values: jax.Array) -> jax.Array:
 def TrustDogleg(radius: float = 1.0, max_radius: float = jnp.inf, accept: float = 0.1) -> TrustRegion:
     r"""A trust region along Powell's dogleg path: Newton steps where they fit, a bend towards the gradient elsewhere.
 
-    Unlike the textbook's it may meet an indefinite Hessian (see `tw.Dogleg`), and it leaves saddles.
+    Unlike the textbook's it may meet an indefinite Hessian (see `tw.trust_region.Dogleg`), and it leaves saddles.
 
     - `radius`, `max_radius`, `accept`: as in `tw.TrustRegion`.
 

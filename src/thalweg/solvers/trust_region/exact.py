@@ -50,7 +50,7 @@ def TrustExact(radius: float = 1.0, max_radius: float = jnp.inf, accept: float =
     r"""A trust region whose model is minimised exactly, where the Hessian fits in memory.
 
     \(x_{t+1} = x_t + p_t\), where \(p_t\) is the global minimiser of the second-order Taylor polynomial within the
-    radius (`tw.ExactStep`). The lowest eigenvalue of the Hessian is known at every step: it stands in
+    radius (`tw.trust_region.ExactStep`). The lowest eigenvalue of the Hessian is known at every step: it stands in
     `extra["curvature"]`, and where it is negative `Info.optimality` contains it.
 
     The region is a ball: where variables have very different scales it follows curved valleys slowly, and `tw.Newton`

@@ -92,7 +92,7 @@ def SR1(radius: float = 1.0, max_radius: float = jnp.inf, accept: float = 1e-4) 
     r"""The symmetric rank-one quasi-Newton method in a trust region: gradients only, and curvature of either sign.
 
     \(x_{t+1} = x_t + p_t\), where \(p_t\) minimises \(\nabla f(x_t)'p + \tfrac12 p'B_tp\) within the radius by
-    `tw.SteihaugCG`, and \(B_t\) is the matrix of `tw.SR1Model`.
+    `tw.trust_region.SteihaugCG`, and \(B_t\) is the matrix of `tw.trust_region.SR1Model`.
 
     - `radius`, `max_radius`, `accept`: as in `tw.TrustRegion`.
 

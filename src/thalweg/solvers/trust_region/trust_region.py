@@ -47,8 +47,8 @@ class TrustRegion(Solver):
     it, and `Info.optimality` is then \(\max\{\|\nabla f\|_\infty, -d'H_t d/d'd\}\): a saddle is left, and never taken
     for a minimum. `extra["curvature"]` is the smallest quotient met, NaN where nothing was looked for.
 
-    - `subproblem`: a `Subproblem`, by default `tw.SteihaugCG()`, which needs products with \(H_t\) only.
-    - `model`: a `QuadraticModel`, by default `tw.TaylorModel()`: \(H_t = \nabla^2 f(x_t)\).
+    - `subproblem`: a `Subproblem`, by default `tw.trust_region.SteihaugCG()`, which needs products with \(H_t\) only.
+    - `model`: a `QuadraticModel`, by default `tw.trust_region.TaylorModel()`: \(H_t = \nabla^2 f(x_t)\).
     - `radius`: the first one, > 0, in units of `max(1, |x_0|)`. `max_radius`: > 0, may be infinite.
     - `accept`: in [0, 1/4). `shrink`: in (0, 1). `growth`: >= 1.
     - `check`: >= 0; 0 searches only where the gradient is exactly zero. `max_search`: products of a search, >= 1.
@@ -72,9 +72,13 @@ class TrustRegion(Solver):
 
     def __check_init__(self):
         if not isinstance(self.subproblem, Subproblem):
-            raise TypeError(f"TrustRegion(subproblem={self.subproblem!r}): give a Subproblem, e.g. tw.SteihaugCG().")
+            raise TypeError(
+                f"TrustRegion(subproblem={self.subproblem!r}): give a Subproblem, e.g. tw.trust_region.SteihaugCG()."
+            )
         if not isinstance(self.model, QuadraticModel):
-            raise TypeError(f"TrustRegion(model={self.model!r}): give a QuadraticModel, e.g. tw.TaylorModel().")
+            raise TypeError(
+                f"TrustRegion(model={self.model!r}): give a QuadraticModel, e.g. tw.trust_region.TaylorModel()."
+            )
         check_positive(self, "radius")
         check_real(self, "max_radius", 0.0, jnp.inf, "> 0", open_low=True)
         check_real(self, "accept", 0.0, POOR, "in [0, 1/4)", open_high=True)
