@@ -18,7 +18,7 @@ import numpy as np
 
 from thalweg.core.duration import Duration
 
-OURS = __name__.partition(".")[0]
+_OWN_PACKAGE = __name__.partition(".")[0]
 """The package whose classes go by their bare names."""
 PLAIN = (str, bool, int, type(None))
 NAMEABLE = ("thalweg.rules.masks",)
@@ -93,7 +93,7 @@ def build(config: dict) -> Any:
 
 def type_name(cls: type) -> str:
     """Our classes by their name, everybody else's by `module:name`."""
-    return cls.__name__ if cls.__module__.partition(".")[0] == OURS else f"{cls.__module__}:{cls.__qualname__}"
+    return cls.__name__ if cls.__module__.partition(".")[0] == _OWN_PACKAGE else f"{cls.__module__}:{cls.__qualname__}"
 
 
 def find(name: str) -> type:
@@ -113,9 +113,9 @@ def find(name: str) -> type:
 def _classes_named(name: str) -> Iterator[Any]:
     """Classes that may have this name: those already imported, then those of every method, then a public one."""
     yield from subclasses(eqx.Module)
-    importlib.import_module(f"{OURS}.registry")
+    importlib.import_module(f"{_OWN_PACKAGE}.registry")
     yield from subclasses(eqx.Module)
-    yield getattr(sys.modules[OURS], name, None)
+    yield getattr(sys.modules[_OWN_PACKAGE], name, None)
 
 
 def _is_configurable(cls: Any) -> bool:
