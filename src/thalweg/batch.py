@@ -56,28 +56,28 @@ def minimize_batch(
     CPU), whatever their number; a run that ends makes room for the next.
     """
     began = time.perf_counter()
-    stacked, frozen, number = stacked_start(starts, method)
-    method, numbers = first_numbers(method, number)
+    stacked, frozen, number = _stacked_start(starts, method)
+    method, numbers = _first_numbers(method, number)
     own_seeds = np.ndim(seed) > 0
-    seeds = checked_seeds(seed, number) if own_seeds else seed
+    seeds = _checked_seeds(seed, number) if own_seeds else seed
     request = Request(method, stop, seed=0 if own_seeds else seed)
     check_request(request, on_failure)
     problem = as_problem(problem, None)
-    refuse_parts(problem)
+    _refuse_parts(problem)
     if any(is_tracer(leaf) for leaf in jax.tree.leaves((problem, data))):
         raise TypeError(UNDER_TRANSFORM)
-    data = checked_data(data, number)
-    problem = problem if data is None else with_data(problem, jax.tree.map(lambda leaf: leaf[0], data))
+    data = _checked_data(data, number)
+    problem = problem if data is None else _with_data(problem, jax.tree.map(lambda leaf: leaf[0], data))
     x = jax.tree.map(lambda leaf: leaf[0], stacked)
     plan = planned(problem, x, frozen, request)
     engine_for(plan, x, request)
     stacked = jax.tree.map(np.asarray, within(problem, stacked, "some starts lie"))
     seeds = np.asarray(seeds, np.uint32)
-    runs = Runs(plan.task, seeds, stacked, number, data, own_numbers(numbers, plan), plan.epoch.steps)
-    return report_batch(solved(runs, plan, began), on_failure)
+    runs = Runs(plan.task, seeds, stacked, number, data, _own_numbers(numbers, plan), plan.epoch.steps)
+    return _report_batch(_solved(runs, plan, began), on_failure)
 
 
-def first_numbers(method: Any, number: int) -> tuple[Any, Any]:
+def _first_numbers(method: Any, number: int) -> tuple[Any, Any]:
     """The method of the first run, and the method as given where its numbers have a leading axis of runs, else None."""
     given = as_solver(method)
     if not isinstance(given, Solver):
@@ -95,7 +95,7 @@ def first_numbers(method: Any, number: int) -> tuple[Any, Any]:
     return jax.tree.map(lambda leaf: float(leaf[0]) if np.ndim(leaf) == 1 else leaf, given), given
 
 
-def own_numbers(given: Any, plan: Plan) -> tuple[Any, ...]:
+def _own_numbers(given: Any, plan: Plan) -> tuple[Any, ...]:
     """The numbers of the solver that each run has for itself, in the order of the solver's leaves; None for others."""
     if given is None:
         return ()
@@ -103,7 +103,7 @@ def own_numbers(given: Any, plan: Plan) -> tuple[Any, ...]:
     return tuple(np.asarray(leaf, widest()) if np.ndim(leaf) else None for leaf in leaves)
 
 
-def checked_seeds(seeds: Any, number: int) -> np.ndarray:
+def _checked_seeds(seeds: Any, number: int) -> np.ndarray:
     """One seed for each run."""
     seeds = np.asarray(seeds)
     if seeds.shape != (number,) or not np.issubdtype(seeds.dtype, np.integer) or seeds.min() < 0:
@@ -114,7 +114,7 @@ def checked_seeds(seeds: Any, number: int) -> np.ndarray:
     return seeds
 
 
-def solved(runs: Runs, plan: Plan, began: float) -> BatchResult:
+def _solved(runs: Runs, plan: Plan, began: float) -> BatchResult:
     """All runs, and what is known of them."""
     ended = Pool(runs).run()
     ends, compiling = run_ends(ended, runs.task.stop), ended.compile_seconds
@@ -141,7 +141,7 @@ def solved(runs: Runs, plan: Plan, began: float) -> BatchResult:
     )
 
 
-def refuse_parts(problem: Problem) -> None:
+def _refuse_parts(problem: Problem) -> None:
     """One sentence where a part of the problem goes with one run only."""
     if problem.stream is not None:
         raise ValueError(
@@ -151,7 +151,7 @@ def refuse_parts(problem: Problem) -> None:
         raise ValueError("minimize_batch: validation goes with one run; leave validation=None, or call tw.minimize.")
 
 
-def stacked_start(starts: Params, method: Any) -> tuple[Params, Any, int]:
+def _stacked_start(starts: Params, method: Any) -> tuple[Params, Any, int]:
     """The stacked variables, what is held fixed, and the number of runs."""
     if any(is_tracer(leaf) for leaf in jax.tree.leaves(starts)):
         raise TypeError(UNDER_TRANSFORM)
@@ -171,7 +171,7 @@ def stacked_start(starts: Params, method: Any) -> tuple[Params, Any, int]:
     return stacked, frozen, number
 
 
-def checked_data(data: Any, number: int) -> Any:
+def _checked_data(data: Any, number: int) -> Any:
     """Data with the leading axis of the starts."""
     if data is None:
         return None
@@ -189,13 +189,13 @@ def checked_data(data: Any, number: int) -> Any:
     return jax.tree.map(jax.numpy.asarray, data)
 
 
-def with_data(problem: Problem, data: Any) -> Problem:
+def _with_data(problem: Problem, data: Any) -> Problem:
     """The problem on other whole data."""
     objective = problem.objective
     return replace(problem, objective=objective.on(data, None, objective.model_state))
 
 
-def report_batch(result: BatchResult, on_failure: str) -> BatchResult:
+def _report_batch(result: BatchResult, on_failure: str) -> BatchResult:
     """The result, with its failures said as the user asked."""
     failed = np.flatnonzero(~result.ok)
     if on_failure == "ignore" or not len(failed):

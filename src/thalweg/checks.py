@@ -33,11 +33,11 @@ def check_fit(problem: Problem, offers: frozenset[Oracle], method: Solver, batch
     missing = method.needs - offers
     ignored = (offers & PARTS) - method.takes - method.needs
     if Oracle.WHOLE in missing:
-        changing = changes(offers, batches)
+        changing = _changes(offers, batches)
         cure = f"methods that fit: {others}" if fitting(offers) or batches is None else "leave batch_size=None"
         raise ValueError(f"{name} needs {Oracle.WHOLE.value}, which {changing}; {cure}.")
     if ignored:
-        parts = ", ".join(sorted(describe(problem, part) for part in ignored))
+        parts = ", ".join(sorted(_describe(problem, part) for part in ignored))
         raise ValueError(f"{name} would ignore {parts}; methods that fit: {others}.")
     if Oracle.CURVATURE in missing:
         raise ValueError(
@@ -48,7 +48,7 @@ def check_fit(problem: Problem, offers: frozenset[Oracle], method: Solver, batch
     raise ValueError(f"{name} needs {names}, which this problem does not offer; methods that fit: {others}.")
 
 
-def changes(offers: frozenset[Oracle], batches: Batches | None) -> str:
+def _changes(offers: frozenset[Oracle], batches: Batches | None) -> str:
     """What makes the function another one at every step."""
     if batches is not None:
         return f"batch_size={batches.size} changes"
@@ -58,7 +58,7 @@ def changes(offers: frozenset[Oracle], batches: Batches | None) -> str:
     return f"{part.value} changes"
 
 
-def describe(problem: Problem, part: Oracle) -> str:
+def _describe(problem: Problem, part: Oracle) -> str:
     """A part as the user wrote it."""
     name = Oracle.NONSMOOTH.value if part is Oracle.SET else part.value
     value = getattr(problem, name, None)
@@ -79,7 +79,7 @@ def check_stop(problem: Problem, offers: frozenset[Oracle], stop: Any) -> None:
                 f"{rule!r} needs a stream that can be read again, and an iterator is read once: give a list, a loader "
                 "or a function of the epoch, or use tw.Steps(n)."
             )
-        if isinstance(rule, Epochs) and unmeasured(problem) and rule.count != int(rule.count):
+        if isinstance(rule, Epochs) and _unmeasured(problem) and rule.count != int(rule.count):
             raise ValueError(f"{rule!r} needs to know how long an epoch is: give tw.Stream(source, steps_per_epoch=n).")
         if isinstance(rule, Epochs) and not problem.objective.examples:
             raise ValueError(f"{rule!r} needs data to know how long an epoch is: use tw.Steps(n).")
@@ -97,7 +97,7 @@ def check_measured(stop: Stop, solver: Solver, offers: frozenset[Oracle]) -> Non
             raise ValueError(f"{rule!r} measures continuous steps, and x0 holds integers; use tw.Steps(n).")
 
 
-def unmeasured(problem: Problem) -> bool:
+def _unmeasured(problem: Problem) -> bool:
     """Whether the end of a pass is seen only when it comes."""
     return problem.stream is not None and problem.stream.steps_per_epoch is None
 

@@ -22,11 +22,11 @@ from thalweg.core.variables import is_inexact, rejoin, short, split
 from thalweg.prepare import DEFAULT_STEPS, resolve_method
 from thalweg.run.plan import epoch_length
 
-AIM = 2 / 3
+_AIM = 2 / 3
 """The run goes on to `eps**AIM`: an error of the point is an error of the derivatives."""
-DENSE = 1000
+_DENSE = 1000
 """Up to so many variables an unsymmetric system is solved by elimination, beyond by BiCGStab."""
-MOST_PRODUCTS = 1000
+_MOST_PRODUCTS = 1000
 """Iterations of a linear solver."""
 
 
@@ -60,10 +60,10 @@ def solution(
     **References** Blondel et al. 2022, arXiv:2105.15183; Krantz & Parks 2013, doi:10.1007/978-1-4614-5981-1.
     """
     problem = problem if isinstance(problem, Problem) else Problem(problem)
-    x, frozen = split(jax.tree.map(asarray, x0))
-    solver = checked(problem, x, method)
+    x, frozen = split(jax.tree.map(_asarray, x0))
+    solver = _checked(problem, x, method)
     eps = max((float(jnp.finfo(leaf.dtype).eps) for leaf in jax.tree.leaves(x)), default=1.0)
-    rule = GradNorm(eps**AIM) | Steps(DEFAULT_STEPS) if stop is None else stop
+    rule = GradNorm(eps**_AIM) | Steps(DEFAULT_STEPS) if stop is None else stop
     check_stop(problem, problem.offers(x), rule)
     check_measured(rule, solver, problem.offers(x))
     per_epoch = epoch_length(problem, solver, None).steps
@@ -72,27 +72,27 @@ def solution(
     enough = eps**0.5 if tolerance is None else tolerance
 
     def equation(z: jax.Array) -> jax.Array:
-        return ravel(mapping(problem, unravel(z, x)))
+        return ravel(_mapping(problem, unravel(z, x)))
 
     def solve(_, z: jax.Array) -> tuple[jax.Array, Scalar]:
-        found, status = solved(problem, solver, rule, unravel(z, x))
+        found, status = _solved(problem, solver, rule, unravel(z, x))
         accurate = optimality(problem, found) <= enough
         accurate = accurate if tolerance is not None else accurate | (status == Status.CONVERGED.value)
         return jnp.where(accurate, ravel(found), jnp.nan), real(status)  # an integer has no tangent
 
     symmetric = isinstance(problem.nonsmooth, Zero) and problem.bounds is None
-    linear = conjugate_gradients if symmetric else eliminate
+    linear = _conjugate_gradients if symmetric else _eliminate
     z, status = jax.lax.custom_root(equation, ravel(x), solve, linear, has_aux=True)
     found = rejoin(unravel(z, x), frozen)
     return (found, status.astype(jnp.int32)) if has_status else found
 
 
-def asarray(leaf: Any) -> Any:
+def _asarray(leaf: Any) -> Any:
     """Floats as arrays, as in `minimize` only where the whole tree is one."""
     return jnp.asarray(leaf) if is_inexact(leaf) else leaf
 
 
-def checked(problem: Problem, x: Params, method: Any) -> Solver:
+def _checked(problem: Problem, x: Params, method: Any) -> Solver:
     """The solver; one sentence where the problem has no solution that could be differentiated."""
     if not jax.tree.leaves(x):
         raise TypeError(f"x0={short(x)} holds no floating-point array to optimise: write jnp.asarray(x0, float).")
@@ -109,7 +109,7 @@ def checked(problem: Problem, x: Params, method: Any) -> Solver:
     return solver
 
 
-def mapping(problem: Problem, x: Params) -> Params:
+def _mapping(problem: Problem, x: Params) -> Params:
     """What vanishes at the solution: the gradient, or the prox-gradient step."""
     _, grad = problem.objective.value_and_grad(x)
     if isinstance(problem.nonsmooth, Zero) and problem.bounds is None:
@@ -117,7 +117,7 @@ def mapping(problem: Problem, x: Params) -> Params:
     return subtract(x, problem.prox(add(x, scaled(-1.0, grad)), jnp.ones((), common_dtype(x))))
 
 
-def solved(problem: Problem, solver: Solver, stop: Stop, x: Params) -> tuple[Params, Scalar]:
+def _solved(problem: Problem, solver: Solver, stop: Stop, x: Params) -> tuple[Params, Scalar]:
     """The point that the run returns, and its status."""
     x = x if problem.bounds is None else problem.bounds.project(x)
     key = jax.random.key(0)
@@ -125,29 +125,29 @@ def solved(problem: Problem, solver: Solver, stop: Stop, x: Params) -> tuple[Par
     return select(carry.status == Status.CONVERGED.value, carry.point, carry.state.x), carry.status
 
 
-def conjugate_gradients(product: Callable, y: jax.Array) -> jax.Array:
+def _conjugate_gradients(product: Callable, y: jax.Array) -> jax.Array:
     """The linear system of a Hessian, by its products alone."""
-    products = min(10 * y.size, MOST_PRODUCTS)
+    products = min(10 * y.size, _MOST_PRODUCTS)
 
     def solve(product, b):
         return jax.scipy.sparse.linalg.cg(product, b, tol=100 * float(jnp.finfo(b.dtype).eps), maxiter=products)[0]
 
-    return jax.lax.custom_linear_solve(product, y, trusted(solve), symmetric=True)
+    return jax.lax.custom_linear_solve(product, y, _trusted(solve), symmetric=True)
 
 
-def eliminate(product: Callable, y: jax.Array) -> jax.Array:
+def _eliminate(product: Callable, y: jax.Array) -> jax.Array:
     """The linear system of a prox-gradient step, which is not symmetric."""
 
     def solve(product, b):
-        if b.size <= DENSE:
-            return held_first(jax.vmap(product)(jnp.eye(b.size, dtype=b.dtype)).T, b)
+        if b.size <= _DENSE:
+            return _held_first(jax.vmap(product)(jnp.eye(b.size, dtype=b.dtype)).T, b)
         tolerance = 100 * float(jnp.finfo(b.dtype).eps)
-        return jax.scipy.sparse.linalg.bicgstab(product, b, tol=tolerance, maxiter=MOST_PRODUCTS)[0]
+        return jax.scipy.sparse.linalg.bicgstab(product, b, tol=tolerance, maxiter=_MOST_PRODUCTS)[0]
 
-    return jax.lax.custom_linear_solve(product, y, trusted(solve), trusted(solve))
+    return jax.lax.custom_linear_solve(product, y, _trusted(solve), _trusted(solve))
 
 
-def held_first(matrix: jax.Array, b: jax.Array) -> jax.Array:
+def _held_first(matrix: jax.Array, b: jax.Array) -> jax.Array:
     """The linear system of a matrix some rows of which are those of the unit matrix: entries that a prox holds.
 
     They are what `b` says and are taken out first, so that no rounding of the others reaches them.
@@ -158,7 +158,7 @@ def held_first(matrix: jax.Array, b: jax.Array) -> jax.Array:
     return jnp.linalg.solve(jnp.where(held, unit, matrix), jnp.where(held, b, b - matrix @ known))
 
 
-def trusted(solve: Callable) -> Callable:
+def _trusted(solve: Callable) -> Callable:
     """`solve`, whose result is NaN where it does not solve the system."""
 
     def checked_solve(product, b):

@@ -18,7 +18,7 @@ def cross_entropy(logits: jax.Array, labels: jax.Array) -> Scalar:
     - `labels`: integers \(y\) in `[0, classes)`, shape `(...)`. A label outside that range makes the loss NaN, and a
       run ends with the status NONFINITE; -1 does not mean the last class.
     """
-    check_labels("cross_entropy", logits, labels)
+    _check_labels("cross_entropy", logits, labels)
     labels = jnp.asarray(labels)
     chosen = jnp.take_along_axis(jax.nn.log_softmax(logits), labels[..., None], axis=-1)[..., 0]
     return -jnp.mean(jnp.where(labels < 0, jnp.nan, chosen))
@@ -29,7 +29,7 @@ def accuracy(logits: jax.Array, labels: jax.Array) -> Scalar:
 
     - `logits`: shape `(..., classes)`. `labels`: integers, shape `(...)`.
     """
-    check_labels("accuracy", logits, labels)
+    _check_labels("accuracy", logits, labels)
     chosen = jnp.argmax(logits, axis=-1)
     return jnp.mean(chosen == jnp.asarray(labels).astype(chosen.dtype), dtype=logits.dtype)
 
@@ -48,7 +48,7 @@ def mean_squared_error(predictions: jax.Array, targets: jax.Array) -> Scalar:
     return jnp.mean((predictions - targets) ** 2)
 
 
-def check_labels(name: str, logits: jax.Array, labels: jax.Array) -> None:
+def _check_labels(name: str, logits: jax.Array, labels: jax.Array) -> None:
     """Refuses `labels` that are not class numbers in the shape of `logits`; `name` is the function for the message."""
     if np.shape(labels) != np.shape(logits)[:-1] or not np.shape(logits):
         raise ValueError(

@@ -82,10 +82,10 @@ def minimize(
     problem = as_problem(problem, batches)
     x, frozen = start_of(problem, x0, request)
     plan = planned(problem, x, frozen, request)
-    return report(launch(plan, x, request), on_failure)
+    return _report(launch(plan, x, request), on_failure)
 
 
-def report(result: Result, on_failure: str) -> Result:
+def _report(result: Result, on_failure: str) -> Result:
     """The result, with its failure said as the user asked."""
     if result.ok or on_failure == "ignore":
         return result

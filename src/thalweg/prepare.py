@@ -36,11 +36,11 @@ from thalweg.suggestion import choose
 
 DEFAULT_STEPS = 10_000
 """The limit beside the gradient test; to reach it is a failure."""
-WALK = Steps(1000)
+_WALK = Steps(1000)
 """How long a method runs that measures no residual; to reach it is what was asked for."""
 
 _problems = Recent()
-PLANS = 16
+_PLANS = 16
 """Plans kept with a problem."""
 
 
@@ -51,13 +51,13 @@ def as_problem(problem: Any, batches: Batches | None) -> Problem:
             problem = _problems.get(problem, lambda: Problem(problem))
         except TypeError:  # it cannot be hashed, or is no function
             problem = Problem(problem)
-    return problem if batches is None else in_batches(problem, batches)
+    return problem if batches is None else _in_batches(problem, batches)
 
 
 def start_of(problem: Problem, x0: Any, request: Request) -> tuple[Params, Any]:
     """The variables at the start, and what is held fixed; a latent-variable model draws its own where none is given."""
     if x0 is None:
-        x0 = drawn_start(problem, request)
+        x0 = _drawn_start(problem, request)
     leaves = jax.tree.leaves(x0)
     if any(is_tracer(leaf) for leaf in leaves):
         raise TypeError(UNDER_TRANSFORM)
@@ -66,17 +66,17 @@ def start_of(problem: Problem, x0: Any, request: Request) -> tuple[Params, Any]:
     return split(check_start(x0, integers), integers)
 
 
-def drawn_start(problem: Problem, request: Request) -> Params:
+def _drawn_start(problem: Problem, request: Request) -> Params:
     """The start that a latent-variable model draws."""
     if Oracle.START not in problem.objective.offers:
         problem.objective.start(jax.random.key(request.seed))  # says why there is none
     offers = problem.offers(())
     check_fit(problem, offers, resolve_method(offers, (), request.method)[0], request.batches)
-    found, dynamic = program(draw_start, problem.objective, np.uint32(request.seed))
+    found, dynamic = program(_draw_start, problem.objective, np.uint32(request.seed))
     return found.call(dynamic)
 
 
-def draw_start(objective: Objective, seed: Any) -> Params:
+def _draw_start(objective: Objective, seed: Any) -> Params:
     """A random start: one program, because the many small operations of a model's `init` compile one by one."""
     return objective.start(jax.random.key(seed))
 
@@ -86,27 +86,27 @@ def planned(problem: Problem, x: Params, frozen: Any, request: Request) -> Plan:
     asked = request._replace(method=None, stop=None, model_state=None)
     alike = asked._replace(seed=0, state=request.state is not None, callbacks=(bool(request.callbacks),))
     shapes = tuple((leaf.shape, leaf.dtype, placement(leaf)) for leaf in jax.tree.leaves(x))
-    parts = tuple(map(statics, (request.method, request.stop, frozen)))
+    parts = tuple(map(_statics, (request.method, request.stop, frozen)))
     key = (parts, jax.tree.structure(x), shapes, alike, widest())
     if request.model_state is None and is_hashable(key):
-        return plans_of(problem).get(key, lambda: make_plan(problem, x, frozen, request))
-    return make_plan(problem, x, frozen, request)  # an array in the method, or beside the variables: no key
+        return _plans_of(problem).get(key, lambda: _make_plan(problem, x, frozen, request))
+    return _make_plan(problem, x, frozen, request)  # an array in the method, or beside the variables: no key
 
 
-def plans_of(problem: Problem) -> Recent:
+def _plans_of(problem: Problem) -> Recent:
     """What was made of a problem, kept with it: a cache of ours would keep its data alive."""
     if "_plans" not in vars(problem):
-        object.__setattr__(problem, "_plans", Recent(PLANS))
+        object.__setattr__(problem, "_plans", Recent(_PLANS))
     return vars(problem)["_plans"]
 
 
-def statics(tree: Any) -> Any:
+def _statics(tree: Any) -> Any:
     """A tree as a key: equal where structure and leaves are, types included."""
     leaves, structure = jax.tree.flatten(tree)
     return structure, tuple((type(leaf), leaf) for leaf in leaves)
 
 
-def make_plan(problem: Problem, x: Params, frozen: Any, request: Request) -> Plan:
+def _make_plan(problem: Problem, x: Params, frozen: Any, request: Request) -> Plan:
     """The method, the stop rule and the problem as they will run; one sentence where they do not go together."""
     if any(is_tracer(leaf) for leaf in jax.tree.leaves(problem)):
         raise TypeError(UNDER_TRANSFORM)
@@ -114,8 +114,8 @@ def make_plan(problem: Problem, x: Params, frozen: Any, request: Request) -> Pla
     solver, reason = resolve_method(offers, x, request.method)
     check_fit(problem, offers, solver, batches)
     check_together(problem, x, offers, request)
-    problem = with_model_state(problem, request.model_state)
-    rule = default_rule(offers, x, solver) if stop is None else stop
+    problem = _with_model_state(problem, request.model_state)
+    rule = _default_rule(offers, x, solver) if stop is None else stop
     check_stop(problem, offers, rule)
     check_measured(rule, solver, offers)
     warn_of_tolerance(rule, x)
@@ -128,7 +128,7 @@ def make_plan(problem: Problem, x: Params, frozen: Any, request: Request) -> Pla
         frozen=frozen,
         name=lambda: method_name(solver),
         reason=reason,
-        default_limit=stop is None and rule is not WALK,
+        default_limit=stop is None and rule is not _WALK,
         whole=problem.whole,
         epoch=epoch,
         cadence=cadence(problem, rule, epoch, request),
@@ -145,7 +145,7 @@ def as_batches(batch_size: Any, last: str, shuffle: bool) -> Batches | None:
     return Batches(int(batch_size), last, shuffle)
 
 
-def in_batches(problem: Problem, batches: Batches) -> Problem:
+def _in_batches(problem: Problem, batches: Batches) -> Problem:
     """The problem of which every step sees a batch; one sentence where it has none to give."""
     size = batches.size
     if problem.stream is not None:
@@ -158,7 +158,7 @@ def in_batches(problem: Problem, batches: Batches) -> Problem:
         raise ValueError(f"batch_size={size}: the value of {kind} is not a mean over examples; leave batch_size=None.")
     if size > examples:
         raise ValueError(f"batch_size={size} is more than the {examples} examples; leave batch_size=None for all.")
-    return plans_of(problem).get("in batches", problem.in_batches)  # one object, whose plans are found again
+    return _plans_of(problem).get("in batches", problem.in_batches)  # one object, whose plans are found again
 
 
 def resolve_method(offers: frozenset[Oracle], x: Params, method: Any) -> tuple[Solver, str | None]:
@@ -177,7 +177,7 @@ def resolve_method(offers: frozenset[Oracle], x: Params, method: Any) -> tuple[S
     raise TypeError(f"method={method!r} is not a rule, a solver or an Optax transformation.")
 
 
-def with_model_state(problem: Problem, model_state: Any) -> Problem:
+def _with_model_state(problem: Problem, model_state: Any) -> Problem:
     """The problem with the running statistics that a stateful loss starts from."""
     stateful = Oracle.MODEL_STATE in problem.objective.offers
     if stateful != (model_state is not None):
@@ -188,7 +188,7 @@ def with_model_state(problem: Problem, model_state: Any) -> Problem:
     return problem.on(problem.objective.data, None, model_state)
 
 
-def default_rule(offers: frozenset[Oracle], x: Params, solver: Solver) -> Stop:
+def _default_rule(offers: frozenset[Oracle], x: Params, solver: Solver) -> Stop:
     """Converged to the square root of the precision of the variables (of the narrowest), or 10 000 steps.
 
     A method that measures no residual makes 1000 steps.
@@ -199,11 +199,11 @@ def default_rule(offers: frozenset[Oracle], x: Params, solver: Solver) -> Stop:
             f"stop={'tw.Epochs(10)' if Oracle.BATCHES in offers else 'tw.Steps(1000)'}."
         )
     if not solver.needs & MEASURABLE:
-        return WALK
-    return default_stop(frozenset(leaf.dtype for leaf in jax.tree.leaves(x)), widest())
+        return _WALK
+    return _default_stop(frozenset(leaf.dtype for leaf in jax.tree.leaves(x)), widest())
 
 
 @functools.cache
-def default_stop(dtypes: frozenset[Any], widest: Any) -> Stop:
+def _default_stop(dtypes: frozenset[Any], widest: Any) -> Stop:
     """The default rule for variables of these dtypes, where `widest` is the widest float in use."""
     return GradNorm(max(map(precision, dtypes)) ** 0.5) | Steps(DEFAULT_STEPS)

@@ -21,10 +21,10 @@ def main() -> None:
     try:
         app(prog_name="thalweg")
     finally:
-        flush_quietly(sys.stdout)
+        _flush_quietly(sys.stdout)
 
 
-def flush_quietly(stream: TextIO | None) -> None:
+def _flush_quietly(stream: TextIO | None) -> None:
     """Flushes a stream, and ignores a reader that has gone (`thalweg methods | head -1`)."""
     if stream is None:
         return

@@ -12,7 +12,7 @@ import typer
 from thalweg_cli import new
 from thalweg_cli.errors import SIGNAL_EXIT_BASE, Misuse
 
-PROGRAM_HELP = """Train models and minimize functions: one loop for every optimization method of machine learning.
+_PROGRAM_HELP = """Train models and minimize functions: one loop for every optimization method of machine learning.
 
 \b
   thalweg run digits          train a small classifier, and save the run in a folder
@@ -24,7 +24,7 @@ PROGRAM_HELP = """Train models and minimize functions: one loop for every optimi
 `thalweg COMMAND --help` explains a command.
 """
 
-RUN_HELP = """Minimize a problem, and save the run in a folder.
+_RUN_HELP = """Minimize a problem, and save the run in a folder.
 
 PROBLEM is a name from `thalweg problems`, or FILE.py:NAME for a problem of your own: a tw.Problem, a function of x, a
 function without arguments that returns (problem, x0), or any object with `problem` and `x0`. Options that you do not
@@ -43,24 +43,24 @@ curves.png and, at the end, result.json. Ctrl-C ends the run early and saves wha
 Exit codes: 0 success, 1 the run failed, 2 invalid input, 130 ended by Ctrl-C, 143 ended by SIGTERM.
 """
 
-SHOW_HELP = """Show a run: how it ended, its settings, and its curves in the terminal.
+_SHOW_HELP = """Show a run: how it ended, its settings, and its curves in the terminal.
 
 RUN is a folder made by `thalweg run`; by default the most recent one in runs/. A run that is still going, or was
 killed, is shown up to its last saved step.
 """
 
-METHODS_HELP = """List the methods with their requirements, cost and convergence rate.
+_METHODS_HELP = """List the methods with their requirements, cost and convergence rate.
 
 With NAME, show all details of one method.
 """
 
-PROBLEMS_HELP = """List the problems that can be run by name.
+_PROBLEMS_HELP = """List the problems that can be run by name.
 
 With NAME, show all details of one problem.
 """
 
 app = typer.Typer(
-    help=PROGRAM_HELP,
+    help=_PROGRAM_HELP,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -70,10 +70,10 @@ app = typer.Typer(
 
 app.add_typer(new.commands, name="new")
 
-JSON_OPTION = typer.Option("--json", help="Print one JSON value instead of text.")
+_JSON_OPTION = typer.Option("--json", help="Print one JSON value instead of text.")
 
 
-def print_version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> None:
     """Prints the version and exits."""
     if wanted:
         from importlib import metadata
@@ -83,17 +83,17 @@ def print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(help=PROGRAM_HELP)
+@app.callback(help=_PROGRAM_HELP)
 def global_options(
     version: Annotated[
-        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Handles the options before a command; `PROGRAM_HELP` is shown to the user."""
+    """Handles the options before a command; `_PROGRAM_HELP` is shown to the user."""
 
 
 @contextlib.contextmanager
-def misuse_as_sentence() -> Iterator[None]:
+def _misuse_as_sentence() -> Iterator[None]:
     """Turns `Misuse` into one sentence on the error stream and exit code 2."""
     try:
         yield
@@ -107,7 +107,7 @@ def misuse_as_sentence() -> Iterator[None]:
 
 
 # sizes: a line or three for each option, and no logic
-@app.command("run", help=RUN_HELP)
+@app.command("run", help=_RUN_HELP)
 def run_problem(
     problem: Annotated[str | None, typer.Argument(metavar="PROBLEM", help="A name, or FILE.py:NAME.")] = None,
     method: Annotated[str | None, typer.Option(metavar="NAME", help="A name from `thalweg methods`.")] = None,
@@ -142,10 +142,10 @@ def run_problem(
         Path | None, typer.Option(metavar="FOLDER", help="Folder to save the run in; default runs/NAME-TIME.")
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
-    as_json: Annotated[bool, JSON_OPTION] = False,
+    as_json: Annotated[bool, _JSON_OPTION] = False,
 ) -> None:
-    """Runs the command `run`; `RUN_HELP` is shown to the user."""
-    with misuse_as_sentence(), contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
+    """Runs the command `run`; `_RUN_HELP` is shown to the user."""
+    with _misuse_as_sentence(), contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
         from thalweg_cli import report, run_command
 
         request = run_command.RunArguments(
@@ -173,37 +173,37 @@ def run_problem(
     raise typer.Exit(done.exit_code)
 
 
-@app.command("show", help=SHOW_HELP)
+@app.command("show", help=_SHOW_HELP)
 def show_saved_run(
     folder: Annotated[Path | None, typer.Argument(metavar="RUN", help="The run's folder.")] = None,
-    as_json: Annotated[bool, JSON_OPTION] = False,
+    as_json: Annotated[bool, _JSON_OPTION] = False,
 ) -> None:
-    """Runs the command `show`; `SHOW_HELP` is shown to the user."""
-    with misuse_as_sentence():
+    """Runs the command `show`; `_SHOW_HELP` is shown to the user."""
+    with _misuse_as_sentence():
         from thalweg_cli.show_command import show_run
 
         show_run(folder, as_json)
 
 
-@app.command("methods", help=METHODS_HELP)
+@app.command("methods", help=_METHODS_HELP)
 def list_methods(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="A method.")] = None,
-    as_json: Annotated[bool, JSON_OPTION] = False,
+    as_json: Annotated[bool, _JSON_OPTION] = False,
 ) -> None:
-    """Runs the command `methods`; `METHODS_HELP` is shown to the user."""
-    with misuse_as_sentence():
+    """Runs the command `methods`; `_METHODS_HELP` is shown to the user."""
+    with _misuse_as_sentence():
         from thalweg_cli.tables import show_methods
 
         show_methods(name, as_json)
 
 
-@app.command("problems", help=PROBLEMS_HELP)
+@app.command("problems", help=_PROBLEMS_HELP)
 def list_problems(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="A problem.")] = None,
-    as_json: Annotated[bool, JSON_OPTION] = False,
+    as_json: Annotated[bool, _JSON_OPTION] = False,
 ) -> None:
-    """Runs the command `problems`; `PROBLEMS_HELP` is shown to the user."""
-    with misuse_as_sentence():
+    """Runs the command `problems`; `_PROBLEMS_HELP` is shown to the user."""
+    with _misuse_as_sentence():
         from thalweg_cli.tables import show_problems
 
         show_problems(name, as_json)

@@ -12,7 +12,7 @@ MAX_NAMES = 12
 
 SIGNAL_EXIT_BASE = 128
 """Added to the number of the signal, the exit code of a program that a signal ended."""
-OWN_FOLDERS = (Path(__file__).parent, Path(__file__).parent.with_name("thalweg"))
+_OWN_FOLDERS = (Path(__file__).parent, Path(__file__).parent.with_name("thalweg"))
 """The folders of this library, whose error messages are shown as they are."""
 
 
@@ -41,14 +41,14 @@ def user_file_errors(file: Path | None) -> Iterator[None]:
     except Misuse:
         raise
     except (Exception, SystemExit) as error:
-        line = None if file is None else line_in_file(file, error)
+        line = None if file is None else _line_in_file(file, error)
         if line is None and not isinstance(error, (ValueError, TypeError, ImportError)):
             raise
         where = f"{file}:{line}: " if line is not None else ""
-        raise Misuse(where + error_sentence(error, where)) from error
+        raise Misuse(where + _error_sentence(error, where)) from error
 
 
-def line_in_file(file: Path, error: BaseException | None) -> int | None:
+def _line_in_file(file: Path, error: BaseException | None) -> int | None:
     """Returns the last line of `file` in the traceback of an error or of one of its causes."""
     while error is not None:
         if isinstance(error, SyntaxError) and error.filename == str(file):
@@ -60,13 +60,13 @@ def line_in_file(file: Path, error: BaseException | None) -> int | None:
     return None
 
 
-def error_sentence(error: BaseException, where: str) -> str:
+def _error_sentence(error: BaseException, where: str) -> str:
     """Returns the first line of an error's text, after its type unless the text is a message of this library."""
     text = (str(error).strip().splitlines() or [""])[0]
     if isinstance(error, SyntaxError):
         text = error.msg
     frames = traceback.extract_tb(error.__traceback__)
-    ours = bool(frames) and any(Path(frames[-1].filename).is_relative_to(folder) for folder in OWN_FOLDERS)
+    ours = bool(frames) and any(Path(frames[-1].filename).is_relative_to(folder) for folder in _OWN_FOLDERS)
     if not where or ours:
         return text
     kind = "the file calls exit" if isinstance(error, SystemExit) else type(error).__name__

@@ -14,7 +14,7 @@ import typer
 from thalweg_cli.errors import Misuse, unknown_name
 from thalweg_cli.templates import ROW, RULE, SOLVER, TWIN
 
-RULE_HELP = """Write the files of a new rule: its module, its registry row, its twin, a section of its page.
+_RULE_HELP = """Write the files of a new rule: its module, its registry row, its twin, a section of its page.
 
 NAME is that of the class. Run it in a checkout of the library. Nothing that exists is overwritten.
 
@@ -22,7 +22,7 @@ NAME is that of the class. Run it in a checkout of the library. Nothing that exi
   thalweg new rule AdaBelief --family adaptive
 """
 
-SOLVER_HELP = """Write the files of a new solver: its module, its registry row, its twin, a section of its page.
+_SOLVER_HELP = """Write the files of a new solver: its module, its registry row, its twin, a section of its page.
 
 NAME is that of the class. Run it in a checkout of the library. Nothing that exists is overwritten.
 
@@ -30,7 +30,7 @@ NAME is that of the class. Run it in a checkout of the library. Nothing that exi
   thalweg new solver RestartedHeavyBall --family first_order
 """
 
-LINE_LENGTH = 120
+_LINE_LENGTH = 120
 """Columns beyond which an import is wrapped."""
 
 
@@ -66,7 +66,7 @@ SOLVER_FAMILIES = {
     "blackbox": Family("solvers/blackbox", "blackbox", "blackbox", "families/blackbox.md"),
 }
 """Name on the command line -> family of solvers."""
-ROW_IMPORTS = {
+_ROW_IMPORTS = {
     "thalweg.registry.claims": ("LinearRate",),
     "thalweg.registry.method": ("Method", "Storage", "Work"),
     "thalweg.registry.space": ("LogUniform", "NearOne"),
@@ -75,27 +75,27 @@ ROW_IMPORTS = {
 
 commands = typer.Typer(no_args_is_help=True, help="Write the files of a new method.", rich_markup_mode=None)
 
-NAME = typer.Argument(metavar="NAME", help="The name of the class, e.g. AdaBelief.")
-ROW_NAME = typer.Option("--name", metavar="NAME", help="The name in the registry; made of NAME if left out.")
+_NAME = typer.Argument(metavar="NAME", help="The name of the class, e.g. AdaBelief.")
+_ROW_NAME = typer.Option("--name", metavar="NAME", help="The name in the registry; made of NAME if left out.")
 
 
-@commands.command(help=RULE_HELP)
+@commands.command(help=_RULE_HELP)
 def rule(
-    name: Annotated[str, NAME],
+    name: Annotated[str, _NAME],
     family: Annotated[str, typer.Option(help=f"One of {', '.join(RULE_FAMILIES)}.")] = "rules",
-    row_name: Annotated[str | None, ROW_NAME] = None,
+    row_name: Annotated[str | None, _ROW_NAME] = None,
 ) -> None:
-    """See `RULE_HELP`."""
+    """See `_RULE_HELP`."""
     _report(name, RULE_FAMILIES, family, RULE, row_name)
 
 
-@commands.command(help=SOLVER_HELP)
+@commands.command(help=_SOLVER_HELP)
 def solver(
-    name: Annotated[str, NAME],
+    name: Annotated[str, _NAME],
     family: Annotated[str, typer.Option(help=f"One of {', '.join(SOLVER_FAMILIES)}.")] = "first_order",
-    row_name: Annotated[str | None, ROW_NAME] = None,
+    row_name: Annotated[str | None, _ROW_NAME] = None,
 ) -> None:
-    """See `SOLVER_HELP`."""
+    """See `_SOLVER_HELP`."""
     _report(name, SOLVER_FAMILIES, family, SOLVER, row_name)
 
 
@@ -104,7 +104,7 @@ def _report(name: str, families: dict[str, Family], family: str, template: str, 
     try:
         if family not in families:
             raise unknown_name("family", family, families)
-        written = write_method(Path.cwd(), name, families[family], template, row_name or kebab(name))
+        written = _write_method(Path.cwd(), name, families[family], template, row_name or kebab(name))
     except Misuse as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
@@ -116,7 +116,7 @@ def kebab(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()
 
 
-def write_method(root: Path, name: str, family: Family, template: str, row_name: str) -> list[str]:
+def _write_method(root: Path, name: str, family: Family, template: str, row_name: str) -> list[str]:
     """Writes a method's files below the root of a checkout; returns what was done and what is left to do, in lines."""
     if not name.isidentifier() or keyword.iskeyword(name) or not name[0].isupper():
         raise Misuse(f"NAME {name!r} is no name of a class: write it in CapWords, e.g. AdaBelief.")
@@ -135,7 +135,7 @@ def write_method(root: Path, name: str, family: Family, template: str, row_name:
             raise Misuse(f"{file.relative_to(root)} exists: choose another NAME, or another --name.")
     dotted = f"thalweg.{family.folder.replace('/', '.')}.{stem}"
     row = ROW.format(cls=name, name=row_name, heading=family.heading)
-    new_registry = add_row(registry.read_text(encoding="utf-8"), row, {dotted: (name,), **ROW_IMPORTS})
+    new_registry = add_row(registry.read_text(encoding="utf-8"), row, {dotted: (name,), **_ROW_IMPORTS})
     for file, text in ((module, template.replace("CLASS", name)), (twin, TWIN.format(cls=name))):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
@@ -171,7 +171,7 @@ def _with_import(text: str, module: str, names: tuple[str, ...]) -> str:
     have = re.split(r"[,\s]+", (found[1] or found[2]).strip(", \n")) if found else []
     merged = sorted({*have, *names}, key=lambda name: (not name.isupper(), not name[0].isupper(), name.lower()))
     line = f"from {module} import {', '.join(merged)}\n"
-    if len(line) > LINE_LENGTH:
+    if len(line) > _LINE_LENGTH:
         line = f"from {module} import (\n" + "".join(f"    {name},\n" for name in merged) + ")\n"
     if found:
         return text[: found.start()] + line + text[found.end() :]

@@ -16,10 +16,10 @@ from thalweg.run.files import whole
 
 def write_parameters(x: Params, path: Path) -> None:
     """Writes every array of the tree under its path; `np.load(file, allow_pickle=False)` reads them."""
-    whole(path, lambda part: write_archive(named_arrays(x), part))
+    whole(path, lambda part: _write_archive(named_arrays(x), part))
 
 
-def write_archive(named: dict[str, np.ndarray], path: Path) -> None:
+def _write_archive(named: dict[str, np.ndarray], path: Path) -> None:
     """Writes name -> array in NumPy's npz format."""
     with zipfile.ZipFile(path, "w") as archive:
         for name, array in named.items():
@@ -29,7 +29,7 @@ def write_archive(named: dict[str, np.ndarray], path: Path) -> None:
 
 def named_arrays(x: Params) -> dict[str, np.ndarray]:
     """Returns name -> array. Dtypes that NumPy's format does not know (bfloat16) become float32."""
-    leaves = [(path, leaf) for path, leaf in tree_leaves_with_path(x) if is_array(leaf) and holds_numbers(leaf)]
+    leaves = [(path, leaf) for path, leaf in tree_leaves_with_path(x) if is_array(leaf) and _holds_numbers(leaf)]
     names = [leaf_name(path) for path, _ in leaves]
     if len(set(names)) < len(names):  # {"a/b": ...} beside {"a": {"b": ...}}
         names = [keystr(path) for path, _ in leaves]
@@ -40,6 +40,6 @@ def named_arrays(x: Params) -> dict[str, np.ndarray]:
     }
 
 
-def holds_numbers(leaf: Any) -> bool:
+def _holds_numbers(leaf: Any) -> bool:
     """Whether an array holds numbers, and not random keys or Python objects."""
     return leaf.dtype != object and not jnp.issubdtype(leaf.dtype, jax.dtypes.extended)

@@ -12,7 +12,7 @@ from thalweg.run.result import Result
 from thalweg_cli.errors import SIGNAL_EXIT_BASE
 from thalweg_cli.parameters import named_arrays
 
-MAX_NUMBERS_OF_X = 100
+_MAX_NUMBERS_OF_X = 100
 """The largest number of entries of `x` in the JSON; `parameters.npz` holds larger ones."""
 
 
@@ -46,8 +46,8 @@ def summary(done: FinishedRun) -> dict[str, Any]:
     result = done.result
     restarts = result.restarts
     x = named_arrays(result.x)
-    small = sum(array.size for array in x.values()) <= MAX_NUMBERS_OF_X
-    return to_json_value(
+    small = sum(array.size for array in x.values()) <= _MAX_NUMBERS_OF_X
+    return _to_json_value(
         {
             "status": result.status.name,
             "ok": result.ok,
@@ -65,7 +65,7 @@ def summary(done: FinishedRun) -> dict[str, Any]:
             "seconds": result.seconds._asdict(),
             "method": result.name,
             "reason": result.reason,
-            "validation": validation_at_kept(result),
+            "validation": _validation_at_kept(result),
             "restarts": None
             if restarts is None
             else {**restarts._asdict(), "statuses": [s.name for s in restarts.statuses]},
@@ -78,7 +78,7 @@ def summary(done: FinishedRun) -> dict[str, Any]:
     )
 
 
-def validation_at_kept(result: Result) -> dict[str, Any] | None:
+def _validation_at_kept(result: Result) -> dict[str, Any] | None:
     """Returns the validation value and the metrics at `x`."""
     if result.validation is None or not len(result.validation.step):
         return None
@@ -87,12 +87,12 @@ def validation_at_kept(result: Result) -> dict[str, Any] | None:
     return {name: column[at] for name, column in columns.items()}
 
 
-def to_json_value(value: Any) -> Any:
+def _to_json_value(value: Any) -> Any:
     """Returns a value with dicts, lists, text and finite numbers only."""
     if isinstance(value, dict):
-        return {key: to_json_value(v) for key, v in value.items()}
+        return {key: _to_json_value(v) for key, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [to_json_value(v) for v in value]
+        return [_to_json_value(v) for v in value]
     if isinstance(value, (np.ndarray, np.generic)):
-        return to_json_value(value.tolist())
+        return _to_json_value(value.tolist())
     return None if isinstance(value, float) and not math.isfinite(value) else value

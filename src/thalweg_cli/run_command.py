@@ -47,7 +47,7 @@ class RunArguments(NamedTuple):
 
 def execute(request: RunArguments) -> FinishedRun:
     """Runs the problem and saves the run; raises `Misuse` for invalid arguments."""
-    config = {} if request.config is None else read_run_config(request.config)
+    config = {} if request.config is None else _read_run_config(request.config)
     if request.x64 is not None or "x64" in config:
         jax.config.update("jax_enable_x64", bool(config.get("x64") if request.x64 is None else request.x64))
     if request.problem is None and "problem" not in config:
@@ -55,32 +55,32 @@ def execute(request: RunArguments) -> FinishedRun:
     start = request.start or (config.get("start") if request.problem is None else None)
     target = find_target(request.problem or config["problem"], start)
     method, options = method_and_options(request, target, config)
-    with reserved_folder(
+    with _reserved_folder(
         request.out or run_folder.RUNS_FOLDER / f"{target.label}-{time.strftime('%Y%m%d-%H%M%S')}"
     ) as place:
         with user_file_errors(target.file):
-            asked = {"thalweg": installed_version(), "problem": target.source, "start": start}
+            asked = {"thalweg": _installed_version(), "problem": target.source, "start": start}
             asked |= {"x64": bool(jax.config.read("jax_enable_x64"))} | run_config(method, target, options)
-            write_json(place / run_folder.CONFIG, asked)
+            _write_json(place / run_folder.CONFIG, asked)
             many = options["restarts"] > 1  # restarts take no callbacks
             callbacks = [] if many else [History(place / run_folder.HISTORY), *([] if request.quiet else [Progress()])]
             result = minimize(target.problem, target.x0, method, callbacks=callbacks, on_failure="ignore", **options)
         if many:
             write_history(result, place / run_folder.HISTORY)
         write_parameters(result.x, place / run_folder.PARAMETERS)
-        save_curves(result, target, place / run_folder.CURVES)
+        _save_curves(result, target, place / run_folder.CURVES)
         written = (run_folder.CONFIG, run_folder.HISTORY, run_folder.PARAMETERS, run_folder.CURVES)
         done = FinishedRun(result, place, (*(name for name in written if (place / name).exists()), run_folder.RESULT))
-        write_json(place / run_folder.RESULT, summary(done))
+        _write_json(place / run_folder.RESULT, summary(done))
     return done
 
 
-def write_json(path: Path, value: dict) -> None:
+def _write_json(path: Path, value: dict) -> None:
     """Writes one indented JSON object."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
-def installed_version() -> str:
+def _installed_version() -> str:
     """Returns the installed version."""
     try:
         return metadata.version("thalweg")
@@ -88,7 +88,7 @@ def installed_version() -> str:
         return "not installed"
 
 
-def read_run_config(path: Path) -> dict:
+def _read_run_config(path: Path) -> dict:
     """Returns a configuration from a file, or from the folder of a run."""
     try:
         return run_folder.read_config(path)
@@ -97,7 +97,7 @@ def read_run_config(path: Path) -> dict:
 
 
 @contextlib.contextmanager
-def reserved_folder(path: Path) -> Iterator[Path]:
+def _reserved_folder(path: Path) -> Iterator[Path]:
     """Makes the folder before the run, so that a long run is not lost because it cannot be written.
 
     The folder is removed again if the run could not begin.
@@ -119,7 +119,7 @@ def reserved_folder(path: Path) -> Iterator[Path]:
         raise Misuse(f"{error.filename} cannot be written: {error.strerror}.") from error
 
 
-def save_curves(result: Result, target: RunTarget, path: Path) -> None:
+def _save_curves(result: Result, target: RunTarget, path: Path) -> None:
     """Saves the curves as a figure; without Matplotlib it only prints a note."""
     try:
         import logging

@@ -14,10 +14,10 @@ from thalweg_cli.run_target import DEFAULT_OPTIONS, OPTION_NAMES, RunTarget
 from thalweg_cli.settings import adjust, configure, find_method, parse_settings
 from thalweg_cli.stop_rules import parse_stop
 
-BATCH_OPTIONS = ("batch_size", "last", "shuffle", "stop", "keep", "validate_every", "on_nonfinite")
+_BATCH_OPTIONS = ("batch_size", "last", "shuffle", "stop", "keep", "validate_every", "on_nonfinite")
 """Options that apply only to methods on mini-batches."""
 
-ALL_DATA = "all"
+_ALL_DATA = "all"
 
 
 def method_and_options(request: Any, target: RunTarget, config: dict) -> tuple[Any, dict[str, Any]]:
@@ -33,35 +33,35 @@ def method_and_options(request: Any, target: RunTarget, config: dict) -> tuple[A
             row = find_method(request.method)
             method = configure(row, target.source, parse_settings(request.settings))
             if options["batch_size"] is not None and Oracle.BATCHES not in row.solver().takes:
-                options |= {name: DEFAULT_OPTIONS[name] for name in BATCH_OPTIONS}
-        options |= typed_options(request)
+                options |= {name: DEFAULT_OPTIONS[name] for name in _BATCH_OPTIONS}
+        options |= _typed_options(request)
         if request.epochs is not None:
             options["stop"] = with_epochs(options["stop"], Epochs(request.epochs))
         if request.method is None and request.settings:
-            method = resolved_method(method, target, options) if method is None else method
+            method = _resolved_method(method, target, options) if method is None else method
             method = adjust(method, parse_settings(request.settings), type(method).__name__)
     return method, options
 
 
-def typed_options(request: Any) -> dict[str, Any]:
+def _typed_options(request: Any) -> dict[str, Any]:
     """Returns the options that were given on the command line."""
     plain = ("keep", "restarts", "seed", "validate_every", "on_nonfinite")
     options = {name: value for name in plain if (value := getattr(request, name)) is not None}
     if request.batch_size is not None:
-        options["batch_size"] = parse_batch_size(request.batch_size)
+        options["batch_size"] = _parse_batch_size(request.batch_size)
     if request.stop is not None:
         options["stop"] = parse_stop(request.stop)
     return options
 
 
-def parse_batch_size(text: str) -> int | None:
+def _parse_batch_size(text: str) -> int | None:
     """Returns the batch size, None for full gradients."""
-    if text.lower() == ALL_DATA:
+    if text.lower() == _ALL_DATA:
         return None
     try:
         return int(text)
     except ValueError:
-        raise Misuse(f"--batch-size {text!r}: give a whole number >= 1, or `{ALL_DATA}` for the whole data.") from None
+        raise Misuse(f"--batch-size {text!r}: give a whole number >= 1, or `{_ALL_DATA}` for the whole data.") from None
 
 
 def with_epochs(stop: Stop | None, epochs: Epochs) -> Stop:
@@ -77,7 +77,7 @@ def with_epochs(stop: Stop | None, epochs: Epochs) -> Stop:
     return jax.tree.map(lambda leaf: epochs if is_epochs(leaf) else leaf, stop, is_leaf=is_epochs)
 
 
-def resolved_method(method: Any, target: RunTarget, options: dict[str, Any]) -> Any:
+def _resolved_method(method: Any, target: RunTarget, options: dict[str, Any]) -> Any:
     """Returns the method, or the one that `minimize` will choose; None if only the run can tell."""
     if method is not None or target.x0 is None:
         return method
@@ -87,5 +87,5 @@ def resolved_method(method: Any, target: RunTarget, options: dict[str, Any]) -> 
 
 def run_config(method: Any, target: RunTarget, options: dict[str, Any]) -> dict[str, Any]:
     """Returns method and options in the form of a configuration."""
-    described = {"method": to_config(resolved_method(method, target, options))}
+    described = {"method": to_config(_resolved_method(method, target, options))}
     return described | {name: to_config(value) for name, value in options.items()}

@@ -14,7 +14,7 @@ from thalweg.minimization import minimize
 from thalweg.problems import JOBS
 from thalweg_cli.errors import MAX_NAMES, Misuse, unknown_name, user_file_errors
 
-FILE_FORM = "FILE.py:NAME"
+_FILE_FORM = "FILE.py:NAME"
 
 OPTION_NAMES = (
     "batch_size",
@@ -60,55 +60,55 @@ def find_target(text: str, start: str | None) -> RunTarget:
     if text.endswith(".py"):
         path, name = text, "problem"
     elif not colon or not path:
-        return zoo_target(text, start)
-    return file_target(Path(path).expanduser().absolute(), name, start)
+        return _zoo_target(text, start)
+    return _file_target(Path(path).expanduser().absolute(), name, start)
 
 
-def zoo_target(name: str, start: str | None) -> RunTarget:
+def _zoo_target(name: str, start: str | None) -> RunTarget:
     """Returns a problem of the zoo as a target."""
     if name not in JOBS:
         raise unknown_name("problem", name, JOBS, see="thalweg problems")
     if start is not None:
-        raise Misuse(f"--start {start}: {name} has its own start; --start is for problems in a file, {FILE_FORM}.")
+        raise Misuse(f"--start {start}: {name} has its own start; --start is for problems in a file, {_FILE_FORM}.")
     with user_file_errors(None):
-        return target_from_object(JOBS[name](), name, name, None, None)
+        return _target_from_object(JOBS[name](), name, name, None, None)
 
 
-def file_target(file: Path, name: str, start: str | None) -> RunTarget:
+def _file_target(file: Path, name: str, start: str | None) -> RunTarget:
     """Returns a problem in the user's file as a target."""
-    module = load_module(file)
+    module = _load_module(file)
     if name not in vars(module):
-        raise missing_name(file, name, module)
+        raise _missing_name(file, name, module)
     with user_file_errors(file):
         found = getattr(module, name)
-        if inspect.isfunction(found) and not required_arguments(found):
+        if inspect.isfunction(found) and not _required_arguments(found):
             found = found()
     label = file.stem if name == "problem" else f"{file.stem}-{name}"
     if isinstance(found, tuple) and len(found) == 2:
         problem, x0 = found
-        return RunTarget(label, f"{file}:{name}", file, as_problem(problem, file, name), x0)
+        return RunTarget(label, f"{file}:{name}", file, _as_problem(problem, file, name), x0)
     if getattr(found, "problem", None) is not None:
-        return target_from_object(
-            found, label, f"{file}:{name}", file, start_from_module(module, file, start) if start else None
+        return _target_from_object(
+            found, label, f"{file}:{name}", file, _start_from_module(module, file, start) if start else None
         )
-    problem = as_problem(found, file, name)
+    problem = _as_problem(found, file, name)
     if start is None and "x0" not in vars(module) and Oracle.START in problem.objective.offers:
         return RunTarget(label, f"{file}:{name}", file, problem, None)
-    return RunTarget(label, f"{file}:{name}", file, problem, start_from_module(module, file, start or "x0"))
+    return RunTarget(label, f"{file}:{name}", file, problem, _start_from_module(module, file, start or "x0"))
 
 
-def target_from_object(found: Any, label: str, source: str, file: Path | None, x0: Any) -> RunTarget:
+def _target_from_object(found: Any, label: str, source: str, file: Path | None, x0: Any) -> RunTarget:
     """Returns a target from an object with `problem` and `x0`, and possibly a method and options."""
     x0 = getattr(found, "x0", None) if x0 is None else x0
     if x0 is None:
         raise Misuse(f"{source} has a problem but no x0.")
-    problem = as_problem(found.problem, file or Path(), label)
+    problem = _as_problem(found.problem, file or Path(), label)
     more = {name: getattr(found, name, RunTarget._field_defaults[name]) for name in ("method", "minimum", "unit")}
     options = {name: getattr(found, name, default) for name, default in DEFAULT_OPTIONS.items()}
     return RunTarget(label, source, file, problem, x0, options=options, **more)
 
 
-def load_module(file: Path) -> ModuleType:
+def _load_module(file: Path) -> ModuleType:
     """Imports the user's file as a module, with its folder on the path, as if it were run."""
     if not file.is_file():
         raise Misuse(f"There is no file {file}.")
@@ -124,14 +124,14 @@ def load_module(file: Path) -> ModuleType:
     return module
 
 
-def required_arguments(function: Any) -> list[str]:
+def _required_arguments(function: Any) -> list[str]:
     """Returns the names of the arguments of `function` that have no default."""
     kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     parameters = inspect.signature(function).parameters.values()
     return [p.name for p in parameters if p.default is p.empty and p.kind not in kinds]
 
 
-def as_problem(found: Any, file: Path, name: str) -> Problem:
+def _as_problem(found: Any, file: Path, name: str) -> Problem:
     """Returns a problem as it is, and a function of x as a problem."""
     if isinstance(found, Problem):
         return found
@@ -144,16 +144,16 @@ def as_problem(found: Any, file: Path, name: str) -> Problem:
     )
 
 
-def start_from_module(module: ModuleType, file: Path, name: str) -> Any:
+def _start_from_module(module: ModuleType, file: Path, name: str) -> Any:
     """Returns the start under `name`, calling it if it is a function."""
     if name not in vars(module):
-        raise missing_name(file, name, module, " (the start; use --start for another name)")
+        raise _missing_name(file, name, module, " (the start; use --start for another name)")
     x0 = getattr(module, name)
     with user_file_errors(file):
         return x0() if inspect.isfunction(x0) else x0
 
 
-def missing_name(file: Path, name: str, module: ModuleType, what: str = "") -> Misuse:
+def _missing_name(file: Path, name: str, module: ModuleType, what: str = "") -> Misuse:
     """Returns the error for a name that the user's file does not have."""
     names = [n for n, v in vars(module).items() if not n.startswith("_") and not inspect.ismodule(v)]
     near = difflib.get_close_matches(name, names, n=1)

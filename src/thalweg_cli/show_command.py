@@ -13,20 +13,20 @@ from thalweg_cli.errors import Misuse
 from thalweg_cli.run_folder import CONFIG, HISTORY, RESULT, RUNS_FOLDER, read_json
 from thalweg_cli.sparklines import is_finite_number, marks_for, spans_decade, sparkline
 
-STEP_COLUMN = "step"
+_STEP_COLUMN = "step"
 """The first column of a history."""
-MAX_MARKS, MIN_MARKS = 60, 8
+_MAX_MARKS, _MIN_MARKS = 60, 8
 """The largest and smallest number of characters of a curve."""
-MAX_PROSE_WIDTH = 120
+_MAX_PROSE_WIDTH = 120
 """The largest width of text in characters."""
 
-NOT_OPTIONS = ("thalweg", "problem", "method", "stop")
+_NOT_OPTIONS = ("thalweg", "problem", "method", "stop")
 """The entries of a configuration that are not options."""
 
 Curves = dict[str, list[float | None]]
 
 
-class SavedRun(NamedTuple):
+class _SavedRun(NamedTuple):
     """The contents of a run's folder; None for a file that does not exist yet. The history is name -> column."""
 
     folder: Path
@@ -37,33 +37,33 @@ class SavedRun(NamedTuple):
 
 def show_run(folder: Path | None, as_json: bool) -> None:
     """Prints a run, by default the most recent one."""
-    run = read_run(newest_run() if folder is None else folder)
-    print(json.dumps(as_json_value(run), allow_nan=False) if as_json else "\n".join(run_lines(run)))
+    run = _read_run(_newest_run() if folder is None else folder)
+    print(json.dumps(_as_json_value(run), allow_nan=False) if as_json else "\n".join(_run_lines(run)))
 
 
 # ---------------------------------------------------------------------- reading
 
 
-def newest_run() -> Path:
+def _newest_run() -> Path:
     """Returns the folder of the run in `runs/` that began last."""
-    runs = runs_in(RUNS_FOLDER)
+    runs = _runs_in(RUNS_FOLDER)
     if not runs:
         raise Misuse(f"There is no run in {RUNS_FOLDER}/: give the folder of a run, as in `thalweg show FOLDER`.")
     return max(runs, key=lambda run: (run / CONFIG).stat().st_mtime)
 
 
-def runs_in(folder: Path) -> list[Path]:
+def _runs_in(folder: Path) -> list[Path]:
     """Returns the folders of runs inside a folder."""
     return sorted(path.parent for path in folder.glob(f"*/{CONFIG}"))
 
 
-def read_run(folder: Path) -> SavedRun:
+def _read_run(folder: Path) -> _SavedRun:
     """Returns the run in a folder, or raises `Misuse` if there is none or one of its files is damaged."""
     if not folder.is_dir():
         what = f"{folder} is a file: give" if folder.exists() else f"There is no folder {folder}: give"
         raise Misuse(f"{what} the folder of a run.")
     if not any((folder / name).exists() for name in (CONFIG, RESULT, HISTORY)):
-        inside = runs_in(folder)
+        inside = _runs_in(folder)
         if inside:
             raise Misuse(f"{folder} holds several runs: give one of them, as in `thalweg show {inside[-1]}`.")
         raise Misuse(f"{folder} is not a run's folder: it has no {CONFIG}.")
@@ -74,7 +74,7 @@ def read_run(folder: Path) -> SavedRun:
         raise Misuse(str(error)) from error
     if result is not None and not isinstance(result.get("lines"), list):
         raise Misuse(f"{folder / RESULT} is not from a run: it has no 'lines'.")
-    return SavedRun(folder, config, result, history)
+    return _SavedRun(folder, config, result, history)
 
 
 def read_history(path: Path) -> Curves:
@@ -86,9 +86,9 @@ def read_history(path: Path) -> Curves:
         raise ValueError(f"{path} cannot be read: {error.strerror}.") from error
     except (ValueError, csv.Error) as error:
         raise ValueError(f"{path} cannot be read as CSV: {error}.") from error
-    head, rows = (table[0], table[1:]) if table else ([STEP_COLUMN], [])
-    if STEP_COLUMN not in head:
-        raise ValueError(f"{path} is not a run's history: it has no column {STEP_COLUMN!r}.")
+    head, rows = (table[0], table[1:]) if table else ([_STEP_COLUMN], [])
+    if _STEP_COLUMN not in head:
+        raise ValueError(f"{path} is not a run's history: it has no column {_STEP_COLUMN!r}.")
     columns: Curves = {name: [] for name in head}
     for number, row in enumerate(rows, 2):
         if len(row) != len(head):
@@ -104,32 +104,32 @@ def read_history(path: Path) -> Curves:
 # ---------------------------------------------------------------------- text
 
 
-def run_lines(run: SavedRun) -> list[str]:
+def _run_lines(run: _SavedRun) -> list[str]:
     """Returns the summary, the configuration and the curves as lines of text."""
     width = shutil.get_terminal_size().columns
-    out = list(run.result["lines"]) if run.result is not None else [unfinished(run)]
+    out = list(run.result["lines"]) if run.result is not None else [_unfinished(run)]
     asked = [] if run.config is None else config_rows(run.config)
-    names = sorted(filter(lambda name: is_curve(name, run.history[name]), run.history), key=curve_order)
-    drawn = [(column_title(name), run.history[name]) for name in names]
+    names = sorted(filter(lambda name: _is_curve(name, run.history[name]), run.history), key=_curve_order)
+    drawn = [(_column_title(name), run.history[name]) for name in names]
     indent = 2 + max([11, *(len(name) for name, _ in drawn)]) + 1
     for name, text in asked:
         begin = f"  {name:<{indent - 2}}"
         out += textwrap.wrap(
-            text, min(max(width, 40), MAX_PROSE_WIDTH), initial_indent=begin, subsequent_indent=" " * indent
+            text, min(max(width, 40), _MAX_PROSE_WIDTH), initial_indent=begin, subsequent_indent=" " * indent
         )
     if drawn:
         out.append("")
         ends = [range_text(column) for _, column in drawn]
         room = width - indent - max(map(len, ends)) - 2
         for (name, column), end in zip(drawn, ends, strict=True):
-            drawing = sparkline(forward_fill(column), max(MIN_MARKS, min(room, MAX_MARKS)), marks_for(sys.stdout))
+            drawing = sparkline(_forward_fill(column), max(_MIN_MARKS, min(room, _MAX_MARKS)), marks_for(sys.stdout))
             out.append(f"  {name:<{indent - 2}}{drawing}  {end}")
     return out
 
 
-def unfinished(run: SavedRun) -> str:
+def _unfinished(run: _SavedRun) -> str:
     """Returns a sentence about a run without a result."""
-    steps = run.history.get(STEP_COLUMN, [])
+    steps = run.history.get(_STEP_COLUMN, [])
     far = f"its history ends at step {steps[-1]:g}" if steps and steps[-1] is not None else "it has no history yet"
     return f"UNFINISHED: {run.folder} has no {RESULT}, so the run is still going or was killed; {far}."
 
@@ -138,7 +138,7 @@ def config_rows(config: dict) -> list[tuple[str, str]]:
     """Returns names and texts of the settings of a run."""
     named = {"problem": "problem", "settings": "method", "stop": "stop"}
     rows = [(name, as_python(config[key])) for name, key in named.items() if config.get(key) is not None]
-    options = {name: value for name, value in config.items() if name not in NOT_OPTIONS and value is not None}
+    options = {name: value for name, value in config.items() if name not in _NOT_OPTIONS and value is not None}
     return [*rows, ("options", ", ".join(f"{name}={as_python(value)}" for name, value in options.items()))]
 
 
@@ -162,24 +162,24 @@ def as_python(value: Any) -> str:
     return f"{kind}({fields})"
 
 
-def is_curve(name: str, column: list[float | None]) -> bool:
+def _is_curve(name: str, column: list[float | None]) -> bool:
     """Whether a column is drawn as a curve."""
-    return name not in (STEP_COLUMN, "epoch") and any(number is not None for number in column)
+    return name not in (_STEP_COLUMN, "epoch") and any(number is not None for number in column)
 
 
-def curve_order(name: str) -> tuple[int, bool]:
+def _curve_order(name: str) -> tuple[int, bool]:
     """Returns a sort key for curves: the value, the validation and its metrics, then the rest in the file's order."""
     order = ("value", "validation_", "aux_", "optimality", "infeasibility", "step_size")
     return next((i for i, begin in enumerate(order) if name.startswith(begin)), len(order)), name != "validation_value"
 
 
-def column_title(name: str) -> str:
+def _column_title(name: str) -> str:
     """Returns the name of a column as in the summary."""
     names = {"validation_value": "validation", "step_size": "step size"}
     return names.get(name, name.removeprefix("validation_").removeprefix("aux_").removeprefix("extra_"))
 
 
-def forward_fill(column: list[float | None]) -> list[float | None]:
+def _forward_fill(column: list[float | None]) -> list[float | None]:
     """Returns the column with gaps filled by the last number, so that all curves have the same steps."""
     return list(itertools.accumulate(column, lambda last, number: last if number is None else number))
 
@@ -199,7 +199,7 @@ def range_text(column: list[float | None]) -> str:
 # ---------------------------------------------------------------------- JSON
 
 
-def as_json_value(run: SavedRun) -> dict[str, Any]:
+def _as_json_value(run: _SavedRun) -> dict[str, Any]:
     """Returns the run as a value for JSON."""
     columns = {}
     for name, column in run.history.items():
@@ -211,5 +211,5 @@ def as_json_value(run: SavedRun) -> dict[str, Any]:
         "finished": run.result is not None,
         "result": run.result,
         "config": run.config,
-        "history": {"rows": len(run.history.get(STEP_COLUMN, [])), "columns": columns},
+        "history": {"rows": len(run.history.get(_STEP_COLUMN, [])), "columns": columns},
     }

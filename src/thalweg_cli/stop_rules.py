@@ -30,48 +30,48 @@ STOP_RULES = {
 }
 """Name on the command line -> stop rule; each takes one number."""
 
-Tokens = deque[str]
+_Tokens = deque[str]
 
 
 def parse_stop(text: str) -> Stop:
     """Returns the stop rule that `text` describes."""
     tokens = deque(re.findall(r"[|&()]|[^|&()\s]+", text))
-    stop = any_of(tokens, text)
+    stop = _any_of(tokens, text)
     if tokens:
-        raise stop_misuse(text, f"{tokens[0]!r} is not expected there")
+        raise _stop_misuse(text, f"{tokens[0]!r} is not expected there")
     return stop
 
 
-def any_of(tokens: Tokens, text: str) -> Stop:
+def _any_of(tokens: _Tokens, text: str) -> Stop:
     """Parses `a | b | ...`."""
-    stop = all_of(tokens, text)
+    stop = _all_of(tokens, text)
     while tokens and tokens[0] == "|":
         tokens.popleft()
-        stop = stop | all_of(tokens, text)
+        stop = stop | _all_of(tokens, text)
     return stop
 
 
-def all_of(tokens: Tokens, text: str) -> Stop:
+def _all_of(tokens: _Tokens, text: str) -> Stop:
     """Parses `a & b & ...`."""
-    stop = single_rule(tokens, text)
+    stop = _single_rule(tokens, text)
     while tokens and tokens[0] == "&":
         tokens.popleft()
-        stop = stop & single_rule(tokens, text)
+        stop = stop & _single_rule(tokens, text)
     return stop
 
 
-def single_rule(tokens: Tokens, text: str) -> Stop:
+def _single_rule(tokens: _Tokens, text: str) -> Stop:
     """Parses `name:number`, or an expression in parentheses."""
     if not tokens:
-        raise stop_misuse(text, "a rule is missing at its end")
+        raise _stop_misuse(text, "a rule is missing at its end")
     token = tokens.popleft()
     if token == "(":
-        stop = any_of(tokens, text)
+        stop = _any_of(tokens, text)
         if not tokens or tokens.popleft() != ")":
-            raise stop_misuse(text, "a parenthesis is not closed")
+            raise _stop_misuse(text, "a parenthesis is not closed")
         return stop
     if token in "|&)":
-        raise stop_misuse(text, f"a rule is missing before {token!r}")
+        raise _stop_misuse(text, f"a rule is missing before {token!r}")
     name, _, number = token.partition(":")
     name = name.replace("-", "_").lower()
     if name not in STOP_RULES:
@@ -79,11 +79,11 @@ def single_rule(tokens: Tokens, text: str) -> Stop:
     try:
         value = float(number)
     except ValueError:
-        raise stop_misuse(text, f"{name} takes a number, as in {name}:{'1e-6' if '_' in name else '100'}") from None
+        raise _stop_misuse(text, f"{name} takes a number, as in {name}:{'1e-6' if '_' in name else '100'}") from None
     with user_file_errors(None):
         return STOP_RULES[name](value)
 
 
-def stop_misuse(text: str, what: str) -> Misuse:
+def _stop_misuse(text: str, what: str) -> Misuse:
     """Returns the error for a stop rule that cannot be parsed."""
     return Misuse(f"--stop {text!r}: {what}.")

@@ -16,16 +16,16 @@ from thalweg.registry import METHODS, Method
 from thalweg_cli.errors import unknown_name
 from thalweg_cli.settings import find_method
 
-PIPE_WIDTH = 1000
+_PIPE_WIDTH = 1000
 """The width of an output that is not a terminal, in which nothing is cut, so that it can be searched."""
 
-MIN_COLUMN_WIDTH = 20
+_MIN_COLUMN_WIDTH = 20
 """The smallest width to which a column of text may be folded."""
 
-TableRow = dict[str, Any]
+_TableRow = dict[str, Any]
 
 
-def method_row(row: Method) -> TableRow:
+def _method_row(row: Method) -> _TableRow:
     """Returns the table row of a method."""
     solver = row.solver()
     return {
@@ -44,24 +44,24 @@ def method_row(row: Method) -> TableRow:
     }
 
 
-def problem_rows() -> list[TableRow]:
+def _problem_rows() -> list[_TableRow]:
     """Returns the table rows of all problems; data sets are not loaded."""
     rows = []
     for name, make in JOBS.items():
-        row: TableRow = {"name": name, "variables": None, "minimum": None, "L": None, "mu": None}
+        row: _TableRow = {"name": name, "variables": None, "minimum": None, "L": None, "mu": None}
         if make is not digits:
             known = make()
             row["variables"] = sum(np.size(leaf) for leaf in jax.tree.leaves(known.x0))
-            row["minimum"] = finite_or_none(known.minimum)
+            row["minimum"] = _finite_or_none(known.minimum)
             if isinstance(known, Known):
-                row["L"], row["mu"] = finite_or_none(known.smoothness), finite_or_none(known.convexity)
+                row["L"], row["mu"] = _finite_or_none(known.smoothness), _finite_or_none(known.convexity)
         row["reached by"] = [method.name for method in METHODS.values() if name in method.solves]
         row["summary"] = (make.__doc__ or "").strip().splitlines()[0]
         rows.append(row)
     return rows
 
 
-def finite_or_none(value: float) -> float | None:
+def _finite_or_none(value: float) -> float | None:
     """Returns `value`, or None for NaN and infinity, which JSON does not know."""
     return value if np.isfinite(value) else None
 
@@ -69,41 +69,41 @@ def finite_or_none(value: float) -> float | None:
 def show_methods(name: str | None, as_json: bool) -> None:
     """Prints all methods as a table, or all details of one."""
     if name is not None:
-        print_card(method_row(find_method(name)), as_json)
+        _print_card(_method_row(find_method(name)), as_json)
         return
-    rows = [method_row(row) for row in METHODS.values()]
+    rows = [_method_row(row) for row in METHODS.values()]
     columns = ("name", "family", "needs", "takes", "cost", "memory", "claim", "year", "reference")
-    print_table(rows, columns, as_json, "thalweg methods NAME")
+    _print_table(rows, columns, as_json, "thalweg methods NAME")
 
 
 def show_problems(name: str | None, as_json: bool) -> None:
     """Prints all problems as a table, or all details of one."""
-    rows = problem_rows()
+    rows = _problem_rows()
     if name is None:
-        print_table(rows, tuple(rows[0]), as_json, "thalweg problems NAME")
+        _print_table(rows, tuple(rows[0]), as_json, "thalweg problems NAME")
     elif name not in JOBS:
         raise unknown_name("problem", name, JOBS)
     else:
-        print_card(next(row for row in rows if row["name"] == name), as_json)
+        _print_card(next(row for row in rows if row["name"] == name), as_json)
 
 
-def print_table(rows: list[TableRow], columns: Sequence[str], as_json: bool, more: str) -> None:
+def _print_table(rows: list[_TableRow], columns: Sequence[str], as_json: bool, more: str) -> None:
     """Prints a table with as many columns, from the left, as fit into the terminal."""
     if as_json:
         print(json.dumps(rows))
         return
-    out = console()
-    texts = [[cell_text(row[column]) for row in rows] for column in columns]
+    out = _console()
+    texts = [[_cell_text(row[column]) for row in rows] for column in columns]
     room, shown = out.width, 0
     for column, text in zip(columns, texts, strict=True):
-        room -= min(max(map(len, [column, *text])), MIN_COLUMN_WIDTH) + 2
+        room -= min(max(map(len, [column, *text])), _MIN_COLUMN_WIDTH) + 2
         if room < 0:
             break
         shown += 1
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, row_styles=["", "dim"])
     for column, text in zip(columns[:shown], texts, strict=False):
         longest = max(map(len, [column, *text]))
-        table.add_column(column, min_width=min(longest, MIN_COLUMN_WIDTH), overflow="fold")
+        table.add_column(column, min_width=min(longest, _MIN_COLUMN_WIDTH), overflow="fold")
     for row in zip(*texts[:shown], strict=True):
         table.add_row(*row)
     out.print(table, markup=False)
@@ -112,23 +112,23 @@ def print_table(rows: list[TableRow], columns: Sequence[str], as_json: bool, mor
         out.print(f"`{more}` shows all details of one.", markup=False)
 
 
-def print_card(row: TableRow, as_json: bool) -> None:
+def _print_card(row: _TableRow, as_json: bool) -> None:
     """Prints all details of one row."""
     if as_json:
         print(json.dumps(row))
         return
     table = Table.grid(padding=(0, 2))
     for name, value in row.items():
-        table.add_row(name, cell_text(value))
-    console().print(table, markup=False)
+        table.add_row(name, _cell_text(value))
+    _console().print(table, markup=False)
 
 
-def console() -> Console:
+def _console() -> Console:
     """Returns a console for the standard output, without a limit on its width if that is not a terminal."""
-    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=PIPE_WIDTH)
+    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=_PIPE_WIDTH)
 
 
-def cell_text(value: Any) -> str:
+def _cell_text(value: Any) -> str:
     """Returns the value of a cell as text."""
     if value is None:
         return ""

@@ -15,9 +15,9 @@ from thalweg.core.fields import check_count, check_flag, fail, static_field
 from thalweg.core.tree import gather
 from thalweg.core.types import Key, Scalar
 
-ROUNDS = 8
+_ROUNDS = 8
 """Rounds of the cipher. With 8 every order of six examples is equally likely within 2 %; with 4 within 35 %."""
-WEYL, FIRST, SECOND = 0x9E3779B9, 0x7FEB352D, 0x846CA68B
+_WEYL, _FIRST, _SECOND = 0x9E3779B9, 0x7FEB352D, 0x846CA68B
 """The golden ratio times 2**32, and the multipliers of a 32-bit mixer with little bias."""
 
 
@@ -76,15 +76,15 @@ def examples_in(data: Any) -> int:
 
 def mix(word: jax.Array) -> jax.Array:
     """A bijection of 32-bit words after which every bit depends on every other."""
-    word = (word ^ (word >> 16)) * jnp.uint32(FIRST)
-    word = (word ^ (word >> 15)) * jnp.uint32(SECOND)
+    word = (word ^ (word >> 16)) * jnp.uint32(_FIRST)
+    word = (word ^ (word >> 15)) * jnp.uint32(_SECOND)
     return word ^ (word >> 16)
 
 
 def epoch_word(key: Key, epoch: Scalar) -> jax.Array:
     """A word for each epoch of a run."""
     words = jax.random.key_data(key).reshape(-1)
-    return mix(words[0] ^ mix(words[-1] + jnp.asarray(epoch).astype(jnp.uint32) * jnp.uint32(WEYL)))
+    return mix(words[0] ^ mix(words[-1] + jnp.asarray(epoch).astype(jnp.uint32) * jnp.uint32(_WEYL)))
 
 
 def shuffled(word: jax.Array, places: jax.Array, n: int) -> jax.Array:
@@ -94,7 +94,7 @@ def shuffled(word: jax.Array, places: jax.Array, n: int) -> jax.Array:
     height, width = jnp.uint32(rows), jnp.uint32(columns)
 
     def turn(number, position, other, length):
-        moved = position + ((mix(other ^ mix(word + number * jnp.uint32(WEYL))) >> 16) * length >> 16)
+        moved = position + ((mix(other ^ mix(word + number * jnp.uint32(_WEYL))) >> 16) * length >> 16)
         return jnp.where(moved >= length, moved - length, moved)
 
     def one_round(i, grid):
@@ -105,7 +105,7 @@ def shuffled(word: jax.Array, places: jax.Array, n: int) -> jax.Array:
 
     def walk(loop):
         cell, outside = loop
-        row, column = jax.lax.fori_loop(0, ROUNDS, one_round, (cell // width, cell % width))
+        row, column = jax.lax.fori_loop(0, _ROUNDS, one_round, (cell // width, cell % width))
         cell = jnp.where(outside, row * width + column, cell)
         return cell, cell >= jnp.uint32(n)
 

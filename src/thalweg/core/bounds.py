@@ -15,7 +15,7 @@ from thalweg.core.types import Params, Scalar
 from thalweg.core.variables import is_sharded, leaf_name
 
 
-def as_limits(limit: Any) -> Any:
+def _as_limits(limit: Any) -> Any:
     """Python numbers as floats, everything else unchanged."""
     return jax.tree.map(lambda v: float(v) if isinstance(v, (int, float)) else v, limit)
 
@@ -28,8 +28,8 @@ class Bounds(eqx.Module):
     Use `-inf` and `inf` where a side is open; equal limits fix an entry.
     """
 
-    lower: Any = eqx.field(default=-np.inf, converter=as_limits)
-    upper: Any = eqx.field(default=np.inf, converter=as_limits)
+    lower: Any = eqx.field(default=-np.inf, converter=_as_limits)
+    upper: Any = eqx.field(default=np.inf, converter=_as_limits)
 
     def __check_init__(self):
         if isinstance(self.lower, (list, tuple)) and all(
@@ -39,7 +39,7 @@ class Bounds(eqx.Module):
                 f"Bounds(lower={self.lower!r}): a list of (low, high) pairs is SciPy's older form: write "
                 "tw.Bounds(lower, upper) with one array a side."
             )
-        pairs = paired(tree_leaves_with_path(self.lower), tree_leaves_with_path(self.upper))
+        pairs = _paired(tree_leaves_with_path(self.lower), tree_leaves_with_path(self.upper))
         if any(is_tracer(leaf) for leaf in jax.tree.leaves((self.lower, self.upper))):
             return
         for path, low, high in pairs:
@@ -80,7 +80,7 @@ class Bounds(eqx.Module):
 
     def sides(self, x: Params) -> tuple[jax.Array, jax.Array]:
         """The lower and the upper limits of all entries, in the form of `ravel(x)`."""
-        lower, upper = (jax.tree.map(full, x, match(limit, x)) for limit in (self.lower, self.upper))
+        lower, upper = (jax.tree.map(_full, x, match(limit, x)) for limit in (self.lower, self.upper))
         return ravel(lower), ravel(upper)
 
     def reflect(self, x: Params) -> Params:
@@ -94,14 +94,14 @@ class Bounds(eqx.Module):
 
     def violation(self, x: Params) -> Scalar:
         """The largest distance of an entry from its interval."""
-        return max_abs(jax.tree.map(lambda p, q: continuous(p) - continuous(q), x, self.project(x)))
+        return max_abs(jax.tree.map(lambda p, q: _continuous(p) - _continuous(q), x, self.project(x)))
 
     def each(self, x: Params, change: Callable) -> Params:
         """`change(leaf, lower, upper)` of every leaf; integers go through floats, so that a side may be open."""
         lower, upper = (match(limit, x) for limit in (self.lower, self.upper))
 
         def one(p, lo, hi):
-            wide = continuous(p)
+            wide = _continuous(p)
             low, high = jnp.asarray(lo, wide.dtype), jnp.asarray(hi, wide.dtype)
             low, high = (low, high) if wide is p else (jnp.ceil(low), jnp.floor(high))
             return change(wide, low, high).astype(p.dtype)
@@ -109,17 +109,17 @@ class Bounds(eqx.Module):
         return jax.tree.map(one, x, lower, upper)
 
 
-def continuous(leaf: jax.Array) -> jax.Array:
+def _continuous(leaf: jax.Array) -> jax.Array:
     """A floating-point array as it is; integers and booleans as floats."""
     return leaf if jnp.issubdtype(leaf.dtype, jnp.inexact) else leaf.astype(jnp.result_type(float))
 
 
-def full(leaf: jax.Array, limit: Any) -> jax.Array:
+def _full(leaf: jax.Array, limit: Any) -> jax.Array:
     """A limit in the shape and dtype of a leaf."""
     return jnp.broadcast_to(jnp.asarray(limit, leaf.dtype), leaf.shape)
 
 
-def paired(lower: list, upper: list) -> list[tuple]:
+def _paired(lower: list, upper: list) -> list[tuple]:
     """`(path, low, high)` of every leaf; one number serves all leaves of the other side."""
     count = max(len(lower), len(upper))
     named = lower if len(lower) == count else upper

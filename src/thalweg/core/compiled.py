@@ -23,7 +23,7 @@ CAPACITY = 128
 """Entries of a cache."""
 FEW_CORES = 2
 """Up to so many, compiling in parts gains nothing."""
-LITTLE = 10_000
+_LITTLE = 10_000
 """Entries computed a turn up to which a program is all compilation."""
 SMALL = 20_000
 """Entries in the largest argument up to which compiling fast matters more than running fast."""
@@ -53,14 +53,14 @@ class Recent:
 _programs = Recent()
 
 
-def is_traced(leaf: Any) -> bool:
+def _is_traced(leaf: Any) -> bool:
     """Arrays and floats are traced; everything else is part of the program."""
-    return traced_type(type(leaf))
+    return _traced_type(type(leaf))
 
 
 @functools.cache
-def traced_type(kind: type) -> bool:
-    """`is_traced` for all leaves of a type: asking a type whether it is a `jax.Array` takes a microsecond."""
+def _traced_type(kind: type) -> bool:
+    """`_is_traced` for all leaves of a type: asking a type whether it is a `jax.Array` takes a microsecond."""
     return issubclass(kind, (jax.Array, float, np.ndarray, np.generic))
 
 
@@ -107,8 +107,8 @@ class Size(NamedTuple):
 def program(function: Callable, *args: Any, size: Size = Size()) -> tuple[Program, list[Any]]:
     """The compiled form of `function` for arguments like these, and the arguments as it takes them."""
     leaves, treedef = jax.tree.flatten(args)
-    dynamic = [leaf for leaf in leaves if is_traced(leaf)]
-    static = tuple(None if is_traced(leaf) else (leaf, type(leaf)) for leaf in leaves)
+    dynamic = [leaf for leaf in leaves if _is_traced(leaf)]
+    static = tuple(None if _is_traced(leaf) else (leaf, type(leaf)) for leaf in leaves)
     shapes = tuple(float if isinstance(leaf, float) else (leaf.shape, leaf.dtype, placement(leaf)) for leaf in dynamic)
     key = (function, treedef, static, shapes)
     if not is_hashable(key):
@@ -125,12 +125,12 @@ class Call:
     """
 
     def __init__(self, function: Callable, first: Any, *rest: Any, size: Size = Size()):
-        self.first, self.dynamic = first, [leaf for leaf in jax.tree.leaves(first) if is_traced(leaf)]
+        self.first, self.dynamic = first, [leaf for leaf in jax.tree.leaves(first) if _is_traced(leaf)]
         self.program, _ = program(function, first, *rest, size=size)
 
     def arguments(self, *rest: Any) -> list[Any]:
         """The arguments as the program takes them."""
-        return self.dynamic + [leaf for leaf in jax.tree.leaves(rest) if is_traced(leaf)]
+        return self.dynamic + [leaf for leaf in jax.tree.leaves(rest) if _is_traced(leaf)]
 
 
 def options(flat: Callable, dynamic: list[Any], size: Size) -> dict[str, Any] | None:
@@ -146,14 +146,14 @@ def options(flat: Callable, dynamic: list[Any], size: Size) -> dict[str, Any] | 
     if largest > size.lanes * SMALL or jax.default_backend() != "cpu":
         return None
     chosen: dict[str, Any] = {"xla_cpu_use_fusion_emitters": False}
-    if cores() <= FEW_CORES:
+    if _cores() <= FEW_CORES:
         chosen["xla_cpu_parallel_codegen_split_count"] = 1
-    if size.counted and work_a_turn(jax.jit(flat).trace(dynamic).jaxpr) <= LITTLE:  # traced once: the call finds it
+    if size.counted and work_a_turn(jax.jit(flat).trace(dynamic).jaxpr) <= _LITTLE:  # traced once: the call finds it
         chosen["xla_backend_optimization_level"] = 0
     return chosen
 
 
-def cores() -> int:
+def _cores() -> int:
     """Those that this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 

@@ -20,8 +20,8 @@ from thalweg.core.duration import Duration
 
 _OWN_PACKAGE = __name__.partition(".")[0]
 """The package whose classes go by their bare names."""
-JSON_TYPES = (str, bool, int, type(None))
-NAMEABLE = ("thalweg.rules.masks",)
+_JSON_TYPES = (str, bool, int, type(None))
+_NAMEABLE = ("thalweg.rules.masks",)
 """Modules whose functions a configuration may name: they map parameters to choices, and do nothing else."""
 
 
@@ -31,7 +31,7 @@ def to_config(value: Any) -> Any:
     Configured objects (rules, solvers, stops, schedules, ...) become `{"type": name, field: ...}`; arrays keep their
     dtype; functions are named, and only our own masks can be read back. Anything else is a `TypeError`.
     """
-    if isinstance(value, JSON_TYPES):
+    if isinstance(value, _JSON_TYPES):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else {"float": repr(float(value))}
@@ -43,7 +43,7 @@ def to_config(value: Any) -> Any:
         return {"dict": {str(k): to_config(v) for k, v in value.items()}}
     if isinstance(value, eqx.Module):
         fields = {f.name: to_config(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        return {"type": type_name(type(value)), **fields}
+        return {"type": _type_name(type(value)), **fields}
     if callable(value):
         return {"function": f"{getattr(value, '__module__', '?')}:{getattr(value, '__qualname__', repr(value))}"}
     raise TypeError(f"{value!r} is a {type(value).__name__}, which a configuration cannot hold.")
@@ -51,14 +51,14 @@ def to_config(value: Any) -> Any:
 
 def from_config(config: Any) -> Any:
     """The object that `to_config` described; a list comes back as a tuple."""
-    if isinstance(config, (*JSON_TYPES, float)):
+    if isinstance(config, (*_JSON_TYPES, float)):
         return config
     if isinstance(config, list):
         return tuple(from_config(v) for v in config)
     if not isinstance(config, dict):
         raise TypeError(f"{config!r} is not part of a configuration.")
     if "type" in config:  # first: a class may have fields of any name
-        return build(config)
+        return _build(config)
     if "float" in config:
         return float(config["float"])
     if "array" in config:
@@ -66,20 +66,20 @@ def from_config(config: Any) -> Any:
     if "dict" in config:
         return {k: from_config(v) for k, v in config["dict"].items()}
     if "function" in config:
-        return named_function(config["function"])
-    return build(config)
+        return _named_function(config["function"])
+    return _build(config)
 
 
-def named_function(name: str) -> Callable:
+def _named_function(name: str) -> Callable:
     """The function `module:name`, where a configuration may name it."""
     module, _, qualname = name.partition(":")
-    function = vars(importlib.import_module(module)).get(qualname) if module in NAMEABLE else None
+    function = vars(importlib.import_module(module)).get(qualname) if module in _NAMEABLE else None
     if not callable(function) or getattr(function, "__module__", None) != module:
         raise ValueError(f"The function {name} cannot be read from a configuration: pass it in code.")
     return function
 
 
-def build(config: dict) -> Any:
+def _build(config: dict) -> Any:
     """The configured object of a `{"type": ...}` entry."""
     if "type" not in config:
         raise ValueError(f"A configured object needs a 'type'; this one has {sorted(config)}.")
@@ -91,7 +91,7 @@ def build(config: dict) -> Any:
     return cls(**{name: from_config(v) for name, v in config.items() if name != "type"})
 
 
-def type_name(cls: type) -> str:
+def _type_name(cls: type) -> str:
     """Our classes by their name, everybody else's by `module:name`."""
     return cls.__name__ if cls.__module__.partition(".")[0] == _OWN_PACKAGE else f"{cls.__module__}:{cls.__qualname__}"
 
@@ -105,16 +105,16 @@ def find(name: str) -> type:
             return cls
         raise ValueError(f"{name} is not an imported configurable class: import {module} first.")
     for cls in _classes_named(name):
-        if _is_configurable(cls) and type_name(cls) == name:
+        if _is_configurable(cls) and _type_name(cls) == name:
             return cls
     raise ValueError(f"There is no configurable class {name!r}.")
 
 
 def _classes_named(name: str) -> Iterator[Any]:
     """Classes that may have this name: those already imported, then those of every method, then a public one."""
-    yield from subclasses(eqx.Module)
+    yield from _subclasses(eqx.Module)
     importlib.import_module(f"{_OWN_PACKAGE}.registry")
-    yield from subclasses(eqx.Module)
+    yield from _subclasses(eqx.Module)
     yield getattr(sys.modules[_OWN_PACKAGE], name, None)
 
 
@@ -123,11 +123,11 @@ def _is_configurable(cls: Any) -> bool:
     return isinstance(cls, type) and issubclass(cls, eqx.Module)
 
 
-def subclasses(cls: type) -> Iterator[type]:
+def _subclasses(cls: type) -> Iterator[type]:
     """Every class below `cls`."""
     for sub in cls.__subclasses__():
         yield sub
-        yield from subclasses(sub)
+        yield from _subclasses(sub)
 
 
 def change(solver: Any, **values: float) -> Any:
@@ -138,25 +138,25 @@ def change(solver: Any, **values: float) -> Any:
     """
     change_one: Callable = jax.tree_util.tree_map_with_path
     for name, value in values.items():
-        leaves = jax.tree_util.tree_leaves_with_path(solver, is_leaf=is_duration)
+        leaves = jax.tree_util.tree_leaves_with_path(solver, is_leaf=_is_duration)
         paths = [path for path, _ in leaves if path and getattr(path[-1], "name", None) == name]
         if len(paths) != 1:
             raise ValueError(
                 f"{name!r} names {len(paths)} numbers in {solver!r}: {[jax.tree_util.keystr(p) for p in paths]}."
             )
         target = paths[0]
-        one = lambda path, leaf, t=target, v=value: like(leaf, v) if path == t else leaf  # noqa: E731
-        solver = change_one(one, solver, is_leaf=is_duration)
+        one = lambda path, leaf, t=target, v=value: _like(leaf, v) if path == t else leaf  # noqa: E731
+        solver = change_one(one, solver, is_leaf=_is_duration)
     return solver
 
 
-def is_duration(node: Any) -> bool:
+def _is_duration(node: Any) -> bool:
     """Whether a node is a number of steps, one thing with the name of its field."""
     return isinstance(node, Duration)
 
 
-def like(leaf: Any, value: Any) -> Any:
+def _like(leaf: Any, value: Any) -> Any:
     """`value` with the type of `leaf`."""
     if isinstance(leaf, Duration):
-        return Duration(like(leaf.steps, value))
+        return Duration(_like(leaf.steps, value))
     return float(value) if isinstance(leaf, float) else np.asarray(value, leaf.dtype)

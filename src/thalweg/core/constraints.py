@@ -19,11 +19,11 @@ def stacked(part: str, fun: Callable | None, tree: Params) -> jax.Array:
         return jnp.zeros(0)
     out = fun(tree)
     for leaf in jax.tree.leaves(out, is_leaf=lambda leaf: leaf is None):
-        check_constraint_leaf(part, fun, leaf)
+        _check_constraint_leaf(part, fun, leaf)
     return ravel(jax.tree.map(jnp.asarray, out))
 
 
-def check_constraint_leaf(part: str, fun: Callable, leaf: Any) -> None:
+def _check_constraint_leaf(part: str, fun: Callable, leaf: Any) -> None:
     """A constraint is made of real floating-point arrays."""
     cures = {
         "b": "return the difference of its sides, not the comparison",

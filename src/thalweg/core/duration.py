@@ -57,7 +57,7 @@ def as_duration(value: Any) -> Any:
     raise TypeError(f"{value!r} is not a duration: give whole steps, tw.Epochs(n), or None for the whole run.")
 
 
-def steps_in(epochs: float, steps_per_epoch: float) -> float:
+def _steps_in(epochs: float, steps_per_epoch: float) -> float:
     """Whole steps after which this many passes over the data are completed."""
     return float(math.ceil(epochs * steps_per_epoch - SLACK))
 
@@ -67,7 +67,7 @@ def length(stop: Stop, steps_per_epoch: float | None) -> float | None:
     if isinstance(stop, Steps):
         return stop.count
     if isinstance(stop, Epochs) and steps_per_epoch is not None:
-        return steps_in(stop.count, steps_per_epoch)
+        return _steps_in(stop.count, steps_per_epoch)
     if isinstance(stop, (AnyOf, AllOf)):
         lengths = [length(rule, steps_per_epoch) for rule in stop.rules]
         known = [n for n in lengths if n is not None]
@@ -90,16 +90,16 @@ def over(stop: Stop, step: int, epochs: float | None, steps_per_epoch: float | N
     return stop if most is not None and step >= most else None
 
 
-LENGTHS = (Duration, Epochs, WholeRun)
+_LENGTHS = (Duration, Epochs, WholeRun)
 
 
 def resolve(tree: Any, steps_per_epoch: float | None, steps: float | None) -> Any:
     """`tree` with every duration in steps: epochs by their length, `None` by the run's."""
-    leaves = jax.tree.leaves(tree, is_leaf=lambda node: isinstance(node, LENGTHS))
-    return known(tree, steps_per_epoch, steps) if any(isinstance(leaf, LENGTHS) for leaf in leaves) else tree
+    leaves = jax.tree.leaves(tree, is_leaf=lambda node: isinstance(node, _LENGTHS))
+    return _known(tree, steps_per_epoch, steps) if any(isinstance(leaf, _LENGTHS) for leaf in leaves) else tree
 
 
-def known(node: Any, steps_per_epoch: float | None, steps: float | None) -> Any:
+def _known(node: Any, steps_per_epoch: float | None, steps: float | None) -> Any:
     """`resolve` of one node; a module that has durations checks its fields again, now that the lengths are known."""
     if isinstance(node, Epochs):
         if steps_per_epoch is None:
@@ -107,7 +107,7 @@ def known(node: Any, steps_per_epoch: float | None, steps: float | None) -> Any:
                 f"{node!r} needs data to know how long an epoch is: give whole steps instead, or "
                 "tw.Stream(source, steps_per_epoch=n)."
             )
-        return Duration(steps_in(node.count, steps_per_epoch))
+        return Duration(_steps_in(node.count, steps_per_epoch))
     if isinstance(node, WholeRun):
         if steps is None:
             raise ValueError(
@@ -117,30 +117,32 @@ def known(node: Any, steps_per_epoch: float | None, steps: float | None) -> Any:
         return Duration(float(round(steps)))
     if not isinstance(node, eqx.Module):
         return jax.tree.map(
-            lambda part: known(part, steps_per_epoch, steps) if isinstance(part, eqx.Module) else part,
+            lambda part: _known(part, steps_per_epoch, steps) if isinstance(part, eqx.Module) else part,
             node,
             is_leaf=lambda part: isinstance(part, eqx.Module),
         )
     fields = [field for field in dataclasses.fields(node) if not field.metadata.get("static")]
     whole = [field.name for field in fields if "spans" not in field.metadata]
-    node = replace(node, **{name: known(getattr(node, name), steps_per_epoch, steps) for name in whole})
+    node = replace(node, **{name: _known(getattr(node, name), steps_per_epoch, steps) for name in whole})
     for field in fields:
         if "spans" in field.metadata:
             parts, spans = getattr(node, field.name), field.metadata["spans"](node, steps)
-            found = tuple(known(part, steps_per_epoch, span) for part, span in zip(as_tuple(parts), spans, strict=True))
+            found = tuple(
+                _known(part, steps_per_epoch, span) for part, span in zip(_as_tuple(parts), spans, strict=True)
+            )
             node = replace(node, **{field.name: found if isinstance(parts, tuple) else found[0]})
         elif field.metadata.get("within_run"):
-            check_within(node, field.name, steps)
-    return dataclasses.replace(node) if has_duration(node) else node
+            _check_within(node, field.name, steps)
+    return dataclasses.replace(node) if _has_duration(node) else node
 
 
-def has_duration(node: eqx.Module) -> bool:
+def _has_duration(node: eqx.Module) -> bool:
     """Whether one of a module's own fields is a duration in steps, or holds several."""
     values = (getattr(node, field.name) for field in dataclasses.fields(node))
-    return any(isinstance(entry, Duration) for value in values for entry in as_tuple(value))
+    return any(isinstance(entry, Duration) for value in values for entry in _as_tuple(value))
 
 
-def as_tuple(value: Any) -> tuple:
+def _as_tuple(value: Any) -> tuple:
     """A tuple as it is, anything else as the only entry of one."""
     return value if isinstance(value, tuple) else (value,)
 
@@ -166,7 +168,7 @@ def known_steps(duration: Any) -> float | None:
 def check_duration(owner: Any, *names: str, low: int = 1, whole_run: bool = True) -> None:
     """Each named field a whole number of steps >= `low`, where it is known already; None only if `whole_run`."""
     for name in names:
-        for duration in as_tuple(getattr(owner, name)):
+        for duration in _as_tuple(getattr(owner, name)):
             steps = known_steps(duration)
             shown = None if isinstance(duration, WholeRun) else short(steps)
             wrong = steps is not None and not (low <= steps < math.inf and steps == int(steps))
@@ -177,7 +179,7 @@ def check_duration(owner: Any, *names: str, low: int = 1, whole_run: bool = True
                 )
 
 
-def check_within(owner: Any, name: str, steps: float | None) -> None:
+def _check_within(owner: Any, name: str, steps: float | None) -> None:
     """The field lasts no longer than the steps that there are."""
     duration = known_steps(getattr(owner, name))
     if steps is not None and duration is not None and duration > steps:

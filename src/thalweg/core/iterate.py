@@ -30,9 +30,9 @@ from thalweg.core.trace import Trace, check_scalars, pack, unpack
 from thalweg.core.tree import is_key, select
 from thalweg.core.types import Evals, Info, Key, Params, Scalar, State, is_number, real
 
-NO_LIMIT = 2**31 - 1
+_NO_LIMIT = 2**31 - 1
 """Steps of a run that only its stop rule ends."""
-MOST_DOUBT = 1e6
+_MOST_DOUBT = 1e6
 """A proxy of zero times an infinite doubt would be NaN, and never be confirmed again."""
 
 
@@ -68,7 +68,7 @@ def bind(problem: Problem, key: Key, step: Scalar, model_state: Any, batch: Any)
     return problem.on(data, loss_key, model_state), solver_key
 
 
-def like_first(problem: Problem, batches: Any) -> Any:
+def _like_first(problem: Problem, batches: Any) -> Any:
     """Data of the shape of the first step's, on which a method may start; None for the problem's own."""
     if isinstance(batches, Batches):
         return jax.tree.map(lambda a: a[: batches.size], problem.objective.data)
@@ -99,7 +99,7 @@ def start(
     key = jax.random.key(0) if key is None else key
     x0 = jax.tree.map(jnp.asarray, x0)
     model_state = problem.objective.model_state
-    here, _ = bind(problem, key, jnp.asarray(0, jnp.int32), model_state, like_first(problem, batches))
+    here, _ = bind(problem, key, jnp.asarray(0, jnp.int32), model_state, _like_first(problem, batches))
     carry = Carry(
         step=jnp.asarray(0, jnp.int32),
         state=solver.init(here, x0),
@@ -120,12 +120,12 @@ def advance(
     """One turn of the loop, without control flow of its own."""
     here, solver_key = bind(problem, key, carry.step, carry.model_state, batch)
     state, info, seen = solver.step(here, carry.state, solver_key)
-    info = info if here.whole else by_batch(info)
+    info = info if here.whole else _by_batch(info)
     point = carry.state.x if seen is None else seen.x
     view = View(carry.step + 1, info, carry.state.x, state.x, carry.host, here.sign)
-    stop_state, status, info, doubt, looked = confirmed_verdict(here, stop, carry, view)
+    stop_state, status, info, doubt, looked = _confirmed_verdict(here, stop, carry, view)
     status = jnp.where(status == Status.RUNNING.value, info.status, status)
-    status = jnp.where(lost(here, info), loss_status(info.value), status).astype(jnp.int32)
+    status = jnp.where(_lost(here, info), _loss_status(info.value), status).astype(jnp.int32)
     new = Carry(
         step=carry.step + 1,
         state=state,
@@ -140,25 +140,25 @@ def advance(
     return jax.tree.map(strong, new), info._replace(status=status)
 
 
-def by_batch(info: Info) -> Info:
+def _by_batch(info: Info) -> Info:
     """The numbers that depend on a batch's length as arrays: the trace must store them, the last batch is shorter."""
     evals = info.evals._replace(examples=jnp.asarray(info.evals.examples, jnp.int32))
     return info._replace(evals=evals, aux=jax.tree.map(jnp.asarray, info.aux))
 
 
-def lost(problem: Problem, info: Info) -> Scalar:
+def _lost(problem: Problem, info: Info) -> Scalar:
     """Whether a number that the method measured is not finite. A plain NaN means "not measured"."""
     value = ~jnp.isfinite(info.value) & (not is_number(info.value))
     gradient = jnp.isnan(info.optimality) & (problem.whole and not is_number(info.optimality))
     return value | gradient
 
 
-def loss_status(value: Scalar) -> Scalar:
+def _loss_status(value: Scalar) -> Scalar:
     """A value of -inf is a problem without a minimum; NaN and +inf are a point where the objective is not defined."""
     return jnp.where(value == -jnp.inf, Status.DIVERGED.value, Status.NONFINITE.value)
 
 
-class Verdict(NamedTuple):
+class _Verdict(NamedTuple):
     """What the stop rule said of a step.
 
     `info` and `doubt` as they are after it; `looked`: whether value and residual were measured at `x_t` once more
@@ -172,7 +172,7 @@ class Verdict(NamedTuple):
     looked: Any
 
 
-def confirmed_verdict(problem: Problem, stop: Stop, carry: Carry, view: View) -> Verdict:
+def _confirmed_verdict(problem: Problem, stop: Stop, carry: Carry, view: View) -> _Verdict:
     """The stop rule's verdict. One that rests on a proxy is confirmed by a measurement at `x_t` itself.
 
     So is the last row of a run (`host.look`): it describes the point that the user gets.
@@ -180,35 +180,35 @@ def confirmed_verdict(problem: Problem, stop: Stop, carry: Carry, view: View) ->
     info = view.info
     if carry.doubt is None or carry.point is None:
         state, status = stop(carry.stop, view)
-        return Verdict(state, status, info, carry.doubt, None)
-    suspected = passes(stop, view._replace(info=info._replace(optimality=info.optimality * carry.doubt)))
+        return _Verdict(state, status, info, carry.doubt, None)
+    suspected = _passes(stop, view._replace(info=info._replace(optimality=info.optimality * carry.doubt)))
     looked = suspected | (view.host.look > 0)
     nowhere = real(info.value), real(jnp.inf)
-    value, confirmed = jax.lax.cond(looked, lambda: value_and_residual(problem, view.x), lambda: nowhere)
+    value, confirmed = jax.lax.cond(looked, lambda: _value_and_residual(problem, view.x), lambda: nowhere)
     spent = problem.evals(value=looked.astype(jnp.int32), gradient=looked.astype(jnp.int32))
     evals = Evals(*(a + b for a, b in zip(info.evals, spent, strict=True)))
     info = info._replace(value=value, optimality=jnp.where(looked, confirmed, info.optimality), evals=evals)
     certain = view._replace(info=info._replace(optimality=confirmed))
     state, status = stop(carry.stop, certain)
-    grown = jnp.minimum(2 * carry.doubt, MOST_DOUBT)
-    doubt = jnp.where(suspected & ~passes(stop, certain), grown, carry.doubt)
-    return Verdict(state, status, info, doubt, looked)
+    grown = jnp.minimum(2 * carry.doubt, _MOST_DOUBT)
+    doubt = jnp.where(suspected & ~_passes(stop, certain), grown, carry.doubt)
+    return _Verdict(state, status, info, doubt, looked)
 
 
-def value_and_residual(problem: Problem, x: Params) -> tuple[Scalar, Scalar]:
+def _value_and_residual(problem: Problem, x: Params) -> tuple[Scalar, Scalar]:
     """Value and first-order residual at `x`, with one gradient."""
     seen = problem.objective.evaluate(x)
     value = real(seen.value) + real(problem.nonsmooth.value(x))
     return value, residual(problem, x, seen.grad)
 
 
-def passes(stop: Stop, view: View) -> Scalar:
+def _passes(stop: Stop, view: View) -> Scalar:
     """Whether some gradient test inside the stop rule is passed."""
     verdicts = [rule((), view)[1] != Status.RUNNING.value for rule in rules_of(stop) if isinstance(rule, GradNorm)]
     return functools.reduce(jnp.logical_or, verdicts, jnp.asarray(False))
 
 
-def traced_step(
+def _traced_step(
     problem: Problem, solver: Solver, stop: Stop, key: Key, carry: Carry, batch: Any
 ) -> tuple[Any, Any, Any]:
     """`advance`, traced once: `one(*carry leaves, *batch leaves) -> (*carry leaves, row)`, the row, its layout."""
@@ -266,10 +266,10 @@ def iterate(
 
 def iterate_to_end(problem: Problem, solver: Solver, carry: Carry, stop: Stop, key: Key) -> Carry:
     """The loop without a trace, until the stop rule ends it: for a run that is a part of a larger program."""
-    return iterate_packed(problem, solver, carry, stop, key, capacity=0, limit=NO_LIMIT)[0]
+    return iterate_packed(problem, solver, carry, stop, key, capacity=0, limit=_NO_LIMIT)[0]
 
 
-class Loop(NamedTuple):
+class _Loop(NamedTuple):
     """What the loop carries: steps made in this call, the run's carry, the rows of the trace."""
 
     i: Scalar
@@ -296,60 +296,60 @@ def iterate_packed(
     memory = batches if isinstance(batches, Batches) else None
     if memory is not None and memory.short(examples_in(data)) and batched:
         raise ValueError(f"iterate(batched=True) needs batches of one size: give {memory!r} last='drop'.")
-    sample = like_first(problem, batches) if memory is None else shapes(data, memory.size)
-    one, row, layout = traced_step(problem, solver, stop, key, carry, sample)
+    sample = _like_first(problem, batches) if memory is None else shapes(data, memory.size)
+    one, row, layout = _traced_step(problem, solver, stop, key, carry, sample)
 
     def batch(i: Scalar, step: Scalar) -> Any:
         return memory.take(data, key, step) if memory else jax.tree.map(lambda b: b[i], batches)
 
-    loop = Loop(zero, carry, jnp.zeros((capacity, *row.shape), row.dtype))
+    loop = _Loop(zero, carry, jnp.zeros((capacity, *row.shape), row.dtype))
     if memory is None or not memory.short(examples_in(data)):
-        loop = repeat(one, batch, loop, limit, batched)
+        loop = _repeat(one, batch, loop, limit, batched)
         return loop.carry, loop.rows, layout
 
     def last(i: Scalar, step: Scalar) -> Any:
         return memory.take(data, key, step, short=True)
 
-    final, _, _ = traced_step(problem, solver, stop, key, carry, shapes(data, memory.short(examples_in(data))))
+    final, _, _ = _traced_step(problem, solver, stop, key, carry, shapes(data, memory.short(examples_in(data))))
     per_epoch, full = memory.steps(examples_in(data)), memory.full(examples_in(data))
 
-    def epoch(loop: Loop) -> Loop:
+    def epoch(loop: _Loop) -> _Loop:
         began = loop.i - loop.carry.step % per_epoch
-        loop = repeat(one, batch, loop, jnp.minimum(began + full, limit))
-        return repeat(final, last, loop, jnp.minimum(began + per_epoch, limit))
+        loop = _repeat(one, batch, loop, jnp.minimum(began + full, limit))
+        return _repeat(final, last, loop, jnp.minimum(began + per_epoch, limit))
 
-    loop = while_loop(lambda loop: going(loop, limit), epoch, loop)
+    loop = while_loop(lambda loop: _going(loop, limit), epoch, loop)
     return loop.carry, loop.rows, layout
 
 
-def going(loop: Loop, limit: Scalar) -> Scalar:
+def _going(loop: _Loop, limit: Scalar) -> Scalar:
     """Whether another step is to be made."""
     return (loop.i < limit) & (loop.carry.status == Status.RUNNING.value)
 
 
-def repeat(one: Callable, batch: Callable, loop: Loop, limit: Scalar, batched: bool = False) -> Loop:
+def _repeat(one: Callable, batch: Callable, loop: _Loop, limit: Scalar, batched: bool = False) -> _Loop:
     """Steps until `limit` steps of this call are made, or the status is no longer RUNNING.
 
     `batched`: a scan over the rows of the trace in which a finished run holds still, because under `vmap` a `while`
     would select the whole trace at every step.
     """
 
-    def step(loop: Loop) -> tuple[Loop, jax.Array]:
+    def step(loop: _Loop) -> tuple[_Loop, jax.Array]:
         i, carry, rows = loop
         *leaves, row = one(*jax.tree.leaves(carry), *jax.tree.leaves(batch(i, carry.step)))
-        return Loop(i + 1, jax.tree.unflatten(jax.tree.structure(carry), leaves), rows), row
+        return _Loop(i + 1, jax.tree.unflatten(jax.tree.structure(carry), leaves), rows), row
 
-    def recorded(loop: Loop) -> Loop:
+    def recorded(loop: _Loop) -> _Loop:
         after, row = step(loop)
         return after._replace(rows=jax.lax.dynamic_update_index_in_dim(loop.rows, row, loop.i, 0))
 
-    def held(loop: Loop, _: None) -> tuple[Loop, jax.Array]:
+    def held(loop: _Loop, _: None) -> tuple[_Loop, jax.Array]:
         after, row = step(loop)
-        alive = going(loop, limit)
+        alive = _going(loop, limit)
         return select(alive, after, loop), jnp.where(alive, row, jnp.zeros_like(row))
 
     if batched:
         after, rows = jax.lax.scan(held, loop._replace(rows=None), length=len(loop.rows))
         return after._replace(rows=rows)
     record = recorded if len(loop.rows) else lambda loop: step(loop)[0]
-    return while_loop(lambda loop: going(loop, limit), record, loop)
+    return while_loop(lambda loop: _going(loop, limit), record, loop)

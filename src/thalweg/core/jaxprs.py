@@ -6,7 +6,7 @@ from typing import Any
 import jax
 from jax.extend import core as jex
 
-READS_ALL = ("arg", "cum", "reduce", "sort")
+_READS_ALL = ("arg", "cum", "reduce", "sort")
 """Beginnings of the names of operations that look at every entry of their input, however small their output."""
 
 
@@ -42,21 +42,21 @@ def work_a_turn(jaxpr: Any) -> float:
 
     Of a loop within a loop one turn is counted, and all turns where their number is known.
     """
-    return sum(map(work, bodies(jaxpr))) if holds(jaxpr, "while") else work(jaxpr)
+    return sum(map(work, _bodies(jaxpr))) if holds(jaxpr, "while") else work(jaxpr)
 
 
-def bodies(jaxpr: Any) -> list[Any]:
+def _bodies(jaxpr: Any) -> list[Any]:
     """The tests and bodies of the outermost loops."""
     nested = [(eqn.primitive.name == "while", sub) for eqn in jaxpr.eqns for sub in inner(eqn)]
-    return [body for is_body, sub in nested for body in ([sub] if is_body else bodies(sub))]
+    return [body for is_body, sub in nested for body in ([sub] if is_body else _bodies(sub))]
 
 
 def work(jaxpr: Any) -> float:
     """Entries that the program computes; a product of matrices counts its multiplications."""
-    return sum(map(cost, jaxpr.eqns))
+    return sum(map(_cost, jaxpr.eqns))
 
 
-def cost(eqn: Any) -> float:
+def _cost(eqn: Any) -> float:
     """Of one operation."""
     name, within = eqn.primitive.name, [work(sub) for sub in inner(eqn)]
     if name == "cond":
@@ -65,13 +65,13 @@ def cost(eqn: Any) -> float:
         return sum(within) * (eqn.params["length"] if name == "scan" else 1)
     if name == "dot_general":
         (contracted, _), _ = eqn.params["dimension_numbers"]
-        return size(eqn.outvars[0]) * math.prod(eqn.invars[0].aval.shape[axis] for axis in contracted)
+        return _size(eqn.outvars[0]) * math.prod(eqn.invars[0].aval.shape[axis] for axis in contracted)
     if name == "dynamic_update_slice":
-        return size(eqn.invars[1])
-    read = max(map(size, eqn.invars), default=0) if name.startswith(READS_ALL) else 0
-    return max(read, sum(map(size, eqn.outvars)))
+        return _size(eqn.invars[1])
+    read = max(map(_size, eqn.invars), default=0) if name.startswith(_READS_ALL) else 0
+    return max(read, sum(map(_size, eqn.outvars)))
 
 
-def size(var: Any) -> int:
+def _size(var: Any) -> int:
     """Entries of an array; 1 for what is none."""
     return math.prod(getattr(var.aval, "shape", ()))

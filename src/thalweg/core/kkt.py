@@ -14,7 +14,7 @@ from thalweg.core.problem import Problem
 from thalweg.core.tree import max_abs, ravel, subtract, unravel
 from thalweg.core.types import Params, Scalar, real
 
-REFINEMENTS = 3
+_REFINEMENTS = 3
 """Linearizations of the projection on a set: on a face it is linear, so one is exact once the face is found."""
 
 
@@ -68,17 +68,17 @@ def estimate(problem: Problem, x: Params, grad: Params) -> tuple[Multipliers, Sy
     """
     h, c, g = problem.equalities(x), problem.inequalities(x), ravel(grad)
     jacobian = constraint_jacobian(problem, x).T
-    root = jnp.sqrt(free(problem, x))
+    root = jnp.sqrt(_free(problem, x))
     slack = jnp.concatenate([jnp.zeros(h.shape, g.dtype), c.astype(g.dtype)])
     system = jnp.concatenate([root[:, None] * jacobian, jnp.diag(slack)])
     target = jnp.concatenate([-root * g, jnp.zeros_like(slack)])
     signed = jnp.arange(slack.size) >= h.size
-    y = least_norm_solution(system, target)
+    y = _least_norm_solution(system, target)
     kept = ~signed | (y > 0)
-    y = least_norm_solution(jnp.where(kept, system, 0), target)
+    y = _least_norm_solution(jnp.where(kept, system, 0), target)
     y = jnp.where(signed, jnp.maximum(y, 0), y)
     if problem.nonsmooth.separable is False or problem.parts(x) & {Oracle.NONSMOOTH}:
-        y = refined(problem, x, (g, jacobian, kept & ~(signed & (y == 0)), signed), y)
+        y = _refined(problem, x, (g, jacobian, kept & ~(signed & (y == 0)), signed), y)
     lagrangian = unravel(g + jacobian @ y, grad)
     return Multipliers(y[: h.size], y[h.size :]), System(x, lagrangian, h, c)
 
@@ -93,7 +93,7 @@ def constraint_jacobian(problem: Problem, x: Params) -> jax.Array:
     return jax.jacrev(constraints)(ravel(x))
 
 
-def free(problem: Problem, x: Params) -> jax.Array:
+def _free(problem: Problem, x: Params) -> jax.Array:
     r"""How free each entry is of its bounds, \(1/(1 + a^{-2} + b^{-2})\) for the distances \(a, b\) to them.
 
     It is what the least multipliers of the bounds, \(\min_z (r - z_a + z_b)^2 + a^2z_a^2 + b^2z_b^2\), leave of
@@ -106,12 +106,12 @@ def free(problem: Problem, x: Params) -> jax.Array:
     return 1 / (1 + gaps[0] ** -2 + gaps[1] ** -2)
 
 
-def least_norm_solution(a: jax.Array, b: jax.Array) -> jax.Array:
+def _least_norm_solution(a: jax.Array, b: jax.Array) -> jax.Array:
     """The least-squares solution of least norm."""
     return jnp.linalg.lstsq(a, b)[0] if a.shape[1] else jnp.zeros(0, a.dtype)
 
 
-def refined(problem: Problem, x: Params, parts: tuple, y: jax.Array) -> jax.Array:
+def _refined(problem: Problem, x: Params, parts: tuple, y: jax.Array) -> jax.Array:
     """Gauss-Newton on the prox-gradient residual of the Lagrangian, for a set that pushes back at the point."""
     g, jacobian, kept, signed = parts
 
@@ -119,13 +119,13 @@ def refined(problem: Problem, x: Params, parts: tuple, y: jax.Array) -> jax.Arra
         return ravel(problem.prox(unravel(ravel(x) - v, x), jnp.ones(())))
 
     best, size = y, jnp.inf
-    for _ in range(REFINEMENTS):
+    for _ in range(_REFINEMENTS):
         here, push = jax.linearize(moved, g + jacobian @ y)
         gap = ravel(x) - here
         better = max_abs(gap) < size
         best, size = jnp.where(better, y, best), jnp.where(better, max_abs(gap), size)
         slope = -jax.vmap(push, in_axes=1, out_axes=1)(jnp.where(kept, jacobian, 0))
-        y = y + least_norm_solution(slope, -gap)
+        y = y + _least_norm_solution(slope, -gap)
         y = jnp.where(signed, jnp.maximum(y, 0), y)
     last = max_abs(ravel(x) - moved(g + jacobian @ y))
     return jnp.where(last < size, y, best)

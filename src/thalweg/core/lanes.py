@@ -120,14 +120,14 @@ def begin_lane(case: Case, x: Params, host: Host) -> Lane:
     """A lane before its first turn. Nothing is opened: the shapes of the progress are those of an opened step."""
     problem, solver, stop, key, _ = case
     carry = start(problem, solver, x, stop, key, None, host, case.average)
-    shapes = jax.eval_shape(lambda carry: arrays(opened(case, carry)), carry) if rests(solver) else []
+    shapes = jax.eval_shape(lambda carry: _arrays(_opened(case, carry)), carry) if rests(solver) else []
     blank = [jnp.zeros(shape.shape, shape.dtype) for shape in shapes]
     best = LaneBest(Rank(real(jnp.inf), real(jnp.inf)), jnp.asarray(0, jnp.int32), carry.point)
     phase = jnp.asarray(Phase.RUNS.value, jnp.int32)
     return jax.tree.map(strong, Lane(carry, blank, jnp.asarray(True), phase, best))
 
 
-def opened(case: Case, carry: Carry) -> Any:
+def _opened(case: Case, carry: Carry) -> Any:
     """A step of the solver before its first evaluation."""
     solver = case.solver
     assert isinstance(solver, Interruptible)
@@ -135,12 +135,12 @@ def opened(case: Case, carry: Carry) -> Any:
     return solver.open(here, carry.state, key)
 
 
-def arrays(tree: Any) -> list[Any]:
+def _arrays(tree: Any) -> list[Any]:
     """The leaves that can change."""
     return [leaf for leaf in jax.tree.leaves(tree) if not is_number(leaf)]
 
 
-def mixed(condition: Any, new: Any, old: list[Any]) -> Any:
+def _mixed(condition: Any, new: Any, old: list[Any]) -> Any:
     """The tree `new` where the condition holds, else the one of the arrays `old`; plain numbers are those of `new`."""
     leaves, structure = jax.tree.flatten(new)
     rest = iter(old)
@@ -158,9 +158,9 @@ def turn_lane(case: Case, lane: Lane) -> tuple[Lane, Row, Scalar]:
     if rests(solver):
         assert isinstance(solver, Interruptible)
         here, _ = bind(problem, key, carry.step, carry.model_state, None)
-        under_way = mixed(lane.opens, opened(case, carry), lane.progress)
+        under_way = _mixed(lane.opens, _opened(case, carry), lane.progress)
         under_way = solver.turn(here, carry.state, under_way)
-        progress, done = arrays(under_way), under_way.done
+        progress, done = _arrays(under_way), under_way.done
         solver = Closing(solver, under_way)
     after, info = advance(problem, solver, stop, key, carry)
     closed = done & (runs | looks)
@@ -172,14 +172,14 @@ def turn_lane(case: Case, lane: Lane) -> tuple[Lane, Row, Scalar]:
         progress=progress,
         opens=done,
         phase=jnp.where(closed, following, lane.phase).astype(jnp.int32),
-        best=better(lane.best, closed, info, after.point, carry.step),
+        best=_better(lane.best, closed, info, after.point, carry.step),
     )
     check_scalars(info)
     row, layout = pack(info)
     return jax.tree.map(strong, new), Row(row, layout), closed
 
 
-def better(best: LaneBest, closed: Scalar, info: Info, point: Params, step: Scalar) -> LaneBest:
+def _better(best: LaneBest, closed: Scalar, info: Info, point: Params, step: Scalar) -> LaneBest:
     """The better of the best point so far and that of a closed step."""
     violation = real(info.infeasibility)
     rank = ranked(real(info.value), violation)

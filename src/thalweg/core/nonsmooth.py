@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from thalweg.core.tree import max_abs, subtract
 from thalweg.core.types import Params, Scalar, ScalarLike
 
-PROJECTION_ROUNDINGS = 10
+_PROJECTION_ROUNDINGS = 10
 """A projected point that is this many roundings outside its set counts as inside: no arithmetic puts it nearer."""
 
 
@@ -76,4 +76,4 @@ def distance(x: Params, nearest: Params) -> Scalar:
     """The largest entry of `x - nearest`, 0 where it is the rounding of numbers of that size in that dtype."""
     gap, size = max_abs(subtract(x, nearest)), max_abs(nearest)
     eps = max((float(jnp.finfo(leaf.dtype).eps) for leaf in jax.tree.leaves(x)), default=0.0)
-    return jnp.where(gap <= PROJECTION_ROUNDINGS * eps * size, jnp.zeros_like(gap), gap)
+    return jnp.where(gap <= _PROJECTION_ROUNDINGS * eps * size, jnp.zeros_like(gap), gap)

@@ -94,13 +94,13 @@ class Objective(eqx.Module):
         return int(leaves[0].shape[0]) if leaves and leaves[0].shape else 0
 
 
-def evaluate_call(call: Callable, x: Params) -> Evaluation:
+def _evaluate_call(call: Callable, x: Params) -> Evaluation:
     """Value and gradient of `call(x) -> (value, (model_state, aux))` in one pass."""
     (value, (model_state, aux)), grad = jax.value_and_grad(call, has_aux=True)(x)
     return Evaluation(x, value, grad, model_state, aux)
 
 
-def no_start(objective: Objective) -> Params:
+def _no_start(objective: Objective) -> Params:
     """Refuses to draw a start."""
     kind = type(objective).__name__
     raise TypeError(f"x0 is missing; only a latent-variable model draws its own start, and a {kind} has none: pass x0.")
@@ -153,7 +153,7 @@ class Function(Objective):
         args += [self.data] if self.data is not None else []
         out = self.fun(*args, **({"key": self.key} if self.keyed else {}))
         value, model_state, aux = self.unpack(out)
-        value = check_scalar(value, self.fun)
+        value = _check_scalar(value, self.fun)
         return -value if self.maximize else value, (model_state, aux)
 
     def unpack(self, out: Any) -> tuple[Any, Any, Any]:
@@ -173,7 +173,7 @@ class Function(Objective):
 
     def evaluate(self, x: Params) -> Evaluation:
         """The value and its gradient at `x`."""
-        return evaluate_call(self.call, x)
+        return _evaluate_call(self.call, x)
 
     def revisit(self, seen: Evaluation) -> tuple[Evaluation, int]:
         """The evaluation is made again."""
@@ -181,7 +181,7 @@ class Function(Objective):
 
     def start(self, key: Key) -> Params:
         """A function of given variables has no start of its own: a TypeError."""
-        return no_start(self)
+        return _no_start(self)
 
     def optimality(self, x: Params, residual: Residual) -> Scalar:
         """The residual with the gradient at `x`."""
@@ -226,7 +226,7 @@ class LeastSquares(Objective):
 
     def evaluate(self, x: Params) -> Evaluation:
         """Value and gradient `J'r` at `x`, in one pass."""
-        return evaluate_call(lambda x: (self.value(x), (None, None)), x)
+        return _evaluate_call(lambda x: (self.value(x), (None, None)), x)
 
     def revisit(self, seen: Evaluation) -> tuple[Evaluation, int]:
         """The evaluation is made again."""
@@ -234,7 +234,7 @@ class LeastSquares(Objective):
 
     def start(self, key: Key) -> Params:
         """A function of given variables has no start of its own: a TypeError."""
-        return no_start(self)
+        return _no_start(self)
 
     def optimality(self, x: Params, residual: Residual) -> Scalar:
         """The residual with the gradient at `x`."""
@@ -291,7 +291,7 @@ class Latent(Objective):
 
     def evaluate(self, x: Params) -> Evaluation:
         """Value and gradient at `x`."""
-        return evaluate_call(lambda x: (self.value(x), (None, None)), x)
+        return _evaluate_call(lambda x: (self.value(x), (None, None)), x)
 
     def revisit(self, seen: Evaluation) -> tuple[Evaluation, int]:
         """The evaluation is made again."""
@@ -344,7 +344,7 @@ def type_and_shape(value: Any) -> str:
     return f"a {type(value).__name__}"
 
 
-def check_scalar(value: Any, fun: Callable) -> Scalar:
+def _check_scalar(value: Any, fun: Callable) -> Scalar:
     """A loss must be one real number; says what it was instead."""
     cures = {
         "c": "return its real part or modulus",

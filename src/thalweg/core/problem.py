@@ -75,21 +75,21 @@ class Problem(eqx.Module):
         allow_unused: bool = False,
         allow_nan: bool = False,
     ):
-        self.stream = as_stream(data)
+        self.stream = _as_stream(data)
         sample = data if self.stream is None else self.stream.first()
-        self.objective = as_objective(objective, check_data("data", sample, allow_nan), stateful, has_aux)
-        self.objective = maximized(self.objective) if maximize else self.objective
+        self.objective = _as_objective(objective, _check_data("data", sample, allow_nan), stateful, has_aux)
+        self.objective = _maximized(self.objective) if maximize else self.objective
         if nonsmooth is not None and not isinstance(nonsmooth, Nonsmooth):
             raise TypeError(f"Problem(nonsmooth={nonsmooth!r}): give a Nonsmooth, for instance tw.L1(0.01).")
         self.nonsmooth = ZERO if nonsmooth is None else nonsmooth
         self.bounds, self.equality, self.inequality = bounds, equality, inequality
-        held_out = as_stream(validation)
-        self.validation = check_data("validation", validation, allow_nan) if held_out is None else held_out
+        held_out = _as_stream(validation)
+        self.validation = _check_data("validation", validation, allow_nan) if held_out is None else held_out
         self.validation_loss, self.metrics = validation_loss, metrics
         self.allow_unused, self.whole = allow_unused, self.stream is None
-        check_streams(self.stream, held_out, self.objective)
-        check_bounds(nonsmooth, bounds, self.nonsmooth.separable)
-        check_functions(equality=equality, inequality=inequality, metrics=metrics, validation_loss=validation_loss)
+        _check_streams(self.stream, held_out, self.objective)
+        _check_bounds(nonsmooth, bounds, self.nonsmooth.separable)
+        _check_functions(equality=equality, inequality=inequality, metrics=metrics, validation_loss=validation_loss)
         if (metrics or validation_loss) and validation is None:
             raise ValueError("Problem(metrics=...): metrics are measured on validation data: pass validation=(X, y).")
 
@@ -109,7 +109,7 @@ class Problem(eqx.Module):
             Oracle.EQUALITY if self.equality is not None else None,
             Oracle.INEQUALITY if self.inequality is not None else None,
         )
-        return all_offers(self.objective.offers, floating, parts)
+        return _all_offers(self.objective.offers, floating, parts)
 
     def parts(self, x: Params) -> frozenset[Oracle]:
         """The parts that a method must not ignore."""
@@ -179,7 +179,7 @@ class Problem(eqx.Module):
 
 
 @functools.cache
-def all_offers(smooth: frozenset[Oracle], floating: bool, parts: tuple[Oracle | None, ...]) -> frozenset[Oracle]:
+def _all_offers(smooth: frozenset[Oracle], floating: bool, parts: tuple[Oracle | None, ...]) -> frozenset[Oracle]:
     """The oracles of a smooth part on floating-point or other variables, together with the parts that are there."""
     if not floating:
         smooth = (smooth - {Oracle.GRADIENT, Oracle.HVP}) | {Oracle.INTEGERS}
@@ -188,7 +188,7 @@ def all_offers(smooth: frozenset[Oracle], floating: bool, parts: tuple[Oracle | 
     return smooth | whole | {part for part in parts if part is not None}
 
 
-def as_objective(objective: Any, data: Any, stateful: bool, has_aux: bool) -> Objective:
+def _as_objective(objective: Any, data: Any, stateful: bool, has_aux: bool) -> Objective:
     """The objective form that fits what the user gave."""
     if isinstance(objective, Objective):
         return objective if data is None else replace(objective, data=data)
@@ -201,7 +201,7 @@ def as_objective(objective: Any, data: Any, stateful: bool, has_aux: bool) -> Ob
     return Function(fun=objective, data=data, stateful=stateful, has_aux=has_aux, keyed=takes_key(objective))
 
 
-def maximized(objective: Objective) -> Objective:
+def _maximized(objective: Objective) -> Objective:
     """The objective of which the negative is minimized."""
     if not isinstance(objective, Function):
         name = type(objective).__name__
@@ -209,7 +209,7 @@ def maximized(objective: Objective) -> Objective:
     return replace(objective, maximize=True)
 
 
-def check_bounds(nonsmooth: Any, bounds: Any, separable: bool) -> None:
+def _check_bounds(nonsmooth: Any, bounds: Any, separable: bool) -> None:
     """Refuses bounds of the wrong kind, and a penalty that cannot go with them."""
     if bounds is not None and not isinstance(bounds, Bounds):
         raise TypeError(f"Problem(bounds={bounds!r}): write tw.Bounds(lower, upper) with one array a side.")
@@ -217,21 +217,21 @@ def check_bounds(nonsmooth: Any, bounds: Any, separable: bool) -> None:
         raise ValueError(f"Problem(nonsmooth={nonsmooth!r}, bounds=...): its prox and a box do not compose: drop one.")
 
 
-def check_functions(**parts: Any) -> None:
+def _check_functions(**parts: Any) -> None:
     """Refuses what cannot be called."""
     for name, part in parts.items():
         if part is not None and not callable(part):
             raise TypeError(f"Problem({name}={part!r}): give a function.")
 
 
-def as_stream(data: Any) -> Stream | None:
+def _as_stream(data: Any) -> Stream | None:
     """Batches from elsewhere, where `data` is no tree of arrays."""
     if isinstance(data, Stream):
         return data
     return Stream(data) if is_streamable(data) else None
 
 
-def check_streams(stream: Stream | None, validation: Any, objective: Objective) -> None:
+def _check_streams(stream: Stream | None, validation: Any, objective: Objective) -> None:
     """Refuses streams where they cannot be used."""
     if stream is not None and not isinstance(objective, Function):
         raise TypeError(f"Problem(data={stream!r}): only a loss, a mean over each batch, is minimized on a stream.")
@@ -241,11 +241,11 @@ def check_streams(stream: Stream | None, validation: Any, objective: Objective) 
         validation.first()
 
 
-def check_data(name: str, data: Any, allow_nan: bool) -> Any:
+def _check_data(name: str, data: Any, allow_nan: bool) -> Any:
     """Arrays with one common leading axis, put on the device once; one sentence where they are something else."""
     if data is None:
         return None
-    if isinstance(data, list) and is_batches(data):
+    if isinstance(data, list) and _is_batches(data):
         raise TypeError(f"{name} is a list of {len(data)} trees alike: for batches write {name}=tw.Stream(batches).")
     data = jax.tree.map(lambda leaf: leaf if is_array(leaf) else np.asarray(leaf), data)
     lengths = {}
@@ -254,7 +254,7 @@ def check_data(name: str, data: Any, allow_nan: bool) -> Any:
         if not is_numeric(leaf.dtype):
             raise TypeError(f"{where} has dtype {leaf.dtype}: give arrays of numbers.")
         if not allow_nan:
-            check_finite(where, leaf)
+            _check_finite(where, leaf)
         if not leaf.shape:
             raise ValueError(f"{where} is a single number: data need a leading axis of examples.")
         lengths[where] = leaf.shape[0]
@@ -266,15 +266,15 @@ def check_data(name: str, data: Any, allow_nan: bool) -> Any:
     return jax.tree.map(jnp.asarray, data)
 
 
-def is_batches(data: list) -> bool:
+def _is_batches(data: list) -> bool:
     """Whether the entries of a list look like batches: trees of one structure, not arrays that belong together."""
     alike = len({jax.tree.structure(one) for one in data}) == 1
     return alike and not jax.tree_util.all_leaves(data[:1])
 
 
-def check_finite(name: str, array: Any) -> None:
+def _check_finite(name: str, array: Any) -> None:
     """Refuses NaN and infinity, naming the first; arrays on an accelerator are left alone."""
-    if not is_inexact(array) or is_tracer(array) or (isinstance(array, jax.Array) and on_accelerator(array)):
+    if not is_inexact(array) or is_tracer(array) or (isinstance(array, jax.Array) and _on_accelerator(array)):
         return
     found = first_nonfinite(array)
     if found is not None:
@@ -286,6 +286,6 @@ def check_finite(name: str, array: Any) -> None:
         )
 
 
-def on_accelerator(array: jax.Array) -> bool:
+def _on_accelerator(array: jax.Array) -> bool:
     """Whether reading the array would bring it back from a device."""
     return any(device.platform != "cpu" for device in array.devices())

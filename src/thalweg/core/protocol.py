@@ -67,9 +67,9 @@ def explain_state_change(before: Any, after: Any) -> str:
 
 def _leaf_change(a: Any, b: Any) -> str:
     """How one leaf changed; empty where it did not."""
-    if not has_shape(b):
+    if not _has_shape(b):
         return f"became {short(b)}, which is no array: write jnp.asarray(..., dtype)"
-    if not has_shape(a):
+    if not _has_shape(a):
         return f"was {short(a)}, which is no array: write jnp.asarray(..., dtype)"
     if a.shape != b.shape:
         return f"had the shape {a.shape} and has {b.shape} afterwards"
@@ -80,7 +80,7 @@ def _leaf_change(a: Any, b: Any) -> str:
     return ""
 
 
-def has_shape(leaf: Any) -> bool:
+def _has_shape(leaf: Any) -> bool:
     """An array, or the shape and dtype of one."""
     return is_array(leaf) or isinstance(leaf, jax.ShapeDtypeStruct)
 
@@ -113,17 +113,17 @@ def trace_shapes(where: str, call: Callable, *args: Any, **extra: Any) -> Any:
 
     def keep(shapes: list) -> None:
         fill = iter(shapes)
-        args, extra = structure.unflatten([next(fill) if has_shape(leaf) else leaf for leaf in leaves])
+        args, extra = structure.unflatten([next(fill) if _has_shape(leaf) else leaf for leaf in leaves])
         returned.append(call(*args, **extra))
 
     try:
-        jax.eval_shape(keep, [leaf for leaf in leaves if has_shape(leaf)])
+        jax.eval_shape(keep, [leaf for leaf in leaves if _has_shape(leaf)])
     except jax.errors.JAXTypeError as error:
         raise TypeError(f"{where} looks at {_CONCRETE}.") from error
-    return jax.tree.map(as_shape, returned[0])
+    return jax.tree.map(_as_shape, returned[0])
 
 
-def as_shape(leaf: Any) -> Any:
+def _as_shape(leaf: Any) -> Any:
     """The shape and dtype of an array; anything else as it is."""
     if not is_array(leaf):
         return leaf
@@ -160,7 +160,7 @@ def subject(solver: Solver, problem: Problem | None, x: Params | None) -> tuple[
     if missing := solver.needs - offers:
         names = ", ".join(sorted(oracle.value for oracle in missing))
         raise TypeError(f"check_protocol({label(solver)}): it needs {names}; pass problem= and x= that offer it.")
-    return problem.training(frozen), jax.tree.map(as_shape, x)
+    return problem.training(frozen), jax.tree.map(_as_shape, x)
 
 
 def _default_problem(needs: frozenset[Oracle]) -> Problem:
@@ -183,7 +183,7 @@ def _check_init(solver: Solver, problem: Problem, x: Params) -> Any:
 def check_arrays(method: Any, state: Any) -> None:
     """A first state holds arrays alone."""
     for path, leaf in tree_flatten_with_path(state)[0]:
-        if not has_shape(leaf):
+        if not _has_shape(leaf):
             cure = "write jnp.asarray(..., dtype), or make it a static field of the method"
             raise TypeError(f"{label(method)}.init: {_name(path)} is {short(leaf)}, which is no array: {cure}.")
 
@@ -236,11 +236,11 @@ def _check_info(solver: Solver, name: str, info: Any) -> None:
     for field, value, dtype in ((field, value, dtype) for group, dtype in expected for field, value in group.items()):
         if is_number(value):
             continue
-        if not has_shape(value) or value.shape != () or value.dtype != dtype:
+        if not _has_shape(value) or value.shape != () or value.dtype != dtype:
             raise TypeError(f"{where}: info.{field} is {described(value)}, and must be a scalar {dtype}: {cure}.")
     for part in ("aux", "extra"):
         for path, leaf in tree_flatten_with_path(getattr(info, part))[0]:
-            if not is_number(leaf) and (not has_shape(leaf) or leaf.shape != ()):
+            if not is_number(leaf) and (not _has_shape(leaf) or leaf.shape != ()):
                 entry = part + keystr(path)
                 raise TypeError(f"{where}: info.{entry} is {described(leaf)}: the trace holds scalars.")
 
@@ -284,7 +284,7 @@ def _filled(progress: Any) -> Any:
 def _check_done(solver: Any, name: str, progress: Any) -> None:
     """The progress says whether the step is done."""
     done: Any = getattr(progress, "done", None)
-    if not has_shape(done) or done.shape != () or done.dtype != jnp.bool_:
+    if not _has_shape(done) or done.shape != () or done.dtype != jnp.bool_:
         what = f"progress.done is {described(done)}, and must be a scalar of dtype bool"
         raise TypeError(f"{label(solver)}.{name}: {what}.")
 
@@ -303,7 +303,7 @@ def _check_rule(rule: Rule, x: Params) -> None:
         raise TypeError(f"{label(rule)}.update is not like the gradient: {change.replace('state', 'update', 1)}.")
     check_same(rule, "update", before, after)
     rate = _trace(rule, "rate", before)
-    if not is_number(rate) and (not has_shape(rate) or rate.shape != ()):
+    if not is_number(rate) and (not _has_shape(rate) or rate.shape != ()):
         raise TypeError(f"{label(rule)}.rate returned {described(rate)}: return one number, NaN where there is none.")
 
 

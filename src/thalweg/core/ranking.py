@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-FEASIBLE = 1e-6
+_FEASIBLE = 1e-6
 """A violation up to here does not count in the comparison of points; in a narrow dtype, up to the root of its eps."""
 
 
@@ -19,7 +19,7 @@ class Rank(NamedTuple):
 def ranked(value: Any, violation: Any) -> Rank:
     """The rank of points with these values and violations: arrays of NumPy or JAX, or single numbers of a dtype."""
     xp: Any = np if isinstance(violation, (np.ndarray, np.generic, float)) else jnp
-    tolerance = max(FEASIBLE, float(jnp.finfo(value.dtype).eps) ** 0.5)
+    tolerance = max(_FEASIBLE, float(jnp.finfo(value.dtype).eps) ** 0.5)
     return Rank(xp.where(xp.greater(violation, tolerance), violation, 0.0), value)
 
 

@@ -60,7 +60,7 @@ class Inner(NamedTuple):
     rule: State
 
 
-SCHEDULE_FREE = "ScheduleFreeState"
+_SCHEDULE_FREE = "ScheduleFreeState"
 """The state of Optax's form of Schedule-Free, in which `x` would not be the point that the method reports."""
 
 
@@ -72,8 +72,8 @@ class OptaxRule(Rule):
     def init(self, params: Params) -> State:
         """The state that Optax's `init` makes."""
         state = self.transformation.init(params)
-        for node in jax.tree.leaves(state, is_leaf=lambda node: type(node).__name__ == SCHEDULE_FREE):
-            if type(node).__name__ == SCHEDULE_FREE:
+        for node in jax.tree.leaves(state, is_leaf=lambda node: type(node).__name__ == _SCHEDULE_FREE):
+            if type(node).__name__ == _SCHEDULE_FREE:
                 raise TypeError(
                     "Optax's schedule_free updates the point of the gradient and hides the point to report: use "
                     "tw.ScheduleFree(rule) or tw.ScheduleFreeSGD(learning_rate) instead."
@@ -82,7 +82,7 @@ class OptaxRule(Rule):
 
     def update(self, grads: Params, state: State, params: Params | None = None, **extra: Any) -> tuple[Params, State]:
         """Optax's own update. Its line searches refuse arguments beyond those that Optax itself names."""
-        names = ("value", "grad", "value_fn") if is_extra_args(self.transformation) else ()
+        names = ("value", "grad", "value_fn") if _is_extra_args(self.transformation) else ()
         extra = {name: extra[name] for name in names if name in extra}
         return self.transformation.update(grads, state, params, **extra)
 
@@ -96,7 +96,7 @@ def is_optax(value: Any) -> bool:
     return isinstance(value, tuple) and getattr(value, "_fields", None) == ("init", "update")
 
 
-def is_extra_args(transformation: Any) -> bool:
+def _is_extra_args(transformation: Any) -> bool:
     """Whether an Optax transformation takes extra keyword arguments."""
     return "ExtraArgs" in type(transformation).__name__
 

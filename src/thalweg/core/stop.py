@@ -102,7 +102,7 @@ SLACK = 0.01
 """Of a step: the rounding of a fraction of an epoch."""
 
 
-def fires(condition: Scalar, status: Status) -> Scalar:
+def _fires(condition: Scalar, status: Status) -> Scalar:
     """`status` where the condition holds, else RUNNING."""
     return jnp.where(condition, status.value, Status.RUNNING.value).astype(jnp.int32)
 
@@ -143,7 +143,7 @@ class GradNorm(Stop):
 
     def __call__(self, state: State, view: View) -> tuple[State, Scalar]:
         """See the class."""
-        return state, fires(view.info.optimality <= self.tolerance, Status.CONVERGED)
+        return state, _fires(view.info.optimality <= self.tolerance, Status.CONVERGED)
 
 
 class StepNorm(Stop):
@@ -160,7 +160,7 @@ class StepNorm(Stop):
 
     def __call__(self, state: State, view: View) -> tuple[State, Scalar]:
         """See the class."""
-        return state, fires(view.step_norm <= self.tolerance, Status.STOPPED)
+        return state, _fires(view.step_norm <= self.tolerance, Status.STOPPED)
 
 
 class ValueChange(Stop):
@@ -178,7 +178,7 @@ class ValueChange(Stop):
     def __call__(self, state: State, view: View) -> tuple[State, Scalar]:
         """See the class."""
         change = jnp.abs(view.info.value - state)
-        return real(view.info.value), fires(change <= self.tolerance, Status.STOPPED)
+        return real(view.info.value), _fires(change <= self.tolerance, Status.STOPPED)
 
 
 class Target(Stop):
@@ -192,7 +192,7 @@ class Target(Stop):
 
     def __call__(self, state: State, view: View) -> tuple[State, Scalar]:
         """See the class."""
-        return state, fires(view.info.value <= view.sign * self.value, Status.STOPPED)
+        return state, _fires(view.info.value <= view.sign * self.value, Status.STOPPED)
 
 
 class Patience(Stop):
@@ -201,7 +201,7 @@ class Patience(Stop):
     count: int = real_field()
 
     def __check_init__(self):
-        check_whole(self, "count")
+        _check_whole(self, "count")
 
     def init(self) -> State:
         """Lowest value, validations since then, and the step of the latest one seen."""
@@ -214,7 +214,7 @@ class Patience(Stop):
         better = new & (value < lowest)
         since = jnp.where(better, real(0), since + real(new))
         state = jnp.where(better, value, lowest), since, jnp.maximum(seen, view.host.validated)
-        return state, fires(since >= self.count, Status.STOPPED)
+        return state, _fires(since >= self.count, Status.STOPPED)
 
 
 class Steps(Stop):
@@ -223,7 +223,7 @@ class Steps(Stop):
     count: int = real_field()
 
     def __check_init__(self):
-        check_whole(self, "count")
+        _check_whole(self, "count")
 
     def init(self) -> State:
         """No memory."""
@@ -231,7 +231,7 @@ class Steps(Stop):
 
     def __call__(self, state: State, view: View) -> tuple[State, Scalar]:
         """See the class."""
-        return state, fires(view.step >= jnp.asarray(self.count).astype(jnp.int32), Status.STEP_LIMIT)
+        return state, _fires(view.step >= jnp.asarray(self.count).astype(jnp.int32), Status.STEP_LIMIT)
 
 
 class Epochs(Stop):
@@ -251,7 +251,7 @@ class Epochs(Stop):
 
     def __call__(self, state: State, view: View) -> tuple[State, Scalar]:
         """See the class."""
-        return state, fires(view.passes(self.count), Status.STEP_LIMIT)
+        return state, _fires(view.passes(self.count), Status.STEP_LIMIT)
 
 
 class Evaluations(Stop):
@@ -260,7 +260,7 @@ class Evaluations(Stop):
     count: int = real_field()
 
     def __check_init__(self):
-        check_whole(self, "count")
+        _check_whole(self, "count")
 
     def init(self) -> State:
         """Evaluations so far."""
@@ -269,7 +269,7 @@ class Evaluations(Stop):
     def __call__(self, state: State, view: View) -> tuple[State, Scalar]:
         """See the class."""
         total = state + view.info.evals.value
-        return total, fires(total >= jnp.asarray(self.count).astype(jnp.int32), Status.STEP_LIMIT)
+        return total, _fires(total >= jnp.asarray(self.count).astype(jnp.int32), Status.STEP_LIMIT)
 
 
 class Seconds(Stop):
@@ -286,7 +286,7 @@ class Seconds(Stop):
 
     def __call__(self, state: State, view: View) -> tuple[State, Scalar]:
         """See the class."""
-        return state, fires(view.host.seconds >= self.seconds, Status.TIME_LIMIT)
+        return state, _fires(view.host.seconds >= self.seconds, Status.TIME_LIMIT)
 
 
 class Never(Stop):
@@ -298,7 +298,7 @@ class Never(Stop):
 
     def __call__(self, state: State, view: View) -> tuple[State, Scalar]:
         """RUNNING."""
-        return state, fires(jnp.asarray(False), Status.STOPPED)
+        return state, _fires(jnp.asarray(False), Status.STOPPED)
 
 
 class AnyOf(Stop):
@@ -312,7 +312,7 @@ class AnyOf(Stop):
 
     def __call__(self, state: State, view: View) -> tuple[State, Scalar]:
         """See the class."""
-        states, found = verdicts(self.rules, state[0], view)
+        states, found = _verdicts(self.rules, state[0], view)
         status, fired = jnp.asarray(0, jnp.int32), jnp.asarray(-1, jnp.int32)
         for i, verdict in reversed(list(enumerate(found))):
             hit = verdict != Status.RUNNING.value
@@ -331,18 +331,18 @@ class AllOf(Stop):
 
     def __call__(self, state: State, view: View) -> tuple[State, Scalar]:
         """See the class."""
-        states, found = verdicts(self.rules, state, view)
+        states, found = _verdicts(self.rules, state, view)
         every = functools.reduce(jnp.logical_and, [v != Status.RUNNING.value for v in found])
         return states, jnp.where(every, found[0], Status.RUNNING.value).astype(jnp.int32)
 
 
-def verdicts(rules: tuple[Stop, ...], states: State, view: View) -> tuple[State, list[Scalar]]:
+def _verdicts(rules: tuple[Stop, ...], states: State, view: View) -> tuple[State, list[Scalar]]:
     """Every rule's new state and verdict."""
     out = [rule(state, view) for rule, state in zip(rules, states, strict=True)]
     return tuple(state for state, _ in out), [verdict for _, verdict in out]
 
 
-def check_whole(owner: Any, *names: str) -> None:
+def _check_whole(owner: Any, *names: str) -> None:
     """Each named field a whole number >= 1 (kept as a traced float, so that another one does not recompile)."""
     for name in names:
         value = getattr(owner, name)

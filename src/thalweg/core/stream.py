@@ -28,7 +28,7 @@ class Stream:
     def __init__(self, source: Any, steps_per_epoch: int | None = None):
         if not callable(source) and not isinstance(source, Iterable):
             raise TypeError(f"Stream({short(source)}): give something to iterate over, or a function of the epoch.")
-        if callable(source) and not takes_one(source):
+        if callable(source) and not _takes_one(source):
             raise TypeError(f"Stream({short(source)}): a function is called with the number of the epoch, from 0 on.")
         if steps_per_epoch is not None and (
             isinstance(steps_per_epoch, bool) or not isinstance(steps_per_epoch, int) or steps_per_epoch < 1
@@ -36,7 +36,7 @@ class Stream:
             raise ValueError(f"Stream(steps_per_epoch={steps_per_epoch!r}): give a whole number >= 1.")
         self.source = source
         self.once = isinstance(source, Iterator)
-        self.steps_per_epoch = steps_per_epoch or known_length(source)
+        self.steps_per_epoch = steps_per_epoch or _known_length(source)
         self.sample: Any = None
         self.opened: Iterator[Any] | None = None
         self.waiting: list[Any] = []
@@ -50,7 +50,7 @@ class Stream:
             opened, self.opened = self.opened, None
             return opened
         source: Any = self.source(number) if callable(self.source) else self.source
-        return map(as_arrays, iter(source))
+        return map(_as_arrays, iter(source))
 
     def first(self) -> Any:
         """The first batch; a `ValueError` in one sentence where there is none.
@@ -68,7 +68,7 @@ class Stream:
         return self.sample
 
 
-def takes_one(function: Any) -> bool:
+def _takes_one(function: Any) -> bool:
     """Whether a function can be called with one argument, as far as one can tell."""
     try:
         inspect.signature(function).bind(0)
@@ -79,7 +79,7 @@ def takes_one(function: Any) -> bool:
     return True
 
 
-def known_length(source: Any) -> int | None:
+def _known_length(source: Any) -> int | None:
     """`len(source)` where it has one."""
     try:
         return len(source) or None
@@ -87,7 +87,7 @@ def known_length(source: Any) -> int | None:
         return None
 
 
-def as_arrays(batch: Any) -> Any:
+def _as_arrays(batch: Any) -> Any:
     """A batch as NumPy arrays of its own, of the dtypes that JAX will use."""
 
     def one(leaf):

@@ -41,13 +41,13 @@ def norm(tree: Params) -> Scalar:
 
     One pass over memory; another only where the squares did overflow or underflow.
     """
-    squares = scaled_sum_of_squares(tree, 1.0)
+    squares = _scaled_sum_of_squares(tree, 1.0)
     limits = jnp.finfo(squares.dtype)
     safe = (squares > limits.tiny / limits.eps) & jnp.isfinite(squares)
     # A power of two, so that scaling rounds nothing, far enough from 1 that no square of any entry leaves the range.
     far = 2.0 ** (limits.maxexp * 5 // 8)
     scale = jnp.where(squares < 1, far, 1 / far).astype(squares.dtype)
-    return jax.lax.cond(safe, lambda: jnp.sqrt(squares), lambda: jnp.sqrt(scaled_sum_of_squares(tree, scale)) / scale)
+    return jax.lax.cond(safe, lambda: jnp.sqrt(squares), lambda: jnp.sqrt(_scaled_sum_of_squares(tree, scale)) / scale)
 
 
 def displacement(x: Params, after: Params) -> Scalar:
@@ -59,7 +59,7 @@ def displacement(x: Params, after: Params) -> Scalar:
     return functools.reduce(jnp.maximum, [real(one) for one in jax.tree.leaves(moved)], real(0.0))
 
 
-def scaled_sum_of_squares(tree: Params, scale: ScalarLike) -> Scalar:
+def _scaled_sum_of_squares(tree: Params, scale: ScalarLike) -> Scalar:
     """The sum of the squares of `scale` times the entries.
 
     Not `dot`: a sum of squares is fused with what comes before it, a product of vectors is a call of its own.

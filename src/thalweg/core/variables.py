@@ -14,22 +14,22 @@ from thalweg.core.types import Params
 
 def is_array(leaf: Any) -> bool:
     """JAX or NumPy array, or NumPy scalar."""
-    return is_array_type(type(leaf)) or isinstance(leaf, jax.Array)  # the latter for tracers, and a microsecond
+    return _is_array_type(type(leaf)) or isinstance(leaf, jax.Array)  # the latter for tracers, and a microsecond
 
 
 @functools.cache
-def is_array_type(kind: type) -> bool:
+def _is_array_type(kind: type) -> bool:
     """Whether all instances of a type are arrays."""
     return issubclass(kind, (jax.Array, np.ndarray, np.generic))
 
 
 def is_inexact(leaf: Any) -> bool:
     """A floating-point or complex array."""
-    return is_array(leaf) and is_inexact_dtype(leaf.dtype)
+    return is_array(leaf) and _is_inexact_dtype(leaf.dtype)
 
 
 @functools.cache
-def is_inexact_dtype(dtype: Any) -> bool:
+def _is_inexact_dtype(dtype: Any) -> bool:
     """Whether a dtype is floating-point or complex."""
     return bool(jax.numpy.issubdtype(dtype, np.inexact))
 
@@ -50,7 +50,7 @@ class HeldNumber(eqx.Module):
     value: float = eqx.field(static=True)
 
 
-def is_held(leaf: Any) -> bool:
+def _is_held(leaf: Any) -> bool:
     """Whether a leaf stands for a number that is part of the program."""
     return isinstance(leaf, HeldNumber)
 
@@ -62,7 +62,7 @@ def hold(tree: Any) -> Any:
 
 def release(tree: Any) -> Any:
     """The tree that `hold` was given."""
-    return jax.tree.map(lambda leaf: leaf.value if is_held(leaf) else leaf, tree, is_leaf=is_held)
+    return jax.tree.map(lambda leaf: leaf.value if _is_held(leaf) else leaf, tree, is_leaf=_is_held)
 
 
 def rejoin(x: Params, frozen: Any) -> Params:
@@ -71,7 +71,7 @@ def rejoin(x: Params, frozen: Any) -> Params:
         return jax.tree.map(lambda leaf: leaf, x)
 
     def is_leaf(leaf):
-        return leaf is None or is_held(leaf)
+        return leaf is None or _is_held(leaf)
 
     return release(jax.tree.map(lambda a, b: b if a is None else a, x, frozen, is_leaf=is_leaf))
 
@@ -102,14 +102,14 @@ def check_start(x0: Any, integers: bool = False, called: str = "x0") -> Params:
         raise TypeError(f"{called}={x0!r} is a flat list of numbers: write jnp.array({list(map(float, x0))!r}).")
     found = False
     for path, leaf in jax.tree_util.tree_leaves_with_path(x0):
-        if isinstance(leaf, (float, complex)) and not is_array(leaf) and in_containers(path):
+        if isinstance(leaf, (float, complex)) and not is_array(leaf) and _in_containers(path):
             name = called + keystr(path)
             raise TypeError(
                 f"{name}={leaf!r} is a Python number, which cannot be optimized: write jnp.asarray({leaf!r})."
             )
         if is_inexact(leaf):
             found = True
-            check_variable_leaf(called, path, leaf)
+            _check_variable_leaf(called, path, leaf)
         found |= integers and is_number_array(leaf)
     if not found:
         leaves = jax.tree.leaves(x0)
@@ -125,12 +125,12 @@ def check_start(x0: Any, integers: bool = False, called: str = "x0") -> Params:
     return x0
 
 
-def in_containers(path: tuple) -> bool:
+def _in_containers(path: tuple) -> bool:
     """Whether only dicts and sequences lead to a leaf, not the fields of a module."""
     return all(isinstance(key, (DictKey, SequenceKey)) for key in path)
 
 
-def check_variable_leaf(called: str, path: tuple, leaf: Any) -> None:
+def _check_variable_leaf(called: str, path: tuple, leaf: Any) -> None:
     """Refuses complex, NaN and infinite variables, naming the first bad entry."""
     if leaf.dtype.kind == "c":
         cure = "optimize its real and imaginary parts as two real arrays"

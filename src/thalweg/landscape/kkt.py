@@ -16,9 +16,9 @@ from thalweg.core.tree import ravel, unravel
 from thalweg.core.types import Params
 from thalweg.core.variables import check_start, entries, leaf_name, rejoin, split
 
-NNLS_EXCHANGES_PER_COLUMN = 3
+_NNLS_EXCHANGES_PER_COLUMN = 3
 """The limit on exchanges of non-negative least squares, per column, as Lawson & Hanson set it."""
-MAX_PRINTED_ROWS = 40
+_MAX_PRINTED_ROWS = 40
 """The number of constraints that the printed table lists."""
 
 
@@ -101,19 +101,19 @@ class KKT(NamedTuple):
         lines = [f"{name:16}  {text}" for name, text in rows]
         table = self.equality + self.inequality + self.bounds
         if table:
-            width = max(len(line.name) for line in table[:MAX_PRINTED_ROWS])
+            width = max(len(line.name) for line in table[:_MAX_PRINTED_ROWS])
             lines += ["", f"{'':{width}}  {'value':>11}  {'multiplier':>11}"]
             lines += [
                 f"{line.name:{width}}  {line.value:11.4g}  {line.multiplier:11.4g}{'  active' if line.active else ''}"
-                for line in table[:MAX_PRINTED_ROWS]
+                for line in table[:_MAX_PRINTED_ROWS]
             ]
-        lines += [f"and {len(table) - MAX_PRINTED_ROWS} more"] if len(table) > MAX_PRINTED_ROWS else []
+        lines += [f"and {len(table) - _MAX_PRINTED_ROWS} more"] if len(table) > _MAX_PRINTED_ROWS else []
         return "\n".join(lines)
 
     __repr__ = __str__
 
 
-class FirstOrderData(NamedTuple):
+class _FirstOrderData(NamedTuple):
     """Gradient, constraints, their Jacobian, and distances to the bounds at a point, as NumPy arrays."""
 
     x: np.ndarray
@@ -142,25 +142,25 @@ def kkt(problem: Problem | Callable, x: Params, multipliers: Any = None, *, acti
     variables, frozen = split(check_start(x))
     variables = jax.tree.map(jnp.asarray, variables)
     problem = problem.training(frozen)
-    found, dynamic = program(gradient_and_constraints, problem, variables)
+    found, dynamic = program(_gradient_and_constraints, problem, variables)
     grad, *constraints = found.call(dynamic)
-    here = first_order_data(problem, variables, grad, constraints)
+    here = _first_order_data(problem, variables, grad, constraints)
     near = max(1e-6, 10 * float(np.finfo(here.x.dtype).eps) ** 0.5) if active is None else active
     if multipliers is not None:
-        return kkt_report(problem, variables, here, as_multipliers(multipliers, here), near)
+        return _kkt_report(problem, variables, here, _as_multipliers(multipliers, here), near)
     # Try the loop's estimate too: it needs no active set, and takes sets and penalties into account.
     smooth = Multipliers(*(np.asarray(part, float) for part in estimate(problem, variables, grad)[0]))
-    reports = [kkt_report(problem, variables, here, y, near) for y in (nonnegative_multipliers(here, near), smooth)]
+    reports = [_kkt_report(problem, variables, here, y, near) for y in (_nonnegative_multipliers(here, near), smooth)]
     return min(reports, key=lambda report: report.residual)
 
 
-def gradient_and_constraints(problem: Problem, x: Params) -> tuple[Params, jax.Array, jax.Array, jax.Array]:
+def _gradient_and_constraints(problem: Problem, x: Params) -> tuple[Params, jax.Array, jax.Array, jax.Array]:
     """Returns the gradient, `h`, `c` and their Jacobian, to be compiled as one program."""
     grad = problem.objective.evaluate(x).grad
     return grad, problem.equalities(x), problem.inequalities(x), constraint_jacobian(problem, x)
 
 
-def first_order_data(problem: Problem, x: Params, grad: Params, constraints: list[jax.Array]) -> FirstOrderData:
+def _first_order_data(problem: Problem, x: Params, grad: Params, constraints: list[jax.Array]) -> _FirstOrderData:
     """Collects what is known at one point as NumPy arrays."""
     flat = ravel(x)
     h, c, jacobian = (np.asarray(part, float) for part in constraints)
@@ -168,10 +168,10 @@ def first_order_data(problem: Problem, x: Params, grad: Params, constraints: lis
     if problem.bounds is not None:
         lower, upper = problem.bounds.sides(x)
         gaps = [np.asarray(flat - lower), np.asarray(upper - flat)]
-    return FirstOrderData(np.asarray(flat), np.asarray(ravel(grad), float), h, c, jacobian, *gaps)
+    return _FirstOrderData(np.asarray(flat), np.asarray(ravel(grad), float), h, c, jacobian, *gaps)
 
 
-def as_multipliers(multipliers: Any, here: FirstOrderData) -> Multipliers:
+def _as_multipliers(multipliers: Any, here: _FirstOrderData) -> Multipliers:
     """Checks the user's multipliers, and returns them as vectors."""
     if not isinstance(multipliers, (tuple, list)) or len(multipliers) != 2:
         raise TypeError(f"kkt(multipliers={multipliers!r}): give the pair (equality, inequality), with () for none.")
@@ -189,7 +189,7 @@ def as_multipliers(multipliers: Any, here: FirstOrderData) -> Multipliers:
     return Multipliers(*parts)
 
 
-def nonnegative_multipliers(here: FirstOrderData, near: float) -> Multipliers:
+def _nonnegative_multipliers(here: _FirstOrderData, near: float) -> Multipliers:
     """Returns multipliers that minimize the gradient of the Lagrangian, >= 0 for active inequalities and bounds."""
     m, n = here.equality.size, here.x.size
     slack = np.flatnonzero(here.inequality >= -near)
@@ -216,7 +216,7 @@ def nnls(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     count = a.shape[1]
     z, passive = np.zeros(count), np.zeros(count, bool)
     tolerance = 10 * np.finfo(float).eps * max(a.shape, default=0) * np.abs(a).max(initial=0) * np.abs(b).max(initial=0)
-    for _ in range(NNLS_EXCHANGES_PER_COLUMN * count):
+    for _ in range(_NNLS_EXCHANGES_PER_COLUMN * count):
         pull = np.where(passive, -np.inf, a.T @ (b - a @ z))
         if not count or pull.max() <= tolerance:
             break
@@ -235,23 +235,23 @@ def nnls(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return z
 
 
-def kkt_report(problem: Problem, x: Params, here: FirstOrderData, y: Multipliers, near: float) -> KKT:
+def _kkt_report(problem: Problem, x: Params, here: _FirstOrderData, y: Multipliers, near: float) -> KKT:
     """Returns the report for these multipliers."""
     m = here.equality.size
     lagrangian = here.grad + here.jacobian.T @ np.concatenate([y.equality, y.inequality])
     stationary = float(stationarity(problem, x, unravel(jnp.asarray(lagrangian, here.x.dtype), x)))
     on, low, high = here.inequality >= -near, here.lower <= near, here.upper <= near
-    tree, frozen_names = rejoin(x, problem.objective.frozen), entry_names(x)
-    equality = constraint_rows(names("equality", problem.equality, tree), here.equality, y.equality, np.ones(m, bool))
-    inequality = constraint_rows(names("inequality", problem.inequality, tree), here.inequality, y.inequality, on)
+    tree, frozen_names = rejoin(x, problem.objective.frozen), _entry_names(x)
+    equality = _constraint_rows(names("equality", problem.equality, tree), here.equality, y.equality, np.ones(m, bool))
+    inequality = _constraint_rows(names("inequality", problem.inequality, tree), here.inequality, y.inequality, on)
     # At a bound, what remains of the Lagrangian's gradient is the multiplier of the bound. (0 - 0 is not -0.)
-    bounds = constraint_rows(
+    bounds = _constraint_rows(
         [f"{n} lower" for n in frozen_names],
         0 - here.lower,
         np.maximum(lagrangian, 0),
         low & ~(high & (lagrangian < 0)),
     )
-    bounds += constraint_rows(
+    bounds += _constraint_rows(
         [f"{n} upper" for n in frozen_names],
         0 - here.upper,
         np.maximum(-lagrangian, 0),
@@ -276,7 +276,7 @@ def kkt_report(problem: Problem, x: Params, here: FirstOrderData, y: Multipliers
     )
 
 
-def constraint_rows(
+def _constraint_rows(
     labels: list[str], values: np.ndarray, multipliers: np.ndarray, active: np.ndarray
 ) -> tuple[ConstraintRow, ...]:
     """Returns a row for each entry of a constraint."""
@@ -284,7 +284,7 @@ def constraint_rows(
     return tuple(ConstraintRow(name, float(value), float(y), bool(on)) for name, value, y, on in rows)
 
 
-def entry_names(x: Params) -> list[str]:
+def _entry_names(x: Params) -> list[str]:
     """Returns a name for every variable, such as `x[0]` or `layer/weight[1, 2]`."""
     found = []
     for path, leaf in tree_leaves_with_path(x):

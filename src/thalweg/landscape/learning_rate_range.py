@@ -20,21 +20,21 @@ from thalweg.minimization import minimize
 from thalweg.run.observe.callbacks import Event, Every
 from thalweg.schedules import Schedule
 
-MIN_STEPS = 20
+_MIN_STEPS = 20
 """The number of steps of the shortest test; with fewer there is nothing to smooth."""
-CHECK_EVERY = 10
+_CHECK_EVERY = 10
 """The number of steps between two checks for an explosion of the loss."""
-AVERAGE_DECAY = 0.8
+_AVERAGE_DECAY = 0.8
 """The decay of the running average that those checks use, because they know no later losses."""
-WINDOW_WIDTHS = (0.04, 0.06, 0.09, 0.13)
+_WINDOW_WIDTHS = (0.04, 0.06, 0.09, 0.13)
 """Widths of the smoothing window as fractions of the test's length; the first with a significant fall is used."""
-SIGNIFICANCE = 4.0
+_SIGNIFICANCE = 4.0
 """A fall or a slope is significant if it is at least this many times its standard error."""
-BEGIN_FRACTION = 0.1
+_BEGIN_FRACTION = 0.1
 """The fraction of the total fall at which the interval begins."""
-MIN_RELATIVE_FALL = 1e-6
+_MIN_RELATIVE_FALL = 1e-6
 """A fall by less than this fraction of the loss may be rounding."""
-EXPLOSION_RISE = 0.05
+_EXPLOSION_RISE = 0.05
 """A loss that never fell has exploded when it has grown by this fraction."""
 
 
@@ -106,8 +106,8 @@ def learning_rate_range(
 
     **References** Smith 2017, arXiv:1506.01186, section 3.3; Smith 2018, arXiv:1803.09820.
     """
-    check_range_test(low, high, steps)
-    found, count = with_learning_rate(as_solver(rule), GeometricSweep(low, high, steps - 1))
+    _check_range_test(low, high, steps)
+    found, count = _with_learning_rate(as_solver(rule), GeometricSweep(low, high, steps - 1))
     if not count:
         raise ValueError(
             f"learning_rate_range: {type(rule).__name__} has no learning_rate; give a rule such as tw.SGD(0.1)."
@@ -121,7 +121,7 @@ def learning_rate_range(
         losses.extend(np.asarray(event.trace.value, float))
         return "stop" if has_exploded(np.asarray(losses), steps) else None
 
-    watching: dict[str, Any] = {"callbacks": [Every(CHECK_EVERY, watch)], "on_failure": "ignore"}
+    watching: dict[str, Any] = {"callbacks": [Every(_CHECK_EVERY, watch)], "on_failure": "ignore"}
     options: dict[str, Any] = {"batch_size": batch_size, "seed": seed, "model_state": model_state}
     result = minimize(problem, x0, found, stop=Steps(steps), **options, **watching)
     values = np.asarray(result.trace.value, float)
@@ -130,21 +130,21 @@ def learning_rate_range(
     return analyze_losses(rates, values[1:], steps)
 
 
-def check_range_test(low: Any, high: Any, steps: Any) -> None:
+def _check_range_test(low: Any, high: Any, steps: Any) -> None:
     """Checks `low`, `high` and `steps` of `learning_rate_range`."""
     for name, value in (("low", low), ("high", high)):
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
             raise ValueError(f"learning_rate_range({name}={value!r}): {name} must be a finite number > 0.")
     if low >= high:
         raise ValueError(f"learning_rate_range(low={low!r}, high={high!r}): low must be less than high.")
-    if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < MIN_STEPS:
-        raise ValueError(f"learning_rate_range(steps={steps!r}): steps must be a whole number >= {MIN_STEPS}.")
+    if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < _MIN_STEPS:
+        raise ValueError(f"learning_rate_range(steps={steps!r}): steps must be a whole number >= {_MIN_STEPS}.")
 
 
-def with_learning_rate(node: Any, rate: Schedule) -> tuple[Any, int]:
+def _with_learning_rate(node: Any, rate: Schedule) -> tuple[Any, int]:
     """Returns a method with every learning rate in it replaced, and how many there were."""
     if type(node) is tuple:
-        pairs = [with_learning_rate(part, rate) for part in node]
+        pairs = [_with_learning_rate(part, rate) for part in node]
         return tuple(part for part, _ in pairs), sum(count for _, count in pairs)
     if isinstance(node, OptaxRule):
         raise TypeError(
@@ -156,7 +156,7 @@ def with_learning_rate(node: Any, rate: Schedule) -> tuple[Any, int]:
     changes, total = {}, 0
     for field in dataclasses.fields(node):
         value = getattr(node, field.name)
-        changes[field.name], count = (rate, 1) if field.name == "learning_rate" else with_learning_rate(value, rate)
+        changes[field.name], count = (rate, 1) if field.name == "learning_rate" else _with_learning_rate(value, rate)
         total += count
     return replace(node, **changes), total
 
@@ -165,16 +165,18 @@ def has_exploded(losses: np.ndarray, steps: int) -> bool:
     """Whether the losses so far are NaN or infinite, or end above the threshold of an explosion."""
     if not np.isfinite(losses).all():
         return True
-    weights = AVERAGE_DECAY ** np.arange(len(losses))[::-1]
-    return bool(len(losses) >= CHECK_EVERY and np.average(losses, weights=weights) > explosion_threshold(losses, steps))
+    weights = _AVERAGE_DECAY ** np.arange(len(losses))[::-1]
+    return bool(
+        len(losses) >= _CHECK_EVERY and np.average(losses, weights=weights) > _explosion_threshold(losses, steps)
+    )
 
 
-def explosion_threshold(losses: np.ndarray, steps: int) -> float:
+def _explosion_threshold(losses: np.ndarray, steps: int) -> float:
     """Returns the loss above which a test has exploded: as far above the initial loss as it ever fell below it."""
     first = initial_loss(losses, steps)
-    near = max(CHECK_EVERY // 2, 1)
+    near = max(_CHECK_EVERY // 2, 1)
     medians = [np.median(losses[max(i - near, 0) : i + near]) for i in range(len(losses))]
-    return float(first + max(first - min(medians), SIGNIFICANCE * noise_level(losses), EXPLOSION_RISE * abs(first)))
+    return float(first + max(first - min(medians), _SIGNIFICANCE * _noise_level(losses), _EXPLOSION_RISE * abs(first)))
 
 
 def initial_loss(losses: np.ndarray, steps: int) -> float:
@@ -182,13 +184,13 @@ def initial_loss(losses: np.ndarray, steps: int) -> float:
     return float(np.median(losses[: max(steps // 10, 3)]))
 
 
-def noise_level(losses: np.ndarray) -> float:
+def _noise_level(losses: np.ndarray) -> float:
     """Estimates the noise by second differences, whose standard deviation is sqrt(6) times as large."""
     differences = np.diff(losses, 2)
     return 1.4826 * float(np.median(np.abs(differences))) / math.sqrt(6) if len(differences) else 0.0
 
 
-class LocalLines(NamedTuple):
+class _LocalLines(NamedTuple):
     """Local linear fits at every point: value and slope, and their standard errors for noise of 1."""
 
     value: np.ndarray
@@ -197,7 +199,7 @@ class LocalLines(NamedTuple):
     slope_error: np.ndarray
 
 
-def fit_local_lines(losses: np.ndarray, width: float) -> LocalLines:
+def _fit_local_lines(losses: np.ndarray, width: float) -> _LocalLines:
     """Fits a line around every point by least squares, with normal weights of the given width in steps."""
     offset = np.arange(len(losses))[None, :] - np.arange(len(losses))[:, None]
     w = np.exp(-0.5 * (offset / width) ** 2)
@@ -206,33 +208,33 @@ def fit_local_lines(losses: np.ndarray, width: float) -> LocalLines:
     value = w * (s2[:, None] - s1[:, None] * offset) / det[:, None]
     slope = w * (s0[:, None] * offset - s1[:, None]) / det[:, None]
     errors = (np.sqrt((weights**2).sum(axis=1)) for weights in (value, slope))
-    return LocalLines(value @ losses, slope @ losses, *errors)
+    return _LocalLines(value @ losses, slope @ losses, *errors)
 
 
 def analyze_losses(rates: np.ndarray, losses: np.ndarray, steps: int) -> LearningRateRange:
     """Smooths the losses, and finds the steepest fall and the interval of learning rates in which they fall."""
     finite = int(np.argmin(np.isfinite(losses))) if not np.isfinite(losses).all() else len(losses)
     seen = losses[:finite]
-    if finite < CHECK_EVERY // 2:
-        return no_suggestion(rates, losses, f"the loss becomes NaN or infinite within {finite + 1} steps: lower low=.")
-    spread = noise_level(seen)
-    seen = np.minimum(seen, explosion_threshold(seen, steps))
-    for width in WINDOW_WIDTHS:
-        fit = fit_local_lines(seen, max(width * steps, 1.0))
+    if finite < _CHECK_EVERY // 2:
+        return _no_suggestion(rates, losses, f"the loss becomes NaN or infinite within {finite + 1} steps: lower low=.")
+    spread = _noise_level(seen)
+    seen = np.minimum(seen, _explosion_threshold(seen, steps))
+    for width in _WINDOW_WIDTHS:
+        fit = _fit_local_lines(seen, max(width * steps, 1.0))
         lowest = int(np.argmin(fit.value))
         steepest = int(np.argmin(fit.slope[: lowest + 1]))
-        if -fit.slope[steepest] > SIGNIFICANCE * spread * fit.slope_error[steepest]:
+        if -fit.slope[steepest] > _SIGNIFICANCE * spread * fit.slope_error[steepest]:
             break
     smoothed = np.concatenate([fit.value, np.full(len(losses) - finite, np.nan)])
     first, count = initial_loss(seen, steps), max(steps // 10, 3)
     fall = first - fit.value[lowest]
     # A median of n normal numbers has the variance pi / 2n.
     error = spread * math.sqrt(fit.value_error[lowest] ** 2 + math.pi / (2 * count))
-    if not fall > max(SIGNIFICANCE * error, MIN_RELATIVE_FALL * abs(first)) or fit.slope[steepest] >= 0:
+    if not fall > max(_SIGNIFICANCE * error, _MIN_RELATIVE_FALL * abs(first)) or fit.slope[steepest] >= 0:
         text = f"the loss does not fall between {rates[0]:.3g} and {rates[-1]:.3g}: "
         cure = "lower low=." if finite < len(losses) or len(losses) < steps else "raise high=, or take more steps=."
-        return no_suggestion(rates, losses, text + cure, smoothed)
-    early = np.flatnonzero(fit.value[: lowest + 1] > first - BEGIN_FRACTION * fall)
+        return _no_suggestion(rates, losses, text + cure, smoothed)
+    early = np.flatnonzero(fit.value[: lowest + 1] > first - _BEGIN_FRACTION * fall)
     begin = min(int(early[-1]) + 1 if len(early) else 0, steepest)
     interval = (float(rates[begin]), float(rates[lowest]))
     message = f"the loss falls most steeply at a learning rate of {rates[steepest]:.3g}."
@@ -241,7 +243,7 @@ def analyze_losses(rates: np.ndarray, losses: np.ndarray, steps: int) -> Learnin
     return LearningRateRange(rates, losses, smoothed, float(rates[steepest]), interval, message)
 
 
-def no_suggestion(
+def _no_suggestion(
     rates: np.ndarray, losses: np.ndarray, message: str, smoothed: np.ndarray | None = None
 ) -> LearningRateRange:
     """Returns the result of a test without a suggestion."""

@@ -14,7 +14,7 @@ from thalweg.core.tree import axpy, common_dtype, dot, norm, ravel, scaled, unra
 from thalweg.core.types import Evaluation, Key, Params, Scalar
 from thalweg.core.variables import check_start, split
 
-POWER_ITERATIONS = 100
+_POWER_ITERATIONS = 100
 """The number of power iterations; the error is a few percent where the largest eigenvalues are close together."""
 
 
@@ -102,8 +102,8 @@ def optimal_step(problem: Problem | Callable, x: Params) -> OptimalStep:
 
     **References** Cauchy 1847; Boyd & Vandenberghe 2004, section 9.3.
     """
-    problem, variables = problem_and_variables(problem, x)
-    found, dynamic = program(local_curvature, problem, variables)
+    problem, variables = _problem_and_variables(problem, x)
+    found, dynamic = program(_local_curvature, problem, variables)
     value, curvature, _, largest, square = (float(number) for number in found.call(dynamic))
     if not curvature > 0:
         step, predicted = math.nan, value if math.isnan(curvature) else -math.inf
@@ -134,11 +134,13 @@ def smoothness(
 
     **References** Nesterov 2018, doi:10.1007/978-3-319-91578-4, section 1.2.2.
     """
-    check_smoothness(constant, radius, trials)
-    problem, variables = problem_and_variables(problem, x)
-    found, dynamic = program(local_curvature, problem, variables)
+    _check_smoothness(constant, radius, trials)
+    problem, variables = _problem_and_variables(problem, x)
+    found, dynamic = program(_local_curvature, problem, variables)
     at_point = float(found.call(dynamic).size)
-    pairs, dynamic = program(SampledPairs(trials), problem, variables, jnp.asarray(radius, float), jax.random.key(seed))
+    pairs, dynamic = program(
+        _SampledPairs(trials), problem, variables, jnp.asarray(radius, float), jax.random.key(seed)
+    )
     z, y, quotient, remainder, rounding = (np.asarray(part) for part in pairs.call(dynamic))
     secant = float(np.max(quotient, initial=0.0, where=np.isfinite(quotient)))
     largest = max(at_point, secant)
@@ -153,7 +155,7 @@ def smoothness(
     return Smoothness(largest, at_point, secant, inverse, 2 * inverse, tested, trials, float(radius), example, over)
 
 
-def check_smoothness(constant: Any, radius: Any, trials: Any) -> None:
+def _check_smoothness(constant: Any, radius: Any, trials: Any) -> None:
     """Checks the numbers that `smoothness` is given."""
     for name, value in (("constant", constant), ("radius", radius)):
         if name == "constant" and value is None:
@@ -164,14 +166,14 @@ def check_smoothness(constant: Any, radius: Any, trials: Any) -> None:
         raise ValueError(f"smoothness(trials={trials!r}): trials must be a whole number >= 1.")
 
 
-def problem_and_variables(problem: Problem | Callable, x: Params) -> tuple[Problem, Params]:
+def _problem_and_variables(problem: Problem | Callable, x: Params) -> tuple[Problem, Params]:
     """Returns the problem as a function of its variables, and the variables at `x`."""
     problem = problem if isinstance(problem, Problem) else Problem(problem)
     variables, frozen = split(check_start(x))
     return problem.training(frozen), jax.tree.map(jnp.asarray, variables)
 
 
-class LocalCurvature(NamedTuple):
+class _LocalCurvature(NamedTuple):
     """Value, curvature along the gradient, largest |eigenvalue|, largest eigenvalue, squared norm of the gradient."""
 
     value: Scalar
@@ -181,7 +183,7 @@ class LocalCurvature(NamedTuple):
     square: Scalar
 
 
-def local_curvature(problem: Problem, x: Params) -> LocalCurvature:
+def _local_curvature(problem: Problem, x: Params) -> _LocalCurvature:
     """Computes value, curvature along the gradient, and extreme eigenvalues of the Hessian at a point."""
     seen = problem.objective.evaluate(x)
     hessian = problem.objective.hessian(x)
@@ -200,14 +202,14 @@ def local_curvature(problem: Problem, x: Params) -> LocalCurvature:
             return jnp.where(length > 0, w / jnp.where(length > 0, length, 1), v), length
 
         v = jax.random.normal(jax.random.key(0), ravel(x).shape, dtype)
-        return jax.lax.fori_loop(0, POWER_ITERATIONS, power, (v / norm(v), jnp.zeros((), dtype)))[1]
+        return jax.lax.fori_loop(0, _POWER_ITERATIONS, power, (v / norm(v), jnp.zeros((), dtype)))[1]
 
     size_of_hessian = powers(jnp.zeros((), dtype))
     largest = powers(size_of_hessian) - size_of_hessian  # with the shift no eigenvalue is negative
-    return LocalCurvature(seen.value, curvature, size_of_hessian, largest, size**2)
+    return _LocalCurvature(seen.value, curvature, size_of_hessian, largest, size**2)
 
 
-class SampledPairs(NamedTuple):
+class _SampledPairs(NamedTuple):
     """A program that draws pairs of points from a ball, at all distances, and compares the function at both."""
 
     trials: int
@@ -219,11 +221,11 @@ class SampledPairs(NamedTuple):
 
         def one(key):
             keys = jax.random.split(key, 3)
-            z = center + uniform_in_ball(keys[0], center, radius)
+            z = center + _uniform_in_ball(keys[0], center, radius)
             nearness = jax.random.uniform(keys[2], (), center.dtype, 1e-3, 1.0)
-            y = z + nearness * (center + uniform_in_ball(keys[1], center, radius) - z)
+            y = z + nearness * (center + _uniform_in_ball(keys[1], center, radius) - z)
             here, there = (problem.objective.evaluate(unravel(side, x)) for side in (z, y))
-            quotient = norm(gradient_difference(there, here)) / norm(y - z)
+            quotient = norm(_gradient_difference(there, here)) / norm(y - z)
             remainder = there.value - here.value - ravel(here.grad).astype(center.dtype) @ (y - z)
             rounding = 8 * eps * (jnp.abs(there.value) + jnp.abs(here.value) + jnp.abs(remainder))
             return z, y, quotient, remainder, rounding
@@ -231,7 +233,7 @@ class SampledPairs(NamedTuple):
         return jax.lax.map(one, jax.random.split(key, self.trials))
 
 
-def uniform_in_ball(key: Key, center: jax.Array, radius: Scalar) -> jax.Array:
+def _uniform_in_ball(key: Key, center: jax.Array, radius: Scalar) -> jax.Array:
     """Draws a point uniformly from the ball around 0: a random direction, and a length distributed by volume."""
     first, second = jax.random.split(key)
     direction = jax.random.normal(first, center.shape, center.dtype)
@@ -239,6 +241,6 @@ def uniform_in_ball(key: Key, center: jax.Array, radius: Scalar) -> jax.Array:
     return radius.astype(center.dtype) * length * direction / norm(direction)
 
 
-def gradient_difference(there: Evaluation, here: Evaluation) -> Params:
+def _gradient_difference(there: Evaluation, here: Evaluation) -> Params:
     """Returns the difference of two gradients."""
     return axpy(-1.0, here.grad, there.grad)

@@ -23,7 +23,7 @@ class BacktrackingProgress(NamedTuple):
     done: Scalar
 
 
-MIN_SHRINK = 0.1
+_MIN_SHRINK = 0.1
 """A parabola may shorten the step to this fraction, not further: it knows little of what is near."""
 
 
@@ -87,4 +87,4 @@ class Backtracking(LineSearch, Resumable):
             return beta
         promise = step * ray.start.slope
         best = -0.5 * promise / (phi.value - ray.start.value - promise)
-        return jnp.where(jnp.isfinite(best), jnp.clip(best, jnp.minimum(MIN_SHRINK, beta), beta), beta)
+        return jnp.where(jnp.isfinite(best), jnp.clip(best, jnp.minimum(_MIN_SHRINK, beta), beta), beta)

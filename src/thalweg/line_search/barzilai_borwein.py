@@ -11,7 +11,7 @@ from thalweg.core.types import Evaluation, Params, Scalar, State, real
 from thalweg.line_search.backtracking import Backtracking, BacktrackingProgress
 from thalweg.line_search.protocol import Found, LineSearch, Ray, Resumable, searched
 
-STEP_FORMULAS = ("long", "short", "alternate")
+_STEP_FORMULAS = ("long", "short", "alternate")
 
 
 class Spectral(NamedTuple):
@@ -55,7 +55,7 @@ class BarzilaiBorwein(LineSearch, Resumable):
     max_trials: int = static_field(60)
 
     def __check_init__(self):
-        if self.formula not in STEP_FORMULAS:
+        if self.formula not in _STEP_FORMULAS:
             fail(self, "formula", self.formula, "one of 'long', 'short', 'alternate'")
         check_count(self, "memory", "max_trials")
         check_positive(self, "step_size")

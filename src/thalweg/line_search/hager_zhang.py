@@ -15,7 +15,7 @@ from thalweg.core.types import Evaluation, Scalar, ScalarLike, State
 from thalweg.line_search.protocol import Found, LineSearch, Phi, Ray, Resumable, searched, value_rounding
 from thalweg.line_search.strong_wolfe import RETREAT, End
 
-FIRST_SECANT, SECOND_SECANT, BISECTION = 0, 1, 2
+_FIRST_SECANT, _SECOND_SECANT, _BISECTION = 0, 1, 2
 """What the last trial was: the secant of the interval, the secant of two points on one side, its middle."""
 
 
@@ -98,7 +98,7 @@ class HagerZhang(LineSearch, Resumable):
             phi0.seen,
             low,
             high,
-            kind=jnp.asarray(BISECTION, jnp.int32),
+            kind=jnp.asarray(_BISECTION, jnp.int32),
             trial=jnp.minimum(ray.initial_step, ray.max_step),
             count=jnp.asarray(0, jnp.int32),
             done=~jnp.isfinite(phi0.value),  # nothing can be said of a fall from there
@@ -135,9 +135,9 @@ class HagerZhang(LineSearch, Resumable):
         trial = jnp.where(proper, trial, low.step + cut * (high.step - low.step))
         trial = jnp.minimum(jnp.where(jnp.isinf(high.step), self.expansion * low.step, trial), ray.max_step)
         kind = jnp.where(
-            jnp.isinf(high.step), BISECTION, jnp.where(proper, kind, jnp.maximum(bracket.kind, SECOND_SECANT))
+            jnp.isinf(high.step), _BISECTION, jnp.where(proper, kind, jnp.maximum(bracket.kind, _SECOND_SECANT))
         )
-        fresh = proper & (kind == FIRST_SECANT)
+        fresh = proper & (kind == _FIRST_SECANT)
         taken = is_low | accepted
         stuck = (trial == low.step) | (trial == high.step)  # by rounding, or at the end of the ray
         return Bracket(
@@ -156,16 +156,16 @@ class HagerZhang(LineSearch, Resumable):
     def next_trial(self, bracket: Bracket, low: End, high: End, is_low: Scalar) -> tuple[Scalar, ScalarLike]:
         """Secant of the interval, secant on the side that moved, middle if the interval shrank too little."""
         a, b, last = bracket.a, bracket.b, bracket.kind
-        again = jnp.where(is_low, secant_step(a, low), secant_step(b, high))
-        second = (last == FIRST_SECANT) & (again > low.step) & (again < high.step)
-        slow = (last != BISECTION) & (high.step - low.step > self.shrink * (b.step - a.step))
-        first = secant_step(low, high)
+        again = jnp.where(is_low, _secant_step(a, low), _secant_step(b, high))
+        second = (last == _FIRST_SECANT) & (again > low.step) & (again < high.step)
+        slow = (last != _BISECTION) & (high.step - low.step > self.shrink * (b.step - a.step))
+        first = _secant_step(low, high)
         inside = (first > low.step) & (first < high.step)
         middle = 0.5 * (low.step + high.step)
         trial = jnp.where(second, again, jnp.where(slow | ~inside, middle, first))
-        return trial, jnp.where(second, SECOND_SECANT, jnp.where(slow | ~inside, BISECTION, FIRST_SECANT))
+        return trial, jnp.where(second, _SECOND_SECANT, jnp.where(slow | ~inside, _BISECTION, _FIRST_SECANT))
 
 
-def secant_step(a: End, b: End) -> Scalar:
+def _secant_step(a: End, b: End) -> Scalar:
     """Where the straight line through two slopes is 0; NaN, which is inside no interval, where it is parallel to 0."""
     return (a.step * b.slope - b.step * a.slope) / (b.slope - a.slope)

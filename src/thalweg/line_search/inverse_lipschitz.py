@@ -7,7 +7,7 @@ from thalweg.core.types import Evaluation, State
 from thalweg.line_search.backtracking import Backtracking, BacktrackingProgress
 from thalweg.line_search.protocol import Found, LineSearch, Ray, Resumable, searched
 
-QUADRATIC_BOUND = 0.5
+_QUADRATIC_BOUND = 0.5
 """The fall by which a step of 1/L lowers the quadratic upper bound, as a fraction of what the slope promises."""
 
 
@@ -62,4 +62,4 @@ class InverseLipschitz(LineSearch, Resumable):
 
     def backtracking(self) -> Backtracking:
         """Armijo's search with the constant 1/2."""
-        return replace(Backtracking(), slope=QUADRATIC_BOUND, decrease=1 / self.growth, max_trials=self.max_trials)
+        return replace(Backtracking(), slope=_QUADRATIC_BOUND, decrease=1 / self.growth, max_trials=self.max_trials)

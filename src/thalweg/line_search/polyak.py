@@ -12,11 +12,11 @@ from thalweg.line_search.barzilai_borwein import as_divisor
 from thalweg.line_search.fixed import taken
 from thalweg.line_search.protocol import Found, LineSearch, Ray
 
-LEVEL_FRACTION = 0.5
+_LEVEL_FRACTION = 0.5
 """The part of the way to the level by which a value must fall below the lowest for the level to be lowered further."""
 
 
-class Level(NamedTuple):
+class _Level(NamedTuple):
     """The lowest value so far, and how far below it the next level is."""
 
     lowest: Scalar
@@ -62,7 +62,7 @@ class PolyakStep(LineSearch):
             return ()
         peak = max_abs(seen.grad)
         unit = jax.tree.map(lambda leaf: leaf / as_divisor(peak, leaf), seen.grad)  # g'g may overflow where g does not
-        return Level(seen.value, (peak * dot(unit, unit)).astype(seen.value.dtype))
+        return _Level(seen.value, (peak * dot(unit, unit)).astype(seen.value.dtype))
 
     def __call__(self, ray: Ray, memory: State) -> Found:
         """One evaluation, at the end of the step."""
@@ -72,6 +72,6 @@ class PolyakStep(LineSearch):
             return taken(ray, self.scale * (value - self.minimum) / down)
         found = taken(ray, self.scale * (value - memory.lowest + memory.gap) / down)
         there = found.phi.value
-        fell = memory.lowest - there >= LEVEL_FRACTION * memory.gap
+        fell = memory.lowest - there >= _LEVEL_FRACTION * memory.gap
         gap = jnp.where(fell, self.growth, self.shrink) * memory.gap
-        return found._replace(memory=Level(jnp.minimum(memory.lowest, there), gap.astype(value.dtype)))
+        return found._replace(memory=_Level(jnp.minimum(memory.lowest, there), gap.astype(value.dtype)))

@@ -14,9 +14,9 @@ from thalweg.core.tree import select
 from thalweg.core.types import Evaluation, Scalar, State
 from thalweg.line_search.protocol import Found, LineSearch, Phi, Ray, Resumable, decreased, searched, value_rounding
 
-EXPANSION = 10.0
+_EXPANSION = 10.0
 """The most by which one trial without a bracket exceeds the last."""
-MARGIN = 0.1
+_MARGIN = 0.1
 """Trials keep this fraction of the interval away from its ends, so that the interval shrinks."""
 RETREAT = 0.25
 """How much of the way to a non-finite value is tried next."""
@@ -114,7 +114,7 @@ class StrongWolfe(LineSearch, Resumable):
         turned = here.slope * (high.step - low.step) >= 0
         new_high = select(good, select(turned, low, high), here)
         new_low = select(good, here, low)
-        trial = jnp.minimum(next_trial(new_low, new_high), ray.max_step)
+        trial = jnp.minimum(_next_trial(new_low, new_high), ray.max_step)
         stuck = trial == new_low.step  # by rounding, or at the end of the ray
         return WolfeProgress(
             new_low,
@@ -127,15 +127,15 @@ class StrongWolfe(LineSearch, Resumable):
         )
 
 
-def next_trial(low: End, high: End) -> Scalar:
+def _next_trial(low: End, high: End) -> Scalar:
     """Expansion without a bracket; else the cubic's minimizer, kept inside the interval."""
     width = high.step - low.step
-    inside = jnp.clip(cubic_minimizer(low, high), MARGIN, 1 - MARGIN)
+    inside = jnp.clip(_cubic_minimizer(low, high), _MARGIN, 1 - _MARGIN)
     fraction = jnp.where(jnp.isfinite(high.value) & jnp.isfinite(high.slope), inside, RETREAT)
-    return jnp.where(jnp.isinf(high.step), EXPANSION * low.step, low.step + fraction * width)
+    return jnp.where(jnp.isinf(high.step), _EXPANSION * low.step, low.step + fraction * width)
 
 
-def cubic_minimizer(low: End, high: End) -> Scalar:
+def _cubic_minimizer(low: End, high: End) -> Scalar:
     """Minimizer of the cubic through both ends' values and slopes, as a fraction of the way from `low` to `high`."""
     width = high.step - low.step
     a, b = width * low.slope, width * high.slope

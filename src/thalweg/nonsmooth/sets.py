@@ -118,7 +118,7 @@ class L2Ball(Nonsmooth):
             )
         center = jax.tree.map(lambda _: self.center, x) if one else self.center
         for p, c in zip(jax.tree.leaves(x), jax.tree.leaves(center), strict=True):
-            if not broadcasts_to(np.shape(c), p.shape):
+            if not _broadcasts_to(np.shape(c), p.shape):
                 raise ValueError(
                     f"L2Ball: a center of shape {np.shape(c)} does not broadcast to x of shape {p.shape}: give one "
                     "number, or a tree like x."
@@ -126,7 +126,7 @@ class L2Ball(Nonsmooth):
         return jax.tree.map(lambda p, c: jnp.broadcast_to(jnp.asarray(c).astype(p.dtype), p.shape), x, center)
 
 
-def broadcasts_to(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
+def _broadcasts_to(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
     """Whether an array of one shape broadcasts to another shape without changing that."""
     pairs = zip(reversed(shape), reversed(to), strict=False)
     return len(shape) <= len(to) and all(a in (1, b) for a, b in pairs)

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PANEL_SIZE = (3.6, 2.6)
+_PANEL_SIZE = (3.6, 2.6)
 """The width and height of a panel in inches."""
-TITLE_HEIGHT = 0.3
+_TITLE_HEIGHT = 0.3
 """The height of the title in inches."""
 
 
@@ -29,7 +29,7 @@ def history(
     """
     panels: list[Any] = [lambda axes: value_curve(result, axes, minimum=minimum, unit=unit)]
     if np.any(result.trace.infeasibility > 0):
-        panels.append(lambda axes: infeasibility_curve(result, axes))
+        panels.append(lambda axes: _infeasibility_curve(result, axes))
     if np.isfinite(result.trace.optimality).any():
         panels.append(lambda axes: optimality_curve(result, axes))
     if result.validation is not None and len(result.validation.step):
@@ -37,7 +37,7 @@ def history(
         panels += [lambda axes, name=name: metric_curve(result, name, axes) for name in result.validation.metrics]
     columns = 2 if len(panels) in (2, 4) else min(len(panels), 3)
     rows = -(-len(panels) // columns)
-    width, height = columns * PANEL_SIZE[0], rows * PANEL_SIZE[1] + TITLE_HEIGHT
+    width, height = columns * _PANEL_SIZE[0], rows * _PANEL_SIZE[1] + _TITLE_HEIGHT
     if figure is None:
         figure, axes = new_figure(width, height, rows, columns)
     else:
@@ -47,11 +47,11 @@ def history(
         draw(panel)
     for empty in axes[len(panels) :]:
         empty.remove()
-    figure.suptitle(run_title(result), x=0.02, ha="left", fontsize=10)
+    figure.suptitle(_run_title(result), x=0.02, ha="left", fontsize=10)
     return figure
 
 
-def run_title(result: Result) -> str:
+def _run_title(result: Result) -> str:
     """Returns a title with the method, the status and the number of steps."""
     return f"{result.name}: {result.status.name.replace('_', ' ').lower()} after {result.steps} steps"
 
@@ -68,17 +68,17 @@ def value_curve(result: Result, axes: "Axes | None" = None, *, minimum: float | 
             column, name = np.abs(gap), f"|{name}|"
         else:  # rounding may put a value just below the minimum
             column = np.where(np.isnan(gap), np.nan, np.maximum(gap, 0))
-    draw_line(axes, trace_steps(result), column, color=COLORS[0])
+    draw_line(axes, _trace_steps(result), column, color=COLORS[0])
     return style_axes(axes, "step", axis_label(name, unit))
 
 
-def infeasibility_curve(result: Result, axes: "Axes | None" = None) -> "Axes":
+def _infeasibility_curve(result: Result, axes: "Axes | None" = None) -> "Axes":
     """Draws the largest violation of a constraint at every step.
 
     - `result`: what `tw.minimize` returned. `axes`: the axes to draw on; None for new ones.
     """
     axes = new_axes(axes)
-    draw_line(axes, trace_steps(result), result.trace.infeasibility, color=COLORS[4])
+    draw_line(axes, _trace_steps(result), result.trace.infeasibility, color=COLORS[4])
     return style_axes(axes, "step", "infeasibility (largest violation)")
 
 
@@ -88,7 +88,7 @@ def optimality_curve(result: Result, axes: "Axes | None" = None) -> "Axes":
     - `result`: what `tw.minimize` returned. `axes`: the axes to draw on; None for new ones.
     """
     axes = new_axes(axes)
-    draw_line(axes, trace_steps(result), result.trace.optimality, color=COLORS[1])
+    draw_line(axes, _trace_steps(result), result.trace.optimality, color=COLORS[1])
     return style_axes(axes, "step", "optimality (largest entry)")
 
 
@@ -116,7 +116,7 @@ def metric_curve(result: Result, name: str, axes: "Axes | None" = None) -> "Axes
     return style_axes(axes, "step", f"validation {name}")
 
 
-def trace_steps(result: Result) -> np.ndarray:
+def _trace_steps(result: Result) -> np.ndarray:
     """Returns the step of every row of the trace."""
     return result.first_step + np.arange(len(result.trace.value))
 

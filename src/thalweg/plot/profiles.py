@@ -10,9 +10,9 @@ from thalweg.plot.style import COLORS, new_axes, style_axes
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-LINE_STYLES = ("-", "--", ":", "-.")
+_LINE_STYLES = ("-", "--", ":", "-.")
 """Line styles, which distinguish methods beyond the number of colors."""
-MAX_LEGEND_INSIDE = 6
+_MAX_LEGEND_INSIDE = 6
 """The largest number of methods with the legend inside the axes; a longer legend is placed beside them."""
 
 
@@ -28,11 +28,11 @@ def performance_profile(work: Mapping[str, Any], axes: "Axes | None" = None, *, 
 
     **References** Dolan & Moré 2002, doi:10.1007/s101070100263.
     """
-    names, table = work_table(work)
+    names, table = _work_table(work)
     with np.errstate(invalid="ignore"):
         ratios = table / np.min(table, axis=0)
     ratios[~np.isfinite(table)] = np.inf
-    axes = draw_profiles(new_axes(axes, profile_width(names)), names, ratios, start=1.0)
+    axes = _draw_profiles(new_axes(axes, _profile_width(names)), names, ratios, start=1.0)
     return style_axes(axes, f"{unit} / fewest {unit} of any method", "fraction of problems solved")
 
 
@@ -49,17 +49,17 @@ def data_profile(
 
     **References** Moré & Wild 2009, doi:10.1137/080724083.
     """
-    names, table = work_table(work)
+    names, table = _work_table(work)
     dimensions = np.asarray(dimensions, float)
     if dimensions.shape != table.shape[1:]:
         raise ValueError(
             f"dimensions has shape {dimensions.shape}: give one number for each of {table.shape[1]} problems."
         )
-    axes = draw_profiles(new_axes(axes, profile_width(names)), names, table / (dimensions + 1), start=None)
+    axes = _draw_profiles(new_axes(axes, _profile_width(names)), names, table / (dimensions + 1), start=None)
     return style_axes(axes, f"{unit} / (variables + 1)", "fraction of problems solved")
 
 
-def work_table(work: Mapping[str, Any]) -> tuple[list[str], np.ndarray]:
+def _work_table(work: Mapping[str, Any]) -> tuple[list[str], np.ndarray]:
     """Returns the names of the methods, and a table of work with one row per method, infinite where it failed."""
     if not work:
         raise ValueError("work is empty: give at least one method's work, {'name': [numbers]}.")
@@ -73,12 +73,12 @@ def work_table(work: Mapping[str, Any]) -> tuple[list[str], np.ndarray]:
     return list(work), np.where(np.isnan(table), np.inf, table)
 
 
-def profile_width(names: list[str]) -> float:
+def _profile_width(names: list[str]) -> float:
     """Returns the width of the figure in inches, with space for a legend beside the axes if it is long."""
-    return 5.0 if len(names) <= MAX_LEGEND_INSIDE else 8.0
+    return 5.0 if len(names) <= _MAX_LEGEND_INSIDE else 8.0
 
 
-def draw_profiles(axes: "Axes", names: list[str], table: np.ndarray, start: float | None) -> "Axes":
+def _draw_profiles(axes: "Axes", names: list[str], table: np.ndarray, start: float | None) -> "Axes":
     """Draws the distribution function of every row as steps, over a logarithmic axis of base two."""
     finite = table[np.isfinite(table)]
     low = start or 0.8 * finite.min(initial=1.0)
@@ -87,13 +87,13 @@ def draw_profiles(axes: "Axes", names: list[str], table: np.ndarray, start: floa
         reached = np.sort(row[np.isfinite(row)])
         x = np.concatenate([[low], reached, [high]])
         y = np.concatenate([[0], np.arange(1, len(reached) + 1), [len(reached)]]) / table.shape[1]
-        dash = LINE_STYLES[at // len(COLORS) % len(LINE_STYLES)]
+        dash = _LINE_STYLES[at // len(COLORS) % len(_LINE_STYLES)]
         label = f"{name} ({len(reached)} of {table.shape[1]})"
         axes.step(x, y, where="post", color=COLORS[at % len(COLORS)], linestyle=dash, label=label)
     axes.set_xscale("log", base=2)
     axes.set_xlim(low, high)
     axes.set_ylim(0, 1.02)
-    if len(names) <= MAX_LEGEND_INSIDE:
+    if len(names) <= _MAX_LEGEND_INSIDE:
         axes.legend(fontsize=7, loc="lower right")
     else:
         axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))

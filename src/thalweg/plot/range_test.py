@@ -11,7 +11,7 @@ from thalweg.plot.style import COLORS, GRAY, new_axes, style_axes
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-VERTICAL_MARGIN = 0.25
+_VERTICAL_MARGIN = 0.25
 """The margin above and below the smoothed curve, as a fraction of its height; losses that explode may lie outside."""
 
 
@@ -28,7 +28,7 @@ def range_test(result: LearningRateRange, axes: "Axes | None" = None, *, unit: s
     axes.set_xscale("log")
     if np.isfinite(result.smoothed).any():
         low, high = np.nanmin(result.smoothed), np.nanmax(result.smoothed)
-        room = VERTICAL_MARGIN * max(high - low, 1e-12 * max(abs(high), 1e-300))
+        room = _VERTICAL_MARGIN * max(high - low, 1e-12 * max(abs(high), 1e-300))
         axes.set_ylim(low - room, high + room)
     if np.isfinite(result.suggestion):
         at = int(np.argmin(np.abs(np.log(result.rates / result.suggestion))))

@@ -16,13 +16,13 @@ GRAY = "#666666"
 MAX_DRAWN_POINTS = 2000
 """The number of points beyond which a line is thinned out."""
 
-MAX_MARKED_POINTS = 40
+_MAX_MARKED_POINTS = 40
 """The largest number of points for which each point of a line is marked."""
 
-LARGEST_DRAWN, SMALLEST_DRAWN = 1e150, 1e-150
+_LARGEST_DRAWN, _SMALLEST_DRAWN = 1e150, 1e-150
 """Magnitudes beyond which an axis with its margins would overflow; they are drawn as infinity and as 0."""
 
-LOG_AXIS_RATIO = 10.0
+_LOG_AXIS_RATIO = 10.0
 """The ratio of the largest to the smallest positive number from which a logarithmic axis is used."""
 
 
@@ -54,15 +54,15 @@ def style_axes(axes: "Axes", x: str, y: str) -> "Axes":
 def draw_line(axes: "Axes", x: Any, y: Any, *, color: str, label: str = "") -> None:
     """Draws `y` over `x` on a suitable scale, and annotates the last number and the first that is not finite."""
     x, y = np.asarray(x, float), np.asarray(y, float)
-    finite = np.abs(y) < LARGEST_DRAWN  # and not NaN
-    y = np.where(np.abs(y) < SMALLEST_DRAWN, 0, y)
+    finite = np.abs(y) < _LARGEST_DRAWN  # and not NaN
+    y = np.where(np.abs(y) < _SMALLEST_DRAWN, 0, y)
     if not finite.any():
         axes.text(0.5, 0.5, "no finite number", transform=axes.transAxes, ha="center", va="center", color=GRAY)
         return
     beside = {"textcoords": "offset points", "xytext": (5, 0), "fontsize": 8, "va": "center"}
-    if wants_log_axis(y[finite]):
+    if _wants_log_axis(y[finite]):
         axes.set_yscale("log", nonpositive="mask")
-    marker = "o" if finite.sum() <= MAX_MARKED_POINTS else None
+    marker = "o" if finite.sum() <= _MAX_MARKED_POINTS else None
     axes.plot(*thin_out(x, np.where(finite, y, np.nan)), color=color, label=label, marker=marker, markersize=3)
     last = np.flatnonzero(finite)[-1]
     axes.plot(x[last], y[last], marker="o", markersize=4, color=color)
@@ -80,10 +80,10 @@ def draw_line(axes: "Axes", x: Any, y: Any, *, color: str, label: str = "") -> N
         )
 
 
-def wants_log_axis(y: np.ndarray) -> bool:
+def _wants_log_axis(y: np.ndarray) -> bool:
     """Whether the numbers are nonnegative and span a decade; zeros are then omitted from the line."""
     positive = y[y > 0]
-    return bool((y >= 0).all() and len(positive) > 1 and positive.max() >= LOG_AXIS_RATIO * positive.min())
+    return bool((y >= 0).all() and len(positive) > 1 and positive.max() >= _LOG_AXIS_RATIO * positive.min())
 
 
 def thin_out(x: np.ndarray, y: np.ndarray, points: int = MAX_DRAWN_POINTS) -> tuple[np.ndarray, np.ndarray]:

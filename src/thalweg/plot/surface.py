@@ -12,7 +12,7 @@ from thalweg.plot.style import COLORS, GRAY, new_axes, style_axes
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-GRID_POINTS = 200
+_GRID_POINTS = 200
 """The number of grid points along each axis."""
 
 
@@ -26,9 +26,9 @@ def contours(problem: Problem, lower: Any, upper: Any, axes: "Axes | None" = Non
     parts can both be seen.
     """
     axes = new_axes(axes)
-    u, v = (np.linspace(lower[i], upper[i], GRID_POINTS) for i in range(2))
+    u, v = (np.linspace(lower[i], upper[i], _GRID_POINTS) for i in range(2))
     grid = jnp.asarray(np.stack(np.meshgrid(u, v), axis=-1).reshape(-1, 2), jnp.result_type(float))
-    height = np.asarray(jax.vmap(problem.value)(grid), float).reshape(GRID_POINTS, GRID_POINTS)
+    height = np.asarray(jax.vmap(problem.value)(grid), float).reshape(_GRID_POINTS, _GRID_POINTS)
     height = np.log(height - np.nanmin(height) + 1e-3 * np.nanstd(height))
     axes.contourf(u, v, height, levels, cmap="Greys", alpha=0.35)
     axes.contour(u, v, height, levels, colors=GRAY, linestyles="solid", linewidths=0.4, alpha=0.7)

@@ -10,7 +10,7 @@ from thalweg.core.problem import Problem
 from thalweg.problems.known import Known
 
 
-def rosenbrock_2d(x):
+def _rosenbrock_2d(x):
     """Rosenbrock's function of two variables."""
     return 100.0 * (x[1] - x[0] ** 2) ** 2 + (1.0 - x[0]) ** 2
 
@@ -21,7 +21,7 @@ def hs1() -> Known:
     \(x_2 \ge -1.5\); minimum 0 at (1, 1).
     """
     bounds = Bounds(np.array([-np.inf, -1.5]), np.inf)
-    return Known(Problem(rosenbrock_2d, bounds=bounds), np.array([-2.0, 1.0]), 0.0, np.ones(2))
+    return Known(Problem(_rosenbrock_2d, bounds=bounds), np.array([-2.0, 1.0]), 0.0, np.ones(2))
 
 
 def hs2() -> Known:
@@ -34,7 +34,7 @@ def hs2() -> Known:
     u = 2 * a * math.cos(math.acos(1 / (400 * a**3)) / 3)
     minimum = 100 * (1.5 - u**2) ** 2 + (1 - u) ** 2
     bounds = Bounds(np.array([-np.inf, 1.5]), np.inf)
-    return Known(Problem(rosenbrock_2d, bounds=bounds), np.array([-2.0, 1.0]), minimum, np.array([u, 1.5]))
+    return Known(Problem(_rosenbrock_2d, bounds=bounds), np.array([-2.0, 1.0]), minimum, np.array([u, 1.5]))
 
 
 def hs3() -> Known:
@@ -105,7 +105,7 @@ def hs38() -> Known:
     def valleys(x):
         p, q = x[1] - 1.0, x[3] - 1.0
         second = 90.0 * (x[3] - x[2] ** 2) ** 2 + (1.0 - x[2]) ** 2
-        return rosenbrock_2d(x) + second + 10.1 * (p**2 + q**2) + 19.8 * p * q
+        return _rosenbrock_2d(x) + second + 10.1 * (p**2 + q**2) + 19.8 * p * q
 
     start = np.array([-3.0, -1.0, -3.0, -1.0])
     return Known(Problem(valleys, bounds=Bounds(-10.0, 10.0)), start, 0.0, np.ones(4))

@@ -12,7 +12,7 @@ from thalweg.losses import accuracy, cross_entropy
 from thalweg.rules.adamw import AdamW
 from thalweg.schedules import WarmupCosine
 
-PIXELS, CLASSES = 64, 10
+_PIXELS, _CLASSES = 64, 10
 
 
 class Job(NamedTuple):
@@ -69,7 +69,7 @@ def digits(hidden: int = 64, decay: float = 0.0, seed: int = 0) -> Job:
 
     loss = penalized if decay else risk  # one function, so that a second run finds the compiled program
     return Job(
-        Problem(loss, train, validation=validation, validation_loss=risk, metrics=metrics),
+        Problem(loss, train, validation=validation, validation_loss=risk, metrics=_metrics),
         initial_parameters(hidden, seed),
         AdamW(WarmupCosine(0.02, warmup=Epochs(0.5)), weight_decay=0.1),
         stop=Epochs(40) | Patience(8),
@@ -79,7 +79,7 @@ def digits(hidden: int = 64, decay: float = 0.0, seed: int = 0) -> Job:
     )
 
 
-def logits(params: Params, inputs: Any) -> Any:
+def _logits(params: Params, inputs: Any) -> Any:
     """Returns one row of class scores for each image."""
     features = jnp.tanh(inputs @ params["hidden"]["w"] + params["hidden"]["b"])
     return features @ params["output"]["w"] + params["output"]["b"]
@@ -88,13 +88,13 @@ def logits(params: Params, inputs: Any) -> Any:
 def risk(params: Params, batch: Any) -> Scalar:
     """Returns the cross-entropy on a batch."""
     inputs, labels = batch
-    return cross_entropy(logits(params, inputs), labels)
+    return cross_entropy(_logits(params, inputs), labels)
 
 
-def metrics(params: Params, batch: Any) -> dict[str, Scalar]:
+def _metrics(params: Params, batch: Any) -> dict[str, Scalar]:
     """Returns the accuracy: the fraction of images that are classified correctly."""
     inputs, labels = batch
-    return {"accuracy": accuracy(logits(params, inputs), labels)}
+    return {"accuracy": accuracy(_logits(params, inputs), labels)}
 
 
 def initial_parameters(hidden: int, seed: int) -> Params:
@@ -106,7 +106,7 @@ def initial_parameters(hidden: int, seed: int) -> Params:
         w = scale * rng.normal(size=(fan_in, fan_out))
         return {"w": w.astype(np.float32), "b": np.zeros(fan_out, np.float32)}
 
-    return {"hidden": dense(PIXELS, hidden), "output": dense(hidden, CLASSES)}
+    return {"hidden": dense(_PIXELS, hidden), "output": dense(hidden, _CLASSES)}
 
 
 def load_split() -> TrainValidation:

@@ -90,7 +90,7 @@ def least_squares(examples: int = 60, dimension: int = 8, seed: int = 0) -> Know
         return 0.5 * jnp.mean((features @ x - target) ** 2)
 
     minimum = float(0.5 * np.mean((a @ best - b) ** 2))
-    problem = Problem(half_mean_square, (as_float(a), as_float(b)))
+    problem = Problem(half_mean_square, (_as_float(a), _as_float(b)))
     return Known(problem, np.zeros(dimension), minimum, best, float(curvature[-1]), float(curvature[0]))
 
 
@@ -116,7 +116,7 @@ def lasso(examples: int = 60, dimension: int = 20, weight: float = 0.1, seed: in
         return 0.5 * jnp.mean((features @ x - target) ** 2)
 
     minimum = float(0.5 * np.mean(residual**2) + weight * np.abs(best).sum())
-    problem = Problem(half_mean_square, (as_float(a), as_float(b)), nonsmooth=L1(weight))
+    problem = Problem(half_mean_square, (_as_float(a), _as_float(b)), nonsmooth=L1(weight))
     return Known(problem, np.zeros(dimension), minimum, best, float(curvature[-1]), float(curvature[0]))
 
 
@@ -146,7 +146,7 @@ def logistic(examples: int = 100, dimension: int = 4, weight: float = 0.1, seed:
 
     minimum = float(np.mean(np.logaddexp(0, -b * (a @ best))) + 0.5 * weight * best @ best)
     smoothness = float(np.linalg.eigvalsh(a.T @ a / examples)[-1] / 4 + weight)
-    problem = Problem(penalized_logistic, (as_float(a), as_float(b)))
+    problem = Problem(penalized_logistic, (_as_float(a), _as_float(b)))
     return Known(problem, np.zeros(dimension), minimum, best, smoothness, weight)
 
 
@@ -169,7 +169,7 @@ def mixture(examples: int = 60, seed: int = 0) -> Known:
         weights, means = r.mean(1), r @ x / r.sum(1, keepdims=True)
         d = x - means[:, None]
         covariances = np.swapaxes(d, 1, 2) @ (r[:, :, None] * d) / r.sum(1)[:, None, None]
-    problem = Problem(GaussianMixture(2, regularization=0.0), as_float(x))
+    problem = Problem(GaussianMixture(2, regularization=0.0), _as_float(x))
     return Known(problem, start, float(-np.mean(np.log(joint.sum(0)))))
 
 
@@ -196,13 +196,13 @@ def tour(cities: int = 12, seed: int = 0) -> Known:
     - `cities`: the number of cities in the unit square. `seed`: the seed of their places.
     """
     places = np.random.default_rng(seed).random((cities, 2))
-    where = as_float(places)
+    where = _as_float(places)
 
     def round_trip(order):
         path = where[order]
         return jnp.sum(jnp.sqrt(jnp.sum((path - jnp.roll(path, 1, axis=0)) ** 2, axis=1)))
 
-    return Known(Problem(round_trip), np.arange(cities), shortest_tour(places), method=annealing_over_run(TwoOpt()))
+    return Known(Problem(round_trip), np.arange(cities), shortest_tour(places), method=_annealing_over_run(TwoOpt()))
 
 
 def shortest_tour(places: np.ndarray) -> float:
@@ -227,16 +227,16 @@ def partition(count: int = 14, seed: int = 0) -> Known:
     """
     weights = np.random.default_rng(seed).integers(100, 1000, count)
     sides = 1 - 2 * (np.arange(2**count)[:, None] >> np.arange(count) & 1)
-    numbers = as_float(weights)
+    numbers = _as_float(weights)
 
     def difference(bits):
         return jnp.abs(jnp.sum(jnp.where(bits, numbers, -numbers)))
 
     least = float(np.abs(sides @ weights).min())
-    return Known(Problem(difference), np.zeros(count, bool), least, method=annealing_over_run(BitFlip(2), 300.0))
+    return Known(Problem(difference), np.zeros(count, bool), least, method=_annealing_over_run(BitFlip(2), 300.0))
 
 
-def annealing_over_run(move: Move, start: float = 1.0) -> SimulatedAnnealing:
+def _annealing_over_run(move: Move, start: float = 1.0) -> SimulatedAnnealing:
     """Returns simulated annealing whose temperature decreases to a thousandth over the run."""
     return SimulatedAnnealing(move, Exponential(start, 1e-3, None))
 
@@ -250,13 +250,13 @@ def box_quadratic(dimension: int = 30, condition: float = 100.0, seed: int = 0) 
     - `dimension`: the number of variables. `condition`: the condition number. `seed`: the seed of the data.
     """
     rng = np.random.default_rng(seed)
-    a = np.asarray(random_spd_matrix(rng, dimension, condition))
+    a = np.asarray(_random_spd_matrix(rng, dimension, condition))
     place = np.arange(dimension) % 3
     best = np.where(place == 0, 0.0, np.where(place == 1, 1.0, rng.uniform(0.2, 0.8, dimension)))
     gradient = np.where(place == 0, 1.0, np.where(place == 1, -1.0, 0.0)) * rng.uniform(0.1, 1.0, dimension)
     b = a @ best - gradient
     minimum = float(0.5 * best @ a @ best - b @ best)
-    problem = Problem(quadratic_form(a, b), bounds=Bounds(0.0, 1.0))
+    problem = Problem(_quadratic_form(a, b), bounds=Bounds(0.0, 1.0))
     return Known(problem, np.full(dimension, 0.5), minimum, best, 1.0, 1 / condition)
 
 
@@ -283,7 +283,7 @@ def simplex_least_squares(examples: int = 60, dimension: int = 12, seed: int = 0
         return 0.5 * jnp.mean((features @ x - target) ** 2)
 
     minimum = float(0.5 * np.mean(residual**2))
-    problem = Problem(half_mean_square, (as_float(a), as_float(b)), nonsmooth=Simplex())
+    problem = Problem(half_mean_square, (_as_float(a), _as_float(b)), nonsmooth=Simplex())
     start = np.eye(dimension)[-1]
     return Known(problem, start, minimum, best, float(curvature[-1]), float(curvature[0]))
 
@@ -297,7 +297,7 @@ def equality_quadratic(dimension: int = 10, equations: int = 3, condition: float
       \(A\). `seed`: the seed of the data.
     """
     rng = np.random.default_rng(seed)
-    a, c = np.asarray(random_spd_matrix(rng, dimension, condition)), rng.normal(size=(equations, dimension))
+    a, c = np.asarray(_random_spd_matrix(rng, dimension, condition)), rng.normal(size=(equations, dimension))
     b, d = rng.normal(size=dimension), rng.normal(size=equations)
     system = np.block([[a, c.T], [c, np.zeros((equations, equations))]])
     best = np.linalg.solve(system, np.concatenate([b, d]))[:dimension]
@@ -306,16 +306,18 @@ def equality_quadratic(dimension: int = 10, equations: int = 3, condition: float
         return as_like(c, x) @ x - as_like(d, x)
 
     minimum = float(0.5 * best @ a @ best - b @ best)
-    return Known(Problem(quadratic_form(a, b), equality=affine), np.zeros(dimension), minimum, best, 1.0, 1 / condition)
+    return Known(
+        Problem(_quadratic_form(a, b), equality=affine), np.zeros(dimension), minimum, best, 1.0, 1 / condition
+    )
 
 
-def random_spd_matrix(rng: np.random.Generator, dimension: int, condition: float) -> np.ndarray:
+def _random_spd_matrix(rng: np.random.Generator, dimension: int, condition: float) -> np.ndarray:
     """Returns a symmetric matrix with random axes and eigenvalues evenly spaced in logarithm up to 1."""
     axes = np.linalg.qr(rng.normal(size=(dimension, dimension)))[0]
     return axes @ np.diag(np.logspace(-np.log10(condition), 0, dimension)) @ axes.T
 
 
-def quadratic_form(a: np.ndarray, b: np.ndarray) -> Callable:
+def _quadratic_form(a: np.ndarray, b: np.ndarray) -> Callable:
     r"""Returns the function \(\tfrac12 x'Ax - b'x\)."""
 
     def quadratic_form(x):
@@ -329,7 +331,7 @@ def as_like(a: np.ndarray, x: Any) -> Any:
     return jnp.asarray(a, x.dtype)
 
 
-def as_float(a: np.ndarray) -> Any:
+def _as_float(a: np.ndarray) -> Any:
     """Returns `a` as a JAX array in the widest float in use."""
     return jnp.asarray(a, jnp.result_type(float))
 

@@ -63,7 +63,7 @@ WITHOUT_ROW = {
 }
 """Public rules and solvers without a row, and why; `tests/battery` knows no other."""
 
-DECISIVE = frozenset({Oracle.RESIDUALS, Oracle.LATENT})
+_DECISIVE = frozenset({Oracle.RESIDUALS, Oracle.LATENT})
 """Structure that only some methods use: those that need it come first where a problem has it."""
 
 
@@ -81,7 +81,7 @@ def fitting(offers: frozenset[Oracle]) -> list[str]:
 
     def place(pair: tuple[Method, Solver]) -> tuple[int, bool, int]:
         row, solver = pair
-        return -len(solver.needs & offers & DECISIVE), not solver.takes & PARTS <= offers, row.rank
+        return -len(solver.needs & offers & _DECISIVE), not solver.takes & PARTS <= offers, row.rank
 
     return [row.make.__name__ for row, _ in sorted(found, key=place)]
 
@@ -89,16 +89,16 @@ def fitting(offers: frozenset[Oracle]) -> list[str]:
 def method_name(method: Solver) -> str:
     """The name under which the user knows a solver: that of the most particular row that makes it, or of its rule."""
     if isinstance(method, FirstOrder):
-        return rule_name(method.rule)
+        return _rule_name(method.rule)
     makers = [row for row in METHODS.values() if row.makes(method)]
     best = max(makers, key=lambda row: len(row.known_by), default=None)
     return type(method).__name__ if best is None else best.make.__name__
 
 
-def rule_name(rule: Rule) -> str:
+def _rule_name(rule: Rule) -> str:
     """A rule's name, with that of the rule inside: `Clip(AdamW)`."""
     inner = getattr(rule, "rule", None)
-    return f"{type(rule).__name__}({rule_name(inner)})" if isinstance(inner, Rule) else type(rule).__name__
+    return f"{type(rule).__name__}({_rule_name(inner)})" if isinstance(inner, Rule) else type(rule).__name__
 
 
 __all__ = [

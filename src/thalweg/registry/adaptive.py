@@ -25,10 +25,10 @@ from thalweg.rules.adaptive.signs import Lion, SignSGD
 from thalweg.rules.masks import matrices
 from thalweg.schedules import Exponential
 
-FAMILY = "adaptive rules"
+_FAMILY = "adaptive rules"
 
 
-def sign_rate(problem: str) -> float | Exponential:
+def _sign_rate(problem: str) -> float | Exponential:
     """Signs end no nearer to a minimum than their rate, unless that falls; the sixteenths add up to 1 exactly."""
     return Exponential(0.1, 0.99) if problem == "least-squares" else 1 / 16
 
@@ -38,7 +38,7 @@ ADAPTIVE_RULES = (
         name="adagrad",
         make=AdaGrad,
         label="AdaGrad",
-        family=FAMILY,
+        family=_FAMILY,
         example=lambda problem: AdaGrad(0.5),
         solves=("quadratic", "least-squares"),
         # Every axis sees the same numbers, up to its scale: x shrinks by 1/2, 0.55, ..., and in the end 0.57 a step.
@@ -60,7 +60,7 @@ ADAPTIVE_RULES = (
         name="rmsprop",
         make=RMSProp,
         label="RMSProp",
-        family=FAMILY,
+        family=_FAMILY,
         # The least squares are solved on the way, while a long memory still keeps the steps short.
         example=lambda problem: RMSProp(0.05, 0.99 if problem == "least-squares" else 0.9),
         solves=("quadratic", "least-squares"),
@@ -88,7 +88,7 @@ ADAPTIVE_RULES = (
         name="adadelta",
         make=AdaDelta,
         label="AdaDelta",
-        family=FAMILY,
+        family=_FAMILY,
         # The paper's 1e-6 begins with steps of a thousandth.
         example=lambda problem: AdaDelta(1.0, eps=1e-2),
         solves=("quadratic", "least-squares"),
@@ -111,7 +111,7 @@ ADAPTIVE_RULES = (
         name="nadam",
         make=NAdam,
         label="NAdam",
-        family=FAMILY,
+        family=_FAMILY,
         example=lambda problem: NAdam(0.05),
         solves=("quadratic", "least-squares"),
         # Measured; it springs back as Adam does.
@@ -133,7 +133,7 @@ ADAPTIVE_RULES = (
         name="amsgrad",
         make=AMSGrad,
         label="AMSGrad",
-        family=FAMILY,
+        family=_FAMILY,
         example=lambda problem: AMSGrad(0.05),
         solves=("quadratic", "least-squares"),
         # The divisor stays that of the first gradient, a_i: a heavy ball on axes of curvature 1, whose roots have the
@@ -156,7 +156,7 @@ ADAPTIVE_RULES = (
         name="radam",
         make=RAdam,
         label="RAdam",
-        family=FAMILY,
+        family=_FAMILY,
         # With 0.999 Optax's factor has two digits in float32.
         example=lambda problem: RAdam(0.05, b2=0.99),
         solves=("quadratic", "least-squares"),
@@ -182,7 +182,7 @@ ADAPTIVE_RULES = (
         name="adan",
         make=Adan,
         label="Adan",
-        family=FAMILY,
+        family=_FAMILY,
         example=lambda problem: Adan(0.05),
         solves=("quadratic", "least-squares"),
         # Measured.
@@ -205,7 +205,7 @@ ADAPTIVE_RULES = (
         name="adopt",
         make=ADOPT,
         label="ADOPT",
-        family=FAMILY,
+        family=_FAMILY,
         example=lambda problem: ADOPT(0.05),
         solves=("quadratic", "least-squares"),
         # Measured; the divisor is nearly that of the first gradient, as for AMSGrad.
@@ -231,7 +231,7 @@ ADAPTIVE_RULES = (
         name="ademamix",
         make=AdEMAMix,
         label="AdEMAMix",
-        family=FAMILY,
+        family=_FAMILY,
         # The paper's 0.9999 is for runs of many thousand steps.
         example=lambda problem: AdEMAMix(0.05, b3=0.99, alpha=2.0),
         solves=("quadratic", "least-squares", "rosenbrock"),
@@ -256,8 +256,8 @@ ADAPTIVE_RULES = (
         name="lion",
         make=Lion,
         label="Lion",
-        family=FAMILY,
-        example=lambda problem: Lion(sign_rate(problem)),
+        family=_FAMILY,
+        example=lambda problem: Lion(_sign_rate(problem)),
         solves=("quadratic", "least-squares"),
         # Measured: 1 from the zoo's start, up to 1.5 from others.
         claim=Neighborhood(radius=2.0, of="x", on="quadratic"),
@@ -284,8 +284,8 @@ ADAPTIVE_RULES = (
         name="sign-sgd",
         make=SignSGD,
         label="signSGD",
-        family=FAMILY,
-        example=lambda problem: SignSGD(sign_rate(problem)),
+        family=_FAMILY,
+        example=lambda problem: SignSGD(_sign_rate(problem)),
         solves=("quadratic", "least-squares"),
         # Once over the minimum every axis steps forth and back over it.
         claim=Neighborhood(radius=1.0, of="x", on="quadratic"),

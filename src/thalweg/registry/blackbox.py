@@ -6,7 +6,7 @@ from thalweg.schedules import Exponential
 from thalweg.solvers.blackbox.annealing import SimulatedAnnealing
 from thalweg.solvers.blackbox.moves import BitFlip, GaussianMove, TwoOpt
 
-EXAMPLES = {
+_EXAMPLES = {
     "tour": (TwoOpt(), Exponential(1.0, 1e-3, None)),
     "partition": (BitFlip(2), Exponential(300.0, 1e-3, None)),
     "rastrigin": (GaussianMove(0.5), Exponential(10.0, 1e-4, None)),
@@ -19,7 +19,7 @@ BLACKBOX_METHODS = (
         make=SimulatedAnnealing,
         label="Simulated annealing",
         family="blackbox",
-        example=lambda problem: SimulatedAnnealing(*EXAMPLES.get(problem, (GaussianMove(0.2), Exponential(0.1, 0.9)))),
+        example=lambda problem: SimulatedAnnealing(*_EXAMPLES.get(problem, (GaussianMove(0.2), Exponential(0.1, 0.9)))),
         solves=("tour", "partition"),
         claim=SuccessRate(probability=0.9, steps=100, on="tour"),
         cost="1 value a proposal",

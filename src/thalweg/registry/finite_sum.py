@@ -5,7 +5,7 @@ from thalweg.registry.method import Method, Storage, Work
 from thalweg.registry.space import GRADIENT_RATE
 from thalweg.solvers.finite_sum.svrg import SVRG
 
-STEP_SIZES = {"least-squares": 0.02, "lasso": 0.01, "logistic": 0.05}
+_STEP_SIZES = {"least-squares": 0.02, "lasso": 0.01, "logistic": 0.05}
 
 FINITE_SUM_METHODS = (
     Method(
@@ -13,7 +13,7 @@ FINITE_SUM_METHODS = (
         make=SVRG,
         label="SVRG",
         family="finite_sum",
-        example=lambda problem: SVRG(STEP_SIZES.get(problem, 0.02)),
+        example=lambda problem: SVRG(_STEP_SIZES.get(problem, 0.02)),
         solves=("least-squares", "lasso", "logistic"),
         # What m = 100 exact gradient steps of size s = 0.05 promise for mu = 0.1. The theorem of Johnson & Zhang says
         # nothing here: its factor is below 1 only for thousands of inner steps.

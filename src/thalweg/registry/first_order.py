@@ -10,7 +10,7 @@ from thalweg.solvers.first_order.nesterov import Nesterov
 from thalweg.solvers.first_order.sam import ASAM, SAM
 from thalweg.solvers.first_order.schedule_free import ScheduleFreeAdamW, ScheduleFreeSGD
 
-AHEAD = MOMENTA | {"quadratic": (1.0, (10 - 1) / (10 + 1))}
+_AHEAD = MOMENTA | {"quadratic": (1.0, (10 - 1) / (10 + 1))}
 """The same for Nesterov's method: 1/L and (sqrt(kappa) - 1) / (sqrt(kappa) + 1) on the quadratic."""
 
 FIRST_ORDER_METHODS = (
@@ -19,7 +19,7 @@ FIRST_ORDER_METHODS = (
         make=Nesterov,
         label="Nesterov",
         family="first order",
-        example=lambda problem: Nesterov(Momentum(*AHEAD.get(problem, (0.02, 0.8)))),
+        example=lambda problem: Nesterov(Momentum(*_AHEAD.get(problem, (0.02, 0.8)))),
         solves=("quadratic", "rosenbrock", "least-squares"),
         # For the slowest entry the two roots meet at 1 - 1 / sqrt(kappa), hence the power of t; the value is a square.
         claim=LinearRate(rate=(1 - 1 / 10) ** 2, of="value", on="quadratic", power=2),

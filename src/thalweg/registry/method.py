@@ -86,7 +86,7 @@ TRUSTING = Checks(0.45, points=3, why="a step may be refused, few solve a quadra
 
 Namesake = Callable[[Any, Any], Any] | str
 TwinCase = tuple[str, Callable[[], Any]]
-NOTHING: Mapping[str, Any] = MappingProxyType({})
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 """The default of a row's tables."""
 
 
@@ -135,10 +135,10 @@ class Method(NamedTuple):
     storage: Storage = Storage()
     known_by: tuple[str, ...] = ()
     convention: str = ""
-    space: Space = NOTHING
+    space: Space = _NOTHING
     rank: int = 9
     namesake: Namesake = ""
-    cases: Mapping[str, TwinCase] = NOTHING
+    cases: Mapping[str, TwinCase] = _NOTHING
     twin_of: str = ""
     checks: Checks = Checks()
 

@@ -9,7 +9,7 @@ from thalweg.solvers.descent.newton import Newton, SaddleFreeNewton
 from thalweg.solvers.descent.newton_cg import NewtonCG
 from thalweg.solvers.descent.preconditioned import PreconditionedLBFGS
 
-SMOOTH_PROBLEMS = ("quadratic", "rosenbrock", "beale", "himmelblau", "least-squares", "logistic")
+_SMOOTH_PROBLEMS = ("quadratic", "rosenbrock", "beale", "himmelblau", "least-squares", "logistic")
 """Problems without constraints or kinks."""
 
 NEWTON_METHODS = (
@@ -19,7 +19,7 @@ NEWTON_METHODS = (
         label="Newton",
         family="descent",
         example=lambda problem: Newton(),
-        solves=SMOOTH_PROBLEMS,
+        solves=_SMOOTH_PROBLEMS,
         claim=QuadraticRate(factor=1.0, of="x", on="logistic"),
         cost="1 gradient and value a trial step and 1 more, n Hessian-vector products, n^3/3",
         memory="n, and 2 n^2 inside a step",
@@ -46,7 +46,7 @@ NEWTON_METHODS = (
         label="Saddle-free Newton",
         family="descent",
         example=lambda problem: SaddleFreeNewton(),
-        solves=SMOOTH_PROBLEMS,
+        solves=_SMOOTH_PROBLEMS,
         claim=QuadraticRate(factor=4.0, of="x", on="beale"),
         cost="1 gradient and value a trial step and 1 more, n Hessian-vector products, n^3/3 to 9 n^3",
         memory="n, and 2 n^2 inside a step",
@@ -69,7 +69,7 @@ NEWTON_METHODS = (
         label="Newton-CG",
         family="descent",
         example=lambda problem: NewtonCG(),
-        solves=SMOOTH_PROBLEMS,
+        solves=_SMOOTH_PROBLEMS,
         claim=SuperlinearRate(of="value", on="quadratic", by=0.6),
         cost="1 gradient and value a trial step and 1 more, Hessian-vector products as conjugate gradients need them",
         memory="n, and 5n inside a step",
@@ -96,7 +96,7 @@ NEWTON_METHODS = (
         label="BFGS",
         family="descent",
         example=lambda problem: BFGS(),
-        solves=SMOOTH_PROBLEMS,
+        solves=_SMOOTH_PROBLEMS,
         claim=SuperlinearRate(of="value", on="quadratic", by=0.5),
         cost="1 gradient and value a trial step, 4 n^2 multiplications",
         memory="n^2 + n",

@@ -15,10 +15,10 @@ from thalweg.rules.sgd import SGD
 RATES = {"quadratic": 1.0, "least-squares": 0.4}
 """About 1/L on the problems where SGD is measured."""
 
-POLYAK = (4 / 1.1**2, (0.9 / 1.1) ** 2)
+_POLYAK = (4 / 1.1**2, (0.9 / 1.1) ** 2)
 """Rate and beta of least error for L = 1 and mu = 1/100, those of the quadratic: sqrt(kappa) = 10."""
 
-MOMENTA = {"quadratic": POLYAK, "rosenbrock": (1e-3, 0.9), "least-squares": (0.4, 0.5)}
+MOMENTA = {"quadratic": _POLYAK, "rosenbrock": (1e-3, 0.9), "least-squares": (0.4, 0.5)}
 """Rate and beta where Momentum is measured."""
 
 BASIC_RULES = (
@@ -51,7 +51,7 @@ BASIC_RULES = (
         example=lambda problem: Momentum(*MOMENTA.get(problem, (0.02, 0.8))),
         solves=("quadratic", "rosenbrock", "least-squares"),
         # Both ends of the spectrum have a double root of modulus sqrt(beta), hence the power of t.
-        claim=LinearRate(rate=POLYAK[1], of="value", on="quadratic", power=2),
+        claim=LinearRate(rate=_POLYAK[1], of="value", on="quadratic", power=2),
         cost="1 gradient",
         memory="n",
         work=Work(flops=lambda n, m: 4 * n),

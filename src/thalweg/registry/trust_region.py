@@ -11,7 +11,7 @@ from thalweg.solvers.trust_region.sr1 import SR1, SR1Model
 from thalweg.solvers.trust_region.steihaug import SteihaugCG
 from thalweg.solvers.trust_region.trust_region import TrustRegion
 
-TRUST_REGION_PROBLEMS = ("quadratic", "rosenbrock", "beale", "himmelblau", "least-squares")
+_TRUST_REGION_PROBLEMS = ("quadratic", "rosenbrock", "beale", "himmelblau", "least-squares")
 
 TRUST_REGION_METHODS = (
     Method(
@@ -20,7 +20,7 @@ TRUST_REGION_METHODS = (
         label="Trust region",
         family="trust_region",
         example=lambda problem: TrustRegion(),
-        solves=TRUST_REGION_PROBLEMS,
+        solves=_TRUST_REGION_PROBLEMS,
         claim=SuperlinearRate(of="value", on="bard"),
         cost="1 gradient, 2 values, Hessian-vector products as conjugate gradients need them",
         memory="0, and 6n inside a step",
@@ -67,7 +67,7 @@ TRUST_REGION_METHODS = (
         label="Dogleg",
         family="trust_region",
         example=lambda problem: TrustDogleg(),
-        solves=TRUST_REGION_PROBLEMS,
+        solves=_TRUST_REGION_PROBLEMS,
         claim=QuadraticRate(factor=50.0, of="optimality", on="beale"),
         cost="1 gradient, 2 values, n Hessian-vector products, O(n^3)",
         memory="0, and 3n^2 inside a step",
@@ -89,7 +89,7 @@ TRUST_REGION_METHODS = (
         label="Exact trust region",
         family="trust_region",
         example=lambda problem: TrustExact(),
-        solves=TRUST_REGION_PROBLEMS,
+        solves=_TRUST_REGION_PROBLEMS,
         claim=QuadraticRate(factor=50.0, of="optimality", on="beale"),
         cost="1 gradient, 2 values, n Hessian-vector products, O(n^3)",
         memory="0, and 3n^2 inside a step",
@@ -111,7 +111,7 @@ TRUST_REGION_METHODS = (
         label="Cubic regularization",
         family="trust_region",
         example=lambda problem: CubicRegularization(),
-        solves=TRUST_REGION_PROBLEMS,
+        solves=_TRUST_REGION_PROBLEMS,
         claim=QuadraticRate(factor=50.0, of="optimality", on="beale"),
         cost="1 gradient, 2 values, n Hessian-vector products, O(n^3)",
         memory="0, and 3n^2 inside a step",
@@ -132,7 +132,7 @@ TRUST_REGION_METHODS = (
         label="SR1",
         family="trust_region",
         example=lambda problem: SR1(),
-        solves=TRUST_REGION_PROBLEMS,
+        solves=_TRUST_REGION_PROBLEMS,
         # Exact after n + 1 independent steps on a quadratic; for the last digit of 10 variables it takes 12.
         claim=LinearRate(rate=0.5, of="value", on="quadratic"),
         cost="1 gradient and value",

@@ -24,7 +24,7 @@ from thalweg.rules.wrappers.reactive import Reactive
 from thalweg.rules.wrappers.skip import SkipNonfinite
 from thalweg.rules.wrappers.weight_decay import WeightDecay
 
-MASKED = {"quadratic": (1.0, 0.8), "least-squares": MOMENTA["least-squares"]}
+_MASKED = {"quadratic": (1.0, 0.8), "least-squares": MOMENTA["least-squares"]}
 """Rate and beta where masked momentum is measured: those of least error without a mask make it diverge."""
 
 RULE_WRAPPERS = (
@@ -201,7 +201,7 @@ RULE_WRAPPERS = (
         make=Cautious,
         label="Cautious",
         family="wrappers",
-        example=lambda problem: Cautious(Momentum(*MASKED.get(problem, (0.02, 0.8)))),
+        example=lambda problem: Cautious(Momentum(*_MASKED.get(problem, (0.02, 0.8)))),
         solves=("quadratic", "least-squares"),
         # Measured: along the axes, which are the quadratic's own, the mask stops every swing back.
         claim=LinearRate(rate=0.76, of="value", on="quadratic"),

@@ -21,8 +21,8 @@ from thalweg.rules.matrix.muon import Muon
 from thalweg.rules.partition import Partition, assign_groups
 from thalweg.schedules import Schedule
 
-FROZEN_LABEL = "frozen"
-BYTE_UNITS = ("B", "kB", "MB", "GB", "TB")
+_FROZEN_LABEL = "frozen"
+_BYTE_UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 class ParameterRow(NamedTuple):
@@ -49,7 +49,7 @@ class Description(NamedTuple):
     @property
     def count(self) -> int:
         """How many numbers are optimized; frozen leaves do not count."""
-        return sum(math.prod(row.shape) for row in self.rows if row.rule != FROZEN_LABEL)
+        return sum(math.prod(row.shape) for row in self.rows if row.rule != _FROZEN_LABEL)
 
     @property
     def bytes(self) -> int:
@@ -68,16 +68,16 @@ class Description(NamedTuple):
                 row.name,
                 " × ".join(map(str, row.shape)),
                 row.dtype,
-                format_bytes(row.bytes),
-                format_bytes(row.state_bytes),
+                _format_bytes(row.bytes),
+                _format_bytes(row.state_bytes),
                 row.rule,
             )
             for row in self.rows
         ]
         if self.shared:
-            body.append(("(shared)", "", "", "", format_bytes(self.shared), ""))
-        total = ("in total", f"{self.count:,}", "", format_bytes(self.bytes), format_bytes(self.state_bytes), "")
-        return align_columns([head, *body, total])
+            body.append(("(shared)", "", "", "", _format_bytes(self.shared), ""))
+        total = ("in total", f"{self.count:,}", "", _format_bytes(self.bytes), _format_bytes(self.state_bytes), "")
+        return _align_columns([head, *body, total])
 
 
 def describe(method: Any, params: Any) -> Description:
@@ -92,40 +92,40 @@ def describe(method: Any, params: Any) -> Description:
     method = as_rule(method)
     if not isinstance(method, (Rule, Solver)):
         raise TypeError(f"describe({method!r}): give a rule such as tw.Adam(), an Optax transformation, or a solver.")
-    x = jax.tree.map(lambda leaf: shape_of(leaf) if is_variable(leaf) else None, params)
-    paths = {path: rule_chain(method, path, x) for path, _ in tree_flatten_with_path(x)[0]}
-    owned, shared = state_bytes_by_leaf(state_of(method, x), list(paths))
+    x = jax.tree.map(lambda leaf: _shape_of(leaf) if _is_variable(leaf) else None, params)
+    paths = {path: _rule_chain(method, path, x) for path, _ in tree_flatten_with_path(x)[0]}
+    owned, shared = _state_bytes_by_leaf(_state_of(method, x), list(paths))
     rows = [
         ParameterRow(
             leaf_name(path),
             leaf.shape,
             str(leaf.dtype),
-            paths.get(path, FROZEN_LABEL),
-            nbytes(leaf),
+            paths.get(path, _FROZEN_LABEL),
+            _nbytes(leaf),
             owned.get(path, 0),
         )
         for path, leaf in tree_flatten_with_path(params)[0]
-        if is_shaped(leaf)
+        if _is_shaped(leaf)
     ]
     return Description(tuple(rows), shared)
 
 
-def is_shaped(leaf: Any) -> bool:
+def _is_shaped(leaf: Any) -> bool:
     """Whether a leaf is an array of numbers, or the shape of one."""
     return is_number_array(leaf) or isinstance(leaf, jax.ShapeDtypeStruct)
 
 
-def is_variable(leaf: Any) -> bool:
+def _is_variable(leaf: Any) -> bool:
     """Whether a leaf is optimized: a floating-point array."""
-    return is_shaped(leaf) and jnp.issubdtype(leaf.dtype, jnp.floating)
+    return _is_shaped(leaf) and jnp.issubdtype(leaf.dtype, jnp.floating)
 
 
-def shape_of(leaf: Any) -> jax.ShapeDtypeStruct:
+def _shape_of(leaf: Any) -> jax.ShapeDtypeStruct:
     """Returns the shape and dtype of a leaf."""
     return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
 
 
-def state_of(method: Rule | Solver, x: Params) -> Any:
+def _state_of(method: Rule | Solver, x: Params) -> Any:
     """Returns the shapes of a method's initial state, without those of the iterate."""
     if isinstance(method, Rule):
         return jax.eval_shape(method.init, x)
@@ -144,60 +144,60 @@ def state_of(method: Rule | Solver, x: Params) -> Any:
     return state._replace(x=None) if "x" in getattr(state, "_fields", ()) else state
 
 
-def state_bytes_by_leaf(state: Any, paths: list[tuple]) -> tuple[dict[tuple, int], int]:
+def _state_bytes_by_leaf(state: Any, paths: list[tuple]) -> tuple[dict[tuple, int], int]:
     """Returns the bytes of state for each parameter's path, and the bytes that belong to none."""
     owned, shared = dict.fromkeys(paths, 0), 0
     for place, leaf in tree_flatten_with_path(state)[0]:
         ends = [path for path in paths if place[len(place) - len(path) :] == path and (path or leaf.shape)]
         if ends:
-            owned[max(ends, key=len)] += nbytes(leaf)
+            owned[max(ends, key=len)] += _nbytes(leaf)
         else:
-            shared += nbytes(leaf)
+            shared += _nbytes(leaf)
     return owned, shared
 
 
-def rule_chain(method: Any, path: tuple, x: Params) -> str:
+def _rule_chain(method: Any, path: tuple, x: Params) -> str:
     """Returns the rules that a leaf's gradient passes, from the outermost one to the one that updates it."""
     if isinstance(method, Freeze):
-        return FROZEN_LABEL
+        return _FROZEN_LABEL
     if isinstance(method, Partition):
         group = assign_groups(method.patterns, x)[leaf_name(path)]
-        return rule_chain(method.rules[group], path, x)
+        return _rule_chain(method.rules[group], path, x)
     if isinstance(method, Muon):
         leaf = next(leaf for place, leaf in tree_flatten_with_path(method.choice(x))[0] if place == path)
-        return method_label(method) if leaf else rule_chain(method.others, path, x)
-    inner = [value for value in field_values(method).values() if isinstance(value, (Rule, Solver))]
+        return _method_label(method) if leaf else _rule_chain(method.others, path, x)
+    inner = [value for value in _field_values(method).values() if isinstance(value, (Rule, Solver))]
     if not inner:
-        return method_label(method)
-    rest = rule_chain(inner[0], path, x)
-    return rest if isinstance(method, FirstOrder) or rest == FROZEN_LABEL else f"{method_label(method)} > {rest}"
+        return _method_label(method)
+    rest = _rule_chain(inner[0], path, x)
+    return rest if isinstance(method, FirstOrder) or rest == _FROZEN_LABEL else f"{_method_label(method)} > {rest}"
 
 
-def method_label(method: Any) -> str:
+def _method_label(method: Any) -> str:
     """Returns a method's name with its learning rate and all settings that differ from their defaults."""
     if isinstance(method, OptaxRule):
         return f"optax.{method.transformation.update.__qualname__.split('.')[0]}"
     default = {field.name: field.default for field in dataclasses.fields(method)}
     shown = {
         name: value
-        for name, value in field_values(method).items()
-        if not isinstance(value, (Rule, Solver)) and (name == "learning_rate" or not has_default(value, default[name]))
+        for name, value in _field_values(method).items()
+        if not isinstance(value, (Rule, Solver)) and (name == "learning_rate" or not _has_default(value, default[name]))
     }
-    inside = ", ".join(f"{name}={field_text(value)}" for name, value in shown.items())
+    inside = ", ".join(f"{name}={_field_text(value)}" for name, value in shown.items())
     return type(method).__name__ + (f"({inside})" if inside else "")
 
 
-def field_values(method: Any) -> dict[str, Any]:
+def _field_values(method: Any) -> dict[str, Any]:
     """Returns the fields of a method by name."""
     return {field.name: getattr(method, field.name) for field in dataclasses.fields(method)}
 
 
-def has_default(value: Any, default: Any) -> bool:
+def _has_default(value: Any, default: Any) -> bool:
     """Whether a field has its default value; an array never counts as the default."""
     return type(value) is type(default) and not isinstance(value, (jax.Array, np.ndarray)) and value == default
 
 
-def field_text(value: Any) -> str:
+def _field_text(value: Any) -> str:
     """Returns a short text for the value of a field."""
     if isinstance(value, float):
         return f"{value:g}"
@@ -206,20 +206,20 @@ def field_text(value: Any) -> str:
     return short(value.__name__ if isinstance(value, FunctionType) else value).strip("'")
 
 
-def nbytes(leaf: Any) -> int:
+def _nbytes(leaf: Any) -> int:
     """Returns the memory of an array in bytes."""
     return leaf.size * leaf.dtype.itemsize
 
 
-def format_bytes(amount: float) -> str:
+def _format_bytes(amount: float) -> str:
     """Returns a number of bytes with three digits and a decimal unit, such as 1.26 MB."""
     power = 0
-    while amount >= 999.5 and power < len(BYTE_UNITS) - 1:
+    while amount >= 999.5 and power < len(_BYTE_UNITS) - 1:
         amount, power = amount / 1000, power + 1
-    return f"{amount:.3g} {BYTE_UNITS[power]}"
+    return f"{amount:.3g} {_BYTE_UNITS[power]}"
 
 
-def align_columns(lines: list[tuple[str, ...]]) -> str:
+def _align_columns(lines: list[tuple[str, ...]]) -> str:
     """Returns rows of cells as lines, with all cells of a column equally wide."""
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     return "\n".join(

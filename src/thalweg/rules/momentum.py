@@ -16,7 +16,7 @@ from thalweg.core.rule import Rule, at, lift
 from thalweg.core.tree import zeros_like
 from thalweg.core.types import Params, Scalar
 
-ACCUMULATION_MODES = ("gradients", "steps", "average")
+_ACCUMULATION_MODES = ("gradients", "steps", "average")
 
 
 class MomentumState(NamedTuple):
@@ -57,7 +57,7 @@ class Momentum(Rule):
     def __check_init__(self):
         check_nonnegative(self, "learning_rate")
         check_fraction(self, "beta")
-        check_choice(self, "accumulate", ACCUMULATION_MODES)
+        check_choice(self, "accumulate", _ACCUMULATION_MODES)
         check_flag(self, "nesterov")
 
     def init(self, params: Params) -> MomentumState:

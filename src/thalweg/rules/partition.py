@@ -13,9 +13,9 @@ from thalweg.core.types import Params, Scalar, State
 from thalweg.core.variables import leaf_name
 from thalweg.rules.freeze import Freeze
 
-MAX_LISTED = 6
+_MAX_LISTED = 6
 """The number of paths or patterns that an error message lists."""
-FLAX_VALUE = "/value"
+_FLAX_VALUE = "/value"
 """The last part of the path to a Flax variable's array."""
 
 
@@ -92,44 +92,44 @@ class Partition(Rule):
 def assign_groups(patterns: tuple[str, ...], tree: Params) -> dict[str, int]:
     """Returns path -> index of its pattern; raises an error that lists unmatched paths or unused patterns."""
     names = [leaf_name(path) for path, _ in tree_leaves_with_path(tree)]
-    group = {name: next((g for g, p in enumerate(patterns) if matches_path(p, name)), None) for name in names}
+    group = {name: next((g for g, p in enumerate(patterns) if _matches_path(p, name)), None) for name in names}
     orphans = [name for name, g in group.items() if g is None]
     idle = [pattern for g, pattern in enumerate(patterns) if g not in group.values()]
     if orphans:
         raise ValueError(
-            f"Partition: no pattern matches {listing(orphans)}; the patterns are {listing(map(repr, patterns))}. Add a "
-            "pattern, for instance '**' at the end."
+            f"Partition: no pattern matches {_listing(orphans)}; the patterns are {_listing(map(repr, patterns))}. Add "
+            "a pattern, for instance '**' at the end."
         )
     if idle and names:
         raise ValueError(
-            f"Partition: {listing(map(repr, idle))} is not the first match of any parameter; the parameters are "
-            f"{listing(names)}. Correct the pattern, or move it before a more general one."
+            f"Partition: {_listing(map(repr, idle))} is not the first match of any parameter; the parameters are "
+            f"{_listing(names)}. Correct the pattern, or move it before a more general one."
         )
     return {name: g for name, g in group.items() if g is not None}
 
 
-def listing(names: Any) -> str:
+def _listing(names: Any) -> str:
     """Returns the first names, and how many more there are."""
     names = list(names)
-    return ", ".join(map(str, names[:MAX_LISTED])) + (
-        f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
+    return ", ".join(map(str, names[:_MAX_LISTED])) + (
+        f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
     )
 
 
-def matches_path(pattern: str, name: str) -> bool:
+def _matches_path(pattern: str, name: str) -> bool:
     """Whether a path matches, as it is or without the attribute in which Flax keeps a variable's array."""
     return matches_pattern(pattern, name) or (
-        name.endswith(FLAX_VALUE) and matches_pattern(pattern, name.removesuffix(FLAX_VALUE))
+        name.endswith(_FLAX_VALUE) and matches_pattern(pattern, name.removesuffix(_FLAX_VALUE))
     )
 
 
 def matches_pattern(pattern: str, name: str) -> bool:
     """Whether a path matches a pattern as it is."""
-    return pattern_regex(pattern).fullmatch(name) is not None
+    return _pattern_regex(pattern).fullmatch(name) is not None
 
 
 @functools.cache
-def pattern_regex(pattern: str) -> re.Pattern[str]:
+def _pattern_regex(pattern: str) -> re.Pattern[str]:
     """Returns the pattern as a regular expression over a path; `**` includes the slash beside it."""
     pieces = re.split(r"(\*\*/|/\*\*$|\*\*|\*|\?)", pattern)
     special = {"**/": r"(?:[^/]+/)*", "/**": r"(?:/[^/]+)*", "**": r".*", "*": r"[^/]*", "?": r"[^/]"}

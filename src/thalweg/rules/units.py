@@ -4,7 +4,7 @@ from typing import Any
 
 from thalweg.core.fields import fail
 
-OUTPUT_AXES = ("last", "first")
+_OUTPUT_AXES = ("last", "first")
 """The positions that the output axis of a weight may have."""
 
 
@@ -18,5 +18,5 @@ def axes_of_a_unit(shape: tuple[int, ...], outputs: str) -> tuple[int, ...]:
 
 def check_outputs(owner: Any) -> None:
     """Checks that the field `outputs` names a position of the output axis."""
-    if owner.outputs not in OUTPUT_AXES:
+    if owner.outputs not in _OUTPUT_AXES:
         fail(owner, "outputs", owner.outputs, '"last" (inputs @ weight, Flax) or "first" (Equinox, PyTorch)')

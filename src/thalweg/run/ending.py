@@ -15,12 +15,12 @@ def finish(run: Run) -> Outcome:
     status, steps = state.status, state.step
     assert state.carry is not None
     if is_at_point(status, rule):
-        return kept(run, at_point(run, Outcome(None, None, status, rule, steps - 1, steps - 1)))
+        return _kept(run, _at_point(run, Outcome(None, None, status, rule, steps - 1, steps - 1)))
     if not status.failed and run.whole:
-        status = learn_last(run, status)
+        status = _learn_last(run, status)
     if status.failed:
-        return fallen(run, status)
-    return kept(run, Outcome(state.carry.state.x, state.carry.model_state, status, rule, steps, steps))
+        return _fallen(run, status)
+    return _kept(run, Outcome(state.carry.state.x, state.carry.model_state, status, rule, steps, steps))
 
 
 def broken_off(run: Run) -> Outcome:
@@ -30,7 +30,7 @@ def broken_off(run: Run) -> Outcome:
     return Outcome(carry.state.x, carry.model_state, Status.INTERRUPTED, None, steps, steps)
 
 
-def at_point(run: Run, outcome: Outcome) -> Outcome:
+def _at_point(run: Run, outcome: Outcome) -> Outcome:
     """The outcome at the point of the last row: kept on whole data, found again on batches."""
     carry = run.state.carry
     assert carry is not None
@@ -41,7 +41,7 @@ def at_point(run: Run, outcome: Outcome) -> Outcome:
     return outcome._replace(x=carry.state.x, model_state=carry.model_state)
 
 
-def learn_last(run: Run, status: Status) -> Status:
+def _learn_last(run: Run, status: Status) -> Status:
     """One more step, to learn what is true of the last point; its new state is dropped."""
     state = run.state
     assert state.carry is not None
@@ -56,7 +56,7 @@ def learn_last(run: Run, status: Status) -> Status:
     return after if after in (Status.NONFINITE, Status.DIVERGED) else status
 
 
-def fallen(run: Run, status: Status) -> Outcome:
+def _fallen(run: Run, status: Status) -> Outcome:
     """After a failure of the numbers: the best point on whole data, the last finite one on batches."""
     state = run.state
     assert state.carry is not None
@@ -73,21 +73,21 @@ def fallen(run: Run, status: Status) -> Outcome:
         if run.prefetch is not None:
             state.place = run.prefetch.confirm(offset)
     outcome = Outcome(state.carry.state.x, state.carry.model_state, status, None, state.step, state.step)
-    return outcome if run.request.keep == "last" else best_validated(run, outcome)
+    return outcome if run.request.keep == "last" else _best_validated(run, outcome)
 
 
-def kept(run: Run, outcome: Outcome) -> Outcome:
+def _kept(run: Run, outcome: Outcome) -> Outcome:
     """The outcome, validated, and moved to the best point if that is what the user keeps."""
     run.validate(outcome.x, outcome.steps, outcome.model_state)
     if run.request.keep == "last":
         return outcome
     if run.validator is not None:
-        return best_validated(run, outcome)
+        return _best_validated(run, outcome)
     best = best_point(run)
     return outcome._replace(x=best.x, kept=best.step)
 
 
-def best_validated(run: Run, outcome: Outcome) -> Outcome:
+def _best_validated(run: Run, outcome: Outcome) -> Outcome:
     """The outcome at the point with the lowest validation value, where one was measured."""
     best = run.state.validations.best
     if best is None:

@@ -20,13 +20,13 @@ from thalweg.run.programs import Programs, Rows, Segment, Task, run_chunk, run_s
 
 CAPACITY = 1024
 """Most steps of a chunk: enough that the host's work between chunks (0.1 ms) is small, and 0.1 MB of trace."""
-CHUNK_SECONDS = 0.2
+_CHUNK_SECONDS = 0.2
 """A chunk's length in time, so that Ctrl-C and the progress bar answer."""
-FEW_ENTRIES = 100_000
+_FEW_ENTRIES = 100_000
 """Up to here NumPy tests an iterate in less time than a call takes."""
-FIRST_STEPS = 8
+_FIRST_STEPS = 8
 """Length of the first chunk of a program whose speed is not yet known."""
-NO_ROWS = Layout(None, ())
+_NO_ROWS = Layout(None, ())
 """The layout of a trace without rows."""
 
 
@@ -48,7 +48,7 @@ class Engine:
         if self.fixed is not None:
             return min(self.fixed, self.capacity)
         pace = self.notes.get("pace")
-        return FIRST_STEPS if pace is None else max(1, int(min(CHUNK_SECONDS / pace, self.capacity)))
+        return _FIRST_STEPS if pace is None else max(1, int(min(_CHUNK_SECONDS / pace, self.capacity)))
 
     def learn(self, seconds: float, steps: int) -> None:
         """Remembers the pace, beside the program: the next run of the same program starts with it."""
@@ -78,7 +78,7 @@ class Engine:
         if meanwhile is not None:
             meanwhile()
         data, counted = np.asarray(rows.data), np.asarray(rows.counts)
-        after, counted = tested(after, counted)
+        after, counted = _tested(after, counted)
         return after, replace(rows, data=data, counts=counted)
 
     def begun(self, at: Segment) -> Carry:
@@ -107,7 +107,7 @@ class Engine:
         """The same steps, each a call of its own."""
         now, rows = (self.begun(at) if at.carry is None else at.carry)._replace(host=at.host), []
         for i in range(limit):
-            short = is_short(at.task, at.step + i)
+            short = _is_short(at.task, at.step + i)
             batch = None if at.stack is None else jax.tree.map(lambda b, i=i: b[i], at.stack)
             room = (short, None if batch is None else examples_in(batch))
             call = self.called(run_step, at.task, (at.seed, now, batch, short), room)
@@ -117,12 +117,12 @@ class Engine:
             rows.append(row)
             if np.asarray(row.counts)[1] != Status.RUNNING:
                 break
-        now, counted = tested(now, np.array([now.step, now.status]))
+        now, counted = _tested(now, np.array([now.step, now.status]))
         data = np.stack([np.asarray(row.data) for row in rows]) if rows else np.empty((0, 0))
-        return now, Rows(data, counted, rows[-1].layout if rows else NO_ROWS)
+        return now, Rows(data, counted, rows[-1].layout if rows else _NO_ROWS)
 
 
-def tested(carry: Carry, counts: np.ndarray) -> tuple[Carry, np.ndarray]:
+def _tested(carry: Carry, counts: np.ndarray) -> tuple[Carry, np.ndarray]:
     """The carry with the status NONFINITE where the iterate is not finite: looked at once a chunk, not every step.
 
     Outside the program, where a few small arrays would cost a sixth of the time to compile. On whole data a run that
@@ -130,23 +130,23 @@ def tested(carry: Carry, counts: np.ndarray) -> tuple[Carry, np.ndarray]:
     """
     status = int(counts[1])
     open_ended = status < Status.NONFINITE if carry.point is None else status == Status.RUNNING
-    if not open_ended or is_finite_tree(carry.state.x):
+    if not open_ended or _is_finite_tree(carry.state.x):
         return carry, counts
     lost = np.asarray(Status.NONFINITE.value, np.int32)
     return carry._replace(status=lost), np.array([counts[0], lost])
 
 
-def is_finite_tree(x: Params) -> bool:
+def _is_finite_tree(x: Params) -> bool:
     """Whether every entry is finite: by NumPy where there are few on one device, else on the devices."""
     leaves = jax.tree.leaves(x)
-    if sum(leaf.size for leaf in leaves) > FEW_ENTRIES or any(map(is_spread, leaves)):
+    if sum(leaf.size for leaf in leaves) > _FEW_ENTRIES or any(map(is_spread, leaves)):
         found, dynamic = program(all_finite, x)
         return bool(found.call(dynamic))
     floating = (leaf for leaf in leaves if not is_key(leaf) and jnp.issubdtype(leaf.dtype, jnp.inexact))
     return all(np.isfinite(np.asarray(leaf)).all() for leaf in floating)
 
 
-def is_short(task: Task, step: int) -> bool:
+def _is_short(task: Task, step: int) -> bool:
     """Whether this step sees its epoch's last batch, with fewer examples than the others."""
     if task.batches is None:
         return False

@@ -5,7 +5,7 @@ import signal
 import threading
 from collections.abc import Iterator
 
-LISTENED = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+_LISTENED = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
 """The signals, and the handler that says that nobody else listens."""
 
 
@@ -25,7 +25,7 @@ def interruptible() -> Iterator[list[int]]:
             raise KeyboardInterrupt(number)
         came.append(number)
 
-    ours = [number for number, idle in LISTENED.items() if signal.getsignal(number) is idle]
+    ours = [number for number, idle in _LISTENED.items() if signal.getsignal(number) is idle]
     before = {number: signal.signal(number, hear) for number in ours}
     try:
         yield came

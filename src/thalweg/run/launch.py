@@ -35,7 +35,7 @@ def launch(plan: Plan, x: Params, request: Request) -> Result:
     A start outside the bounds is moved to the nearest point within, with a warning.
     """
     x = within(plan.problem, x)
-    prefetch = prefetched(plan, request.state)
+    prefetch = _prefetched(plan, request.state)
     engine = engine_for(plan, x, request, prefetch)
     if request.restarts > 1:
         run, restarts = run_restarts(plan, x, request, engine)
@@ -57,7 +57,7 @@ def begin(plan: Plan, x: Params, request: Request, engine: Engine, prefetch: Pre
     """The run before its first chunk."""
     problem, carry = plan.problem, None
     if request.state is not None:
-        carry = resumed(request.state, engine, plan.task.stop, plan.task.average)
+        carry = _resumed(request.state, engine, plan.task.stop, plan.task.average)
     step = 0 if carry is None else int(carry.step)
     observers = observe(request.callbacks, plan.cadence.callbacks, plan.epoch)
     state = RunState(
@@ -69,7 +69,7 @@ def begin(plan: Plan, x: Params, request: Request, engine: Engine, prefetch: Pre
         recovered=Recovered(safe=carry),
         shown=[Shown(step) for _ in observers],
     )
-    parts = {"prefetch": prefetch, "validator": validator(plan, request), "observers": observers}
+    parts = {"prefetch": prefetch, "validator": _validator(plan, request), "observers": observers}
     run = Run(plan, request, x, engine, state, **parts)
     if carry is not None and (rule := over(plan.task.stop, step, run.epochs(), plan.epoch.steps)) is not None:
         state.rule, state.status = rule, Status.STEP_LIMIT
@@ -80,13 +80,13 @@ def engine_for(plan: Plan, x: Params, request: Request, prefetch: Prefetch | Non
     """What runs the plan's chunks; refuses a loss that cannot be compiled, or that leaves parameters unused."""
     stack = None if prefetch is None else jax.tree.map(lambda leaf: leaf[None], prefetch.sample)
     engine = Engine(plan.programs_for(np.asarray(request.seed, np.uint32), x, stack), fixed=request.chunk)
-    facts = facts_of(plan, x, engine)
+    facts = _facts_of(plan, x, engine)
     convolves = facts.convolves and jax.default_backend() == "cpu"
     engine.single = request.dispatch == "single" or (request.dispatch is None and convolves)
     return engine
 
 
-def facts_of(plan: Plan, x: Params, engine: Engine) -> LossFacts:
+def _facts_of(plan: Plan, x: Params, engine: Engine) -> LossFacts:
     """The facts about a loss, found once for each program; refuses parameters that it never uses."""
     problem, batches = plan.task.problem, plan.task.batches
     if "facts" not in engine.notes:
@@ -103,14 +103,14 @@ def facts_of(plan: Plan, x: Params, engine: Engine) -> LossFacts:
     return engine.notes["facts"]
 
 
-def prefetched(plan: Plan, state: Any) -> Prefetch | None:
+def _prefetched(plan: Plan, state: Any) -> Prefetch | None:
     """The batches of a streamed problem, from where an earlier run stands."""
     if plan.problem.stream is None:
         return None
     return Prefetch(plan.problem.stream, int(state.step) if isinstance(state, Carry) else 0)
 
 
-def validator(plan: Plan, request: Request) -> Validator | None:
+def _validator(plan: Plan, request: Request) -> Validator | None:
     """What measures the problem's validation data, in blocks where a step sees batches."""
     problem, batches = plan.problem, request.batches
     if problem.validation is None:
@@ -119,7 +119,7 @@ def validator(plan: Plan, request: Request) -> Validator | None:
     return Validator(problem, None if plan.whole else max(VALIDATION_BLOCK, size))
 
 
-def resumed(carry: Any, engine: Engine, stop: Stop, average: Average | None) -> Carry:
+def _resumed(carry: Any, engine: Engine, stop: Stop, average: Average | None) -> Carry:
     """The state of an earlier run, ready to go on here; another stop rule starts afresh."""
     blank = engine.blank()
     if not isinstance(carry, Carry):

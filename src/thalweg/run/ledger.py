@@ -13,7 +13,7 @@ from thalweg.run.programs import Rows, Segment
 from thalweg.run.result import Point
 
 
-class Lowest(NamedTuple):
+class _Lowest(NamedTuple):
     """The lowest point so far: its rank, its step, and the segment that leads to it, or the point itself."""
 
     rank: Rank
@@ -33,7 +33,7 @@ class Ledger:
         self.first_step = self.next_step = first_step
         self.rows, self.replayed = list[np.ndarray](), list[np.ndarray]()
         self.layout: Layout | None = None
-        self.lowest: Lowest | None = None
+        self.lowest: _Lowest | None = None
         self.last_point: Params = None
 
     @property
@@ -55,7 +55,7 @@ class Ledger:
         if source is not None and (found := _lowest_row(rows, layout)) is not None:
             row, rank = found
             if self.lowest is None or is_at_least_as_good(rank, self.lowest.rank):
-                self.lowest = Lowest(rank, begin + row, source)
+                self.lowest = _Lowest(rank, begin + row, source)
 
     def add_again(self, rows: np.ndarray) -> None:
         """Notes steps that were made a second time, or for nothing."""
@@ -79,7 +79,7 @@ class Ledger:
                 self.add_again(rows.data[: step + 1 - source.step])
                 point = carry.point
             source = Point(point, float(rank.value), step)
-            self.lowest = Lowest(rank, step, source)
+            self.lowest = _Lowest(rank, step, source)
         return source
 
     def trace(self, since: int | None = None, sign: int = 1) -> Trace:

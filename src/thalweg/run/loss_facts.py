@@ -53,7 +53,7 @@ def inspect_loss(problem: Problem, x: Params, data: Any) -> LossFacts:
         if fun is not None:
             traced(f"The {part} constraint {name_of(fun)}", values, x)
     names = [leaf_name(path) for path, _ in tree_leaves_with_path(x)]
-    used = used_inputs(jaxpr.jaxpr)[: len(names)]
+    used = _used_inputs(jaxpr.jaxpr)[: len(names)]
     unused = tuple(name for name, is_used in zip(names, used, strict=True) if not is_used)
     convolves = holds(jaxpr.jaxpr, "conv_general_dilated")
     return LossFacts(unused, convolves, not convolves and not holds(jaxpr.jaxpr, "while"))
@@ -75,12 +75,12 @@ def traced(who: str, function: Callable, *args: Any) -> Any:
         ) from error
 
 
-def used_inputs(jaxpr: Any) -> list[bool]:
+def _used_inputs(jaxpr: Any) -> list[bool]:
     """Which inputs some output depends on; looks into nested jitted functions."""
     needed = {v for v in jaxpr.outvars if not isinstance(v, jex.Literal)}
     for eqn in reversed(jaxpr.eqns):
         if not needed.isdisjoint(eqn.outvars):
             inner = eqn.params.get("jaxpr") if eqn.primitive.name in ("jit", "pjit") else None
-            live = used_inputs(inner.jaxpr) if inner is not None else [True] * len(eqn.invars)
+            live = _used_inputs(inner.jaxpr) if inner is not None else [True] * len(eqn.invars)
             needed |= {v for v, u in zip(eqn.invars, live, strict=True) if u and not isinstance(v, jex.Literal)}
     return [v in needed for v in jaxpr.invars]

@@ -9,13 +9,13 @@ from thalweg.core.status import Status
 from thalweg.core.stop import GradNorm, Stop, Target
 from thalweg.core.types import Params
 
-AT_POINT = (GradNorm, Target)
+_AT_POINT = (GradNorm, Target)
 """Rules whose verdict is about `x_t`: the run returns that point, not the one the step went on to."""
 
 
 def is_at_point(status: Status, rule: Stop | None) -> bool:
     """Whether a run that ended so returns the point of its last row."""
-    return status == Status.CONVERGED or isinstance(rule, AT_POINT)
+    return status == Status.CONVERGED or isinstance(rule, _AT_POINT)
 
 
 def running(carry: Carry) -> Carry:

@@ -15,9 +15,9 @@ from thalweg.run.observe.callbacks import Callback
 from thalweg.run.periods import EpochLength, Period, period
 from thalweg.run.programs import Programs, Task
 
-VALIDATE_EVERY = 10
+_VALIDATE_EVERY = 10
 """Steps between validations on whole data."""
-STREAM_PERIOD = 100
+_STREAM_PERIOD = 100
 """Steps that stand for an epoch where an iterator has none."""
 
 
@@ -89,8 +89,8 @@ def cadence(problem: Problem, stop: Stop, epoch: EpochLength, request: Request) 
     """When a run is looked at: once an epoch on batches, once in so many steps on whole data, unless said otherwise."""
     on_batches = not problem.whole
     once = problem.stream is not None and problem.stream.once
-    pass_over = Steps(STREAM_PERIOD) if once else Epochs(1)
-    default = pass_over if on_batches else VALIDATE_EVERY
+    pass_over = Steps(_STREAM_PERIOD) if once else Epochs(1)
+    default = pass_over if on_batches else _VALIDATE_EVERY
     validation = default if request.validate_every is None else request.validate_every
     return Cadence(
         period("validate_every", validation, epoch),

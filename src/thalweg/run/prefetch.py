@@ -12,9 +12,9 @@ from thalweg.core.stream import Stream, check_batch
 from thalweg.core.variables import leaf_name
 from thalweg.run.state import DataPlace
 
-STACK_BYTES = 2**23
+_STACK_BYTES = 2**23
 """Size of a stack: enough that the host's work between chunks is small, and no burden on memory."""
-MOST, FEW = 128, 32
+_MOST, _FEW = 128, 32
 """Most batches of a stack; and how many where the length of a pass is not known."""
 
 
@@ -25,7 +25,7 @@ REREAD = (
 """The cure for a stream that ended."""
 
 
-class Item(NamedTuple):
+class _Item(NamedTuple):
     """A batch, and whether it is the last one of its pass."""
 
     batch: Any
@@ -48,21 +48,21 @@ class Prefetch:
     def __init__(self, stream: Stream, step: int = 0):
         self.stream, self.place = stream, DataPlace(step)
         self.sample = stream.first()
-        self.form = form(self.sample)
-        self.capacity = capacity(self.sample, stream.steps_per_epoch)
-        self.items: collections.deque[Item] = collections.deque()
-        self.taken: list[Item] = []
+        self.form = _form(self.sample)
+        self.capacity = _capacity(self.sample, stream.steps_per_epoch)
+        self.items: collections.deque[_Item] = collections.deque()
+        self.taken: list[_Item] = []
         self.failure: Exception | None = None
         if stream.once:
-            self.reader = read_once(stream)
+            self.reader = _read_once(stream)
         else:
             known = stream.steps_per_epoch
             epoch, skipped = divmod(step, known) if known else (0, step)
             begin = epoch * (known or 0)
             self.place = DataPlace(step, epoch, begin)
-            self.reader = read_passes(stream, epoch)
+            self.reader = _read_passes(stream, epoch)
             for past in range(1, skipped + 1):
-                self.place = after(self.place, next(self.reader, Item(None, False)), begin + past)
+                self.place = _after(self.place, next(self.reader, _Item(None, False)), begin + past)
         self.fetch(1)
         if not self.items and self.failure is None:
             raise ValueError(f"data={stream!r} has no batch after step {step}. {REREAD}")
@@ -102,21 +102,21 @@ class Prefetch:
             if self.failure is not None:
                 raise self.failure
             return Stack(None, 0)
-        whole = batch_length(self.taken[0].batch) == batch_length(self.sample)
-        return Stack(stack([item.batch for item in self.taken], self.capacity if whole else 1), len(self.taken))
+        whole = _batch_length(self.taken[0].batch) == _batch_length(self.sample)
+        return Stack(_stack([item.batch for item in self.taken], self.capacity if whole else 1), len(self.taken))
 
     def fits(self, batch: Any) -> bool:
         """Whether a batch goes into the stack that has been begun; a shorter one has a stack of its own."""
         if not self.taken:
             return True
-        return batch_length(batch) == batch_length(self.taken[0].batch) == batch_length(self.sample)
+        return _batch_length(batch) == _batch_length(self.taken[0].batch) == _batch_length(self.sample)
 
     def confirm(self, steps: int) -> DataPlace:
         """Where the run stands after it used `steps` of the batches that were taken; the others come again."""
         self.items.extendleft(reversed(self.taken[steps:]))
         del self.taken[steps:]
         step = self.place.step + steps
-        self.place = after(self.place, self.taken[-1], step) if self.taken else self.place._replace(step=step)
+        self.place = _after(self.place, self.taken[-1], step) if self.taken else self.place._replace(step=step)
         self.taken = []
         return self.place
 
@@ -128,30 +128,30 @@ class Prefetch:
     def check(self, batch: Any) -> None:
         """Refuses a batch that is not like the first; it may be shorter."""
         lengths = {leaf.shape[0] if leaf.shape else 0 for leaf in jax.tree.leaves(batch)}
-        if form(batch) == self.form and len(lengths) == 1 and 0 < lengths.pop() <= batch_length(self.sample):
+        if _form(batch) == self.form and len(lengths) == 1 and 0 < lengths.pop() <= _batch_length(self.sample):
             return
         check_batch(batch)
-        explain(batch, self.sample)
+        _explain(batch, self.sample)
 
 
-def after(place: DataPlace, item: Item, step: int) -> DataPlace:
+def _after(place: DataPlace, item: _Item, step: int) -> DataPlace:
     """The place after the step that used this batch, which may have ended a pass."""
     return DataPlace(step, place.epoch + 1, step) if item.last else place._replace(step=step)
 
 
-def form(batch: Any) -> tuple:
+def _form(batch: Any) -> tuple:
     """All that batches have in common: structure, dtypes, and shapes without the leading axis."""
     leaves, structure = jax.tree.flatten(batch)
     return structure, *((leaf.shape[1:], leaf.dtype) for leaf in leaves)
 
 
-def explain(batch: Any, first: Any) -> None:
+def _explain(batch: Any, first: Any) -> None:
     """Raises the sentence about how a batch differs from the first."""
     structures = jax.tree.structure(batch), jax.tree.structure(first)
     if structures[0] != structures[1]:
         raise ValueError(f"A batch of the stream is a {structures[0]}, and the first was a {structures[1]}.")
     for (path, leaf), like in zip(tree_leaves_with_path(batch), jax.tree.leaves(first), strict=True):
-        if form(leaf) != form(like) or leaf.shape[0] > like.shape[0]:
+        if _form(leaf) != _form(like) or leaf.shape[0] > like.shape[0]:
             where = f"[{leaf_name(path)}]" if path else ""
             raise ValueError(
                 f"batch{where} has shape {leaf.shape} and dtype {leaf.dtype}, and the first had {like.shape} and "
@@ -159,7 +159,7 @@ def explain(batch: Any, first: Any) -> None:
             )
 
 
-def read_passes(stream: Stream, epoch: int) -> Iterator[Item]:
+def _read_passes(stream: Stream, epoch: int) -> Iterator[_Item]:
     """Pass after pass, until one is empty. A batch is handed on once it is known whether another one follows."""
     known = stream.steps_per_epoch
     while True:
@@ -167,23 +167,23 @@ def read_passes(stream: Stream, epoch: int) -> Iterator[Item]:
         try:
             for following in stream.epoch(epoch):
                 if count == known:
-                    raise ValueError(wrong_length(stream, f"more than {known}"))
+                    raise ValueError(_wrong_length(stream, f"more than {known}"))
                 if batch is not None:
-                    yield Item(batch, False)
+                    yield _Item(batch, False)
                 batch, count = following, count + 1
         except Exception:
             if batch is not None:
-                yield Item(batch, False)
+                yield _Item(batch, False)
             raise
         if batch is None:
             return
-        yield Item(batch, True)
+        yield _Item(batch, True)
         if known is not None and count != known:
-            raise ValueError(wrong_length(stream, str(count)))
+            raise ValueError(_wrong_length(stream, str(count)))
         epoch += 1
 
 
-def wrong_length(stream: Stream, count: str) -> str:
+def _wrong_length(stream: Stream, count: str) -> str:
     """A pass of another length than was declared: a run that goes on from its state would not know where it stands."""
     return (
         f"A pass of {stream!r} has {count} batches, and its len() or steps_per_epoch= says {stream.steps_per_epoch}: "
@@ -191,26 +191,26 @@ def wrong_length(stream: Stream, count: str) -> str:
     )
 
 
-def read_once(stream: Stream) -> Iterator[Item]:
+def _read_once(stream: Stream) -> Iterator[_Item]:
     """What an earlier run left, then the iterator."""
     while stream.waiting:
-        yield Item(stream.waiting.pop(0), False)
+        yield _Item(stream.waiting.pop(0), False)
     for batch in stream.epoch(0):
-        yield Item(batch, False)
+        yield _Item(batch, False)
 
 
-def batch_length(batch: Any) -> int:
+def _batch_length(batch: Any) -> int:
     """Examples of a batch."""
     return jax.tree.leaves(batch)[0].shape[0]
 
 
-def capacity(sample: Any, per_epoch: int | None) -> int:
+def _capacity(sample: Any, per_epoch: int | None) -> int:
     """Batches of a stack."""
     size = sum(leaf.nbytes for leaf in jax.tree.leaves(sample))
-    return max(1, min(STACK_BYTES // max(size, 1), per_epoch or FEW, MOST))
+    return max(1, min(_STACK_BYTES // max(size, 1), per_epoch or _FEW, _MOST))
 
 
-def stack(batches: list[Any], room: int) -> Any:
+def _stack(batches: list[Any], room: int) -> Any:
     """The batches along a leading axis with room for `room`; what is not filled is never read."""
 
     def one(*leaves):

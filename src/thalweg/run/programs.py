@@ -61,7 +61,7 @@ class Rows(eqx.Module):
     layout: Layout = eqx.field(static=True)
 
 
-def begin_run(task: Task, seed: Any, x0: Params, stack: Any, host: Host) -> Carry:
+def _begin_run(task: Task, seed: Any, x0: Params, stack: Any, host: Host) -> Carry:
     """The start alone: for single dispatch, and for the shape of a carry."""
     problem, solver, stop, memory, average = task
     batches = memory if stack is None else stack
@@ -74,9 +74,9 @@ def run_chunk(
     """Up to `limit` steps from `carry`, or from the start where `fresh`: one program serves a whole run."""
     problem, solver, stop, memory, _ = task
     key, batches = jax.random.key(seed), memory if stack is None else stack
-    carry = jax.lax.cond(fresh, lambda: begin_run(task, seed, x0, stack, carry.host), lambda: carry)
+    carry = jax.lax.cond(fresh, lambda: _begin_run(task, seed, x0, stack, carry.host), lambda: carry)
     carry, rows, layout = iterate_packed(problem, solver, carry, stop, key, batches, capacity=capacity, limit=limit)
-    return carry, Rows(rows, step_and_status(carry), layout)
+    return carry, Rows(rows, _step_and_status(carry), layout)
 
 
 def run_step(task: Task, seed: Any, carry: Carry, batch: Any, short: bool) -> tuple[Carry, Rows]:
@@ -87,20 +87,20 @@ def run_step(task: Task, seed: Any, carry: Carry, batch: Any, short: bool) -> tu
         batch = memory.take(problem.objective.data, key, carry.step, short)
     carry, info = advance(problem, solver, stop, key, carry, batch)
     row, layout = pack(info)
-    return carry, Rows(row, step_and_status(carry), layout)
+    return carry, Rows(row, _step_and_status(carry), layout)
 
 
-def step_and_status(carry: Carry) -> Any:
+def _step_and_status(carry: Carry) -> Any:
     """The two integers that the host reads after every call, as one array."""
     return jnp.stack([carry.step, carry.status])
 
 
 def blank(begin: Program, arguments: list[Any]) -> Any:
     """Zeros in the shape of what the program `begin` returns, which is not run."""
-    return jax.device_put(jax.tree.map(zeros, jax.eval_shape(begin.call, arguments)))
+    return jax.device_put(jax.tree.map(_zeros, jax.eval_shape(begin.call, arguments)))
 
 
-def zeros(shape: Any) -> Any:
+def _zeros(shape: Any) -> Any:
     """An array of zeros of the given shape and dtype; a key where random keys stand."""
     if is_key(shape):
         return jax.random.wrap_key_data(jnp.zeros((*shape.shape, 2), jnp.uint32))
@@ -115,7 +115,7 @@ class Programs:
 
     def __init__(self, task: Task, seed: Any, x0: Params, stack: Any = None):
         rest = (seed, x0, stack, make_host())
-        self.begin = Call(begin_run, task, *rest)
+        self.begin = Call(_begin_run, task, *rest)
         self.arguments, self.notes = self.begin.arguments(*rest), self.begin.program.notes
         self.calls: dict[Any, Call] = {}
 

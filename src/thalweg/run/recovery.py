@@ -21,9 +21,9 @@ from thalweg.run.ledger import Ledger
 from thalweg.run.programs import Segment
 from thalweg.run.state import Recovered
 
-MOST_SKIPS = 10
+_MOST_SKIPS = 10
 """Steps in a row that may be dropped: more are no accident."""
-MOST_ROLLBACKS = 3
+_MOST_ROLLBACKS = 3
 """Times that a run may go back to the same point."""
 
 
@@ -39,20 +39,20 @@ class Poisoned:
     """
 
     def __init__(self, before: Carry):
-        self.before = finite_leaves(before)
+        self.before = _finite_leaves(before)
 
     def __call__(self, carry: Carry) -> bool:
-        return failed(carry) or bool((self.before & ~finite_leaves(carry)).any())
+        return failed(carry) or bool((self.before & ~_finite_leaves(carry)).any())
 
 
-def finite_leaves(carry: Carry) -> np.ndarray:
+def _finite_leaves(carry: Carry) -> np.ndarray:
     """Which floating-point leaves of the state are finite throughout."""
-    found, dynamic = program(leaves_finite, carry.state)
+    found, dynamic = program(_leaves_finite, carry.state)
     return np.asarray(found.call(dynamic))
 
 
-def leaves_finite(state: State) -> jax.Array:
-    """The compiled part of `finite_leaves`."""
+def _leaves_finite(state: State) -> jax.Array:
+    """The compiled part of `_finite_leaves`."""
     leaves = [leaf for leaf in jax.tree.leaves(state) if not is_key(leaf) and jnp.issubdtype(leaf.dtype, jnp.inexact)]
     return jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves])
 
@@ -91,11 +91,11 @@ def lost_step(
 
 def dropped(stop: Stop, before: Carry, again: Carry) -> Carry:
     """The carry to go on with after a dropped step, which counts for the stop rule as a step that measured nothing."""
-    found, dynamic = program(passed_over, stop, before.stop, again)
+    found, dynamic = program(_passed_over, stop, before.stop, again)
     return found.call(dynamic)
 
 
-def passed_over(stop: Stop, state: State, again: Carry) -> Carry:
+def _passed_over(stop: Stop, state: State, again: Carry) -> Carry:
     """The compiled part of `dropped`."""
     nowhere = jax.tree.map(lambda leaf: jnp.full_like(leaf, jnp.nan), again.state.x)
     info = make_info(jnp.nan, evals=Evals(value=1, gradient=1))
@@ -120,10 +120,10 @@ class Recovery:
         """
         if self.policy == "skip":
             done.tries = done.tries + 1 if done.dropped and done.dropped[-1] == step - 1 else 1
-            most, base = MOST_SKIPS, before
+            most, base = _MOST_SKIPS, before
         else:
             done.tries += 1
-            most, base = MOST_ROLLBACKS, done.safe
+            most, base = _MOST_ROLLBACKS, done.safe
         if done.tries > most:
             return None
         done.dropped.append(step)

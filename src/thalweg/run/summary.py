@@ -46,7 +46,7 @@ def summarize(run: Run, outcome: Outcome, restarts: Restarts | None = None) -> R
         maximize=sign < 0,
         skipped=tuple(state.recovered.dropped),
         state=running(state.carry),
-        average=averaged(run),
+        average=_averaged(run),
         model_state=outcome.model_state,
         method=run.task.solver,
         reason=plan.reason,
@@ -55,33 +55,33 @@ def summarize(run: Run, outcome: Outcome, restarts: Restarts | None = None) -> R
         later=Later(
             lambda: state.ledger.trace(sign=sign),
             state.ledger.evals,
-            lambda trace: words(run, trace, outcome, cut_short),
-            lambda: users_best(run),
+            lambda trace: _words(run, trace, outcome, cut_short),
+            lambda: _users_best(run),
             plan.name,
-            lambda: configuration(run),
+            lambda: _configuration(run),
         ),
     )
 
 
-def users_best(run: Run) -> Point:
+def _users_best(run: Run) -> Point:
     """The lowest point as the user's tree, with the value in the user's sign."""
     x, value, step = best_point(run)
     return Point(run.joined(x), run.plan.problem.sign * value, step)
 
 
-def words(run: Run, trace: Trace, outcome: Outcome, cut_short: bool) -> Words:
+def _words(run: Run, trace: Trace, outcome: Outcome, cut_short: bool) -> Words:
     """The end of a run in words."""
     assert run.state.carry is not None
     x, _, status, rule, kept, steps = outcome
     sign = run.plan.problem.sign
     row = min(kept - run.state.ledger.first_step, len(trace.value) - 1)
-    lost = None if status != Status.NONFINITE else lost_in(run, kept < steps)
+    lost = None if status != Status.NONFINITE else _lost_in(run, kept < steps)
     end = Ended(status, trace, row, (run.x0, run.state.carry.state.x), run.plan.default_limit, lost, sign)
-    why = message(status, rule, trace, row, said(run, status, x), lost, sign)
+    why = message(status, rule, trace, row, _said(run, status, x), lost, sign)
     return Words(why, (Finding("stream-ended", "", REREAD),) if cut_short else findings(end))
 
 
-def averaged(run: Run) -> Params:
+def _averaged(run: Run) -> Params:
     """The average of the iterates, as the user's tree; None where none was asked for or no step was made."""
     assert run.state.carry is not None
     average = run.state.carry.average
@@ -90,7 +90,7 @@ def averaged(run: Run) -> Params:
     return run.joined(average.read(run.state.carry.state.x))
 
 
-def lost_in(run: Run, validated: bool) -> Lost:
+def _lost_in(run: Run, validated: bool) -> Lost:
     """Where the numbers were lost."""
     problem, step, segment, carry = run.task.problem, run.state.ledger.last, run.segment, run.state.carry
     data = problem.objective.data
@@ -101,7 +101,7 @@ def lost_in(run: Run, validated: bool) -> Lost:
     return Lost(step, run.culprit, run.whole, data, run.recovery.policy, returned, constraints)
 
 
-def said(run: Run, status: Status, x: Params) -> str:
+def _said(run: Run, status: Status, x: Params) -> str:
     """What the end of a run was about, where the loop itself does not know it."""
     if status == Status.INFEASIBLE:
         return violated_in_words(violations(run.task.problem, x))
@@ -112,7 +112,7 @@ def said(run: Run, status: Status, x: Params) -> str:
     return ""
 
 
-def configuration(run: Run) -> dict[str, Any]:
+def _configuration(run: Run) -> dict[str, Any]:
     """What a configuration file needs to repeat the run."""
     request = run.request
     batches = request.batches

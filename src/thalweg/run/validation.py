@@ -22,7 +22,7 @@ VALIDATION_BLOCK = 1024
 """Fewest examples of a block: a forward pass of them fits where a training step of as many does."""
 
 
-class Measures(NamedTuple):
+class _Measures(NamedTuple):
     """What is measured on held-out data: the objective (without data) or what stands in for it, and metrics."""
 
     objective: Objective
@@ -32,8 +32,8 @@ class Measures(NamedTuple):
     sign: int
 
 
-def measure_block(
-    measures: Measures, data: Any, begin: Any, size: int | None, x: Params, model_state: Any
+def _measure_block(
+    measures: _Measures, data: Any, begin: Any, size: int | None, x: Params, model_state: Any
 ) -> dict[str, jax.Array]:
     """The validation loss under the name `value`, and every metric, on `size` examples from `begin` on."""
     if size is not None:
@@ -41,21 +41,21 @@ def measure_block(
     x = release(x)
     state = (model_state,) if measures.stateful else ()
     if measures.loss is not None:
-        value = measures.loss(x, data, *state[: positions(measures.loss) - 2])
+        value = measures.loss(x, data, *state[: _positions(measures.loss) - 2])
     else:
         value = measures.sign * measures.objective.on(data, None, model_state).value(x)
-    check_number("The validation loss", value)
-    metrics = {} if measures.metrics is None else measures.metrics(x, data, *state[: positions(measures.metrics) - 2])
+    _check_number("The validation loss", value)
+    metrics = {} if measures.metrics is None else measures.metrics(x, data, *state[: _positions(measures.metrics) - 2])
     if not isinstance(metrics, dict):
         raise TypeError(f"metrics returned a {type(metrics).__name__}: return a dict of numbers by name.")
     for name, metric in metrics.items():
-        check_number(f"The metric {name!r}", metric)
+        _check_number(f"The metric {name!r}", metric)
     if "value" in metrics:
         raise ValueError("The metric 'value' has the name of the validation loss: choose another one.")
     return {"value": measures.sign * value, **metrics}
 
 
-def check_number(name: str, value: Any) -> None:
+def _check_number(name: str, value: Any) -> None:
     """Refuses what is not one real number."""
     if not isinstance(value, (bool, int, float)) and not is_array(value):
         raise TypeError(f"{name} is a {type(value).__name__}: return one real number.")
@@ -66,7 +66,7 @@ def check_number(name: str, value: Any) -> None:
         )
 
 
-def weighted_mean(blocks: list[tuple[int, dict[str, jax.Array]]]) -> dict[str, float]:
+def _weighted_mean(blocks: list[tuple[int, dict[str, jax.Array]]]) -> dict[str, float]:
     """The mean of every number over blocks, weighted by their sizes."""
     sizes = [size for size, _ in blocks]
     columns = {name: [float(values[name]) for _, values in blocks] for name in blocks[0][1]}
@@ -75,7 +75,7 @@ def weighted_mean(blocks: list[tuple[int, dict[str, jax.Array]]]) -> dict[str, f
     return {name: float(np.average(column, weights=sizes)) for name, column in columns.items()}
 
 
-def positions(function: Callable) -> int:
+def _positions(function: Callable) -> int:
     """How many arguments a function takes by position, at least 2; a random key is none of them."""
     try:
         parameters = inspect.signature(function).parameters.values()
@@ -96,7 +96,7 @@ class Validator:
     def __init__(self, problem: Problem, block: int | None = None):
         bare = replace(problem.objective, data=None, key=None, model_state=None)
         stateful = Oracle.MODEL_STATE in problem.objective.offers
-        self.measures = Measures(bare, problem.validation_loss, problem.metrics, stateful, problem.sign)
+        self.measures = _Measures(bare, problem.validation_loss, problem.metrics, stateful, problem.sign)
         self.data, self.block = problem.validation, block
 
     def measure(self, x: Params, step: int, model_state: Any) -> dict[str, float]:
@@ -104,7 +104,7 @@ class Validator:
         blocks = list(self.blocks(x, model_state))
         if not blocks:
             raise ValueError(f"validation={self.data!r} was empty at step {step}: give batches that can be read again.")
-        return weighted_mean(blocks)
+        return _weighted_mean(blocks)
 
     def blocks(self, x: Params, model_state: Any) -> Iterator[tuple[int, dict[str, jax.Array]]]:
         """Size and values of each block; the calls are sent off before a value is read."""
@@ -121,5 +121,5 @@ class Validator:
 
     def call(self, data: Any, begin: Any, size: int | None, x: Params, model_state: Any) -> dict[str, jax.Array]:
         """One compiled call."""
-        found, dynamic = program(measure_block, self.measures, data, begin, size, hold(x), model_state)
+        found, dynamic = program(_measure_block, self.measures, data, begin, size, hold(x), model_state)
         return found.call(dynamic)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from thalweg.run.result import MinimizeWarning
 
-PACKAGE = str(Path(__file__).parents[1]) + os.sep
+_PACKAGE = str(Path(__file__).parents[1]) + os.sep
 
 
 def warn(sentence: str, category: type[Warning] = MinimizeWarning) -> None:
     """Warns where the nearest caller outside the package stands, however deep the reason was found."""
     level, frame = 1, sys._getframe()
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         level, frame = level + 1, frame.f_back
     warnings.warn(sentence, category, stacklevel=level)

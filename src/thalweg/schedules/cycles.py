@@ -17,8 +17,8 @@ from thalweg.core.fields import (
 from thalweg.core.types import Scalar, real
 from thalweg.schedules.schedule import Schedule, as_int32, fall_to, half_cosine, progress
 
-CYCLE_MODES = ("triangular", "triangular2", "exp_range")
-CYCLE_SHAPES = ("cosine", "linear")
+_CYCLE_MODES = ("triangular", "triangular2", "exp_range")
+_CYCLE_SHAPES = ("cosine", "linear")
 
 
 class CosineRestarts(Schedule):
@@ -94,9 +94,9 @@ class Cyclical(Schedule):
 
     def __check_init__(self):
         check_nonnegative(self, "low", "high")
-        check_order(self)
+        _check_order(self)
         check_duration(self, "half", whole_run=False)
-        check_choice(self, "mode", CYCLE_MODES)
+        check_choice(self, "mode", _CYCLE_MODES)
         check_real(self, "gamma", 0.0, 1.0, "in (0, 1]", open_low=True)
         if self.mode != "exp_range" and isinstance(self.gamma, float) and self.gamma != 1:
             fail(self, "gamma", self.gamma, 'left out unless mode="exp_range"')
@@ -145,14 +145,14 @@ class OneCycle(Schedule):
 
     def __check_init__(self):
         check_nonnegative(self, "peak")
-        check_one_cycle(self)
+        _check_one_cycle(self)
         for name in ("division", "final_division"):
             check_real(self, name, 1.0, jnp.inf, "a finite number >= 1", open_high=True)
 
     def __call__(self, step: Scalar) -> Scalar:
         """Returns the rate at `step`."""
         first = 1 / real(self.division)
-        return self.peak * rise_and_fall(self, step, first, first / self.final_division)
+        return self.peak * _rise_and_fall(self, step, first, first / self.final_division)
 
     def momentum(self, low: float = 0.85, high: float = 0.95) -> "OneCycleMomentum":
         """Returns the momentum that decreases to `low` while the rate rises, and rises to `high` again afterwards."""
@@ -179,16 +179,16 @@ class OneCycleMomentum(Schedule):
 
     def __check_init__(self):
         check_fraction(self, "low", "high")
-        check_order(self)
-        check_one_cycle(self)
+        _check_order(self)
+        _check_one_cycle(self)
 
     def __call__(self, step: Scalar) -> Scalar:
         """Returns the rate at `step`."""
         # From `high` to `low` and back is the course of a rate from 0 to 1 and back to 0.
-        return self.high + (self.low - self.high) * rise_and_fall(self, step, real(0.0), real(0.0))
+        return self.high + (self.low - self.high) * _rise_and_fall(self, step, real(0.0), real(0.0))
 
 
-def rise_and_fall(owner: OneCycle | OneCycleMomentum, step: Scalar, first: Scalar, last: Scalar) -> Scalar:
+def _rise_and_fall(owner: OneCycle | OneCycleMomentum, step: Scalar, first: Scalar, last: Scalar) -> Scalar:
     """Returns the course of one cycle from `first` up to 1 and down to `last`."""
     t, steps = real(step), in_steps(owner, "steps")
     shape = {"cosine": half_cosine, "linear": lambda p: 1 - p}[owner.shape]
@@ -198,14 +198,14 @@ def rise_and_fall(owner: OneCycle | OneCycleMomentum, step: Scalar, first: Scala
     return jnp.where(t < peak, rising, decreasing)
 
 
-def check_one_cycle(owner: OneCycle | OneCycleMomentum) -> None:
+def _check_one_cycle(owner: OneCycle | OneCycleMomentum) -> None:
     """Checks the fields that `OneCycle` and `OneCycleMomentum` share."""
     check_duration(owner, "steps")
     check_real(owner, "rise", 0.0, 1.0, "in (0, 1)", open_low=True, open_high=True)
-    check_choice(owner, "shape", CYCLE_SHAPES)
+    check_choice(owner, "shape", _CYCLE_SHAPES)
 
 
-def check_order(owner: Cyclical | OneCycleMomentum) -> None:
+def _check_order(owner: Cyclical | OneCycleMomentum) -> None:
     """Checks that `low` is at most `high`."""
     if isinstance(owner.low, float) and isinstance(owner.high, float) and owner.low > owner.high:
         fail(owner, "low", owner.low, f"at most high={owner.high!r}")

@@ -13,20 +13,20 @@ from thalweg.core.types import Scalar, real
 from thalweg.schedules.schedule import Schedule, check_schedule, half_cosine, rate_of, schedule_of, steps_since
 from thalweg.schedules.warmup import steps_left
 
-INTERPOLATIONS = ("constant", "linear", "cosine")
+_INTERPOLATIONS = ("constant", "linear", "cosine")
 
 
-def convert_each(convert: Callable[[Any], Any]) -> Callable[[Any], tuple]:
+def _convert_each(convert: Callable[[Any], Any]) -> Callable[[Any], tuple]:
     """Returns a converter of every entry of a list or tuple by `convert`; anything else is a single entry."""
     return lambda value: tuple(convert(entry) for entry in (value if isinstance(value, (list, tuple)) else (value,)))
 
 
-def tuple_field(convert: Callable[[Any], Any]) -> Any:
+def _tuple_field(convert: Callable[[Any], Any]) -> Any:
     """Returns a dataclass field for a tuple of what `convert` returns, which may be given as a single entry."""
-    return eqx.field(converter=convert_each(convert))
+    return eqx.field(converter=_convert_each(convert))
 
 
-def segment_lengths(owner: "Join", steps: float | None) -> tuple:
+def _segment_lengths(owner: "Join", steps: float | None) -> tuple:
     """Returns the length of every schedule in a join: from its boundary to the next, or to the end of the run."""
     ends = [known_steps(duration) for duration in owner.boundaries]
     last = ends[-1]
@@ -52,16 +52,16 @@ class Piecewise(Schedule):
     - `between`: the interpolation, "constant", "linear" or "cosine".
     """
 
-    boundaries: Any = tuple_field(as_duration)
-    values: Any = tuple_field(number)
+    boundaries: Any = _tuple_field(as_duration)
+    values: Any = _tuple_field(number)
     between: str = static_field("constant")
 
     def __check_init__(self):
-        check_boundaries(self, "values")
+        _check_boundaries(self, "values")
         for value in self.values:
             if not is_tracer(value) and not (isinstance(value, float) and 0 <= value < jnp.inf):
                 fail(self, "values", self.values, "finite numbers >= 0")
-        check_choice(self, "between", INTERPOLATIONS)
+        check_choice(self, "between", _INTERPOLATIONS)
 
     def __call__(self, step: Scalar) -> Scalar:
         """Returns the rate at `step`."""
@@ -87,11 +87,11 @@ class Join(Schedule):
     - `boundaries`: \(b_1, \dots, b_n\) in increasing order; each whole steps or `tw.Epochs(n)`.
     """
 
-    schedules: Any = parts_field(segment_lengths, converter=convert_each(schedule_of))
-    boundaries: Any = tuple_field(as_duration)
+    schedules: Any = parts_field(_segment_lengths, converter=_convert_each(schedule_of))
+    boundaries: Any = _tuple_field(as_duration)
 
     def __check_init__(self):
-        check_boundaries(self, "schedules")
+        _check_boundaries(self, "schedules")
         for schedule in self.schedules:
             check_schedule(self, "schedules", schedule)
 
@@ -123,7 +123,7 @@ class Scaled(Schedule):
         return self.factor * rate_of(self.schedule, step)
 
 
-def check_boundaries(owner: Piecewise | Join, name: str) -> None:
+def _check_boundaries(owner: Piecewise | Join, name: str) -> None:
     """Checks that boundaries increase, and that there is one fewer than there are entries."""
     check_duration(owner, "boundaries", whole_run=False)
     entries, count = getattr(owner, name), len(owner.boundaries)

@@ -18,7 +18,7 @@ from thalweg.schedules.schedule import (
     steps_since,
 )
 
-DECAY_SHAPES = ("linear", "cosine", "1-sqrt")
+_DECAY_SHAPES = ("linear", "cosine", "1-sqrt")
 
 
 class Warmup(Schedule):
@@ -45,7 +45,7 @@ class Warmup(Schedule):
     def __call__(self, step: Scalar) -> Scalar:
         """Returns the rate at `step`."""
         w = in_steps(self, "warmup")
-        return warmup_factor(step, w) * rate_of(self.schedule, steps_since(step, w))
+        return _warmup_factor(step, w) * rate_of(self.schedule, steps_since(step, w))
 
 
 class WarmupCosine(Schedule):
@@ -83,7 +83,7 @@ class WarmupCosine(Schedule):
     def __call__(self, step: Scalar) -> Scalar:
         """Returns the rate at `step`."""
         t, w, last = real(step), in_steps(self, "warmup"), in_steps(self, "steps")
-        return self.peak * warmup_factor(step, w) * fall_to(half_cosine(progress(t - w, last - w)), self.final)
+        return self.peak * _warmup_factor(step, w) * fall_to(half_cosine(progress(t - w, last - w)), self.final)
 
 
 class WSD(Schedule):
@@ -116,7 +116,7 @@ class WSD(Schedule):
     def __check_init__(self):
         check_nonnegative(self, "peak")
         check_real(self, "final", 0.0, 1.0, "in [0, 1]")
-        check_choice(self, "shape", DECAY_SHAPES)
+        check_choice(self, "shape", _DECAY_SHAPES)
         check_duration(self, "decay", whole_run=False)
         check_duration(self, "warmup", low=0, whole_run=False)
         check_duration(self, "steps")
@@ -132,7 +132,7 @@ class WSD(Schedule):
         t, w, d, last = real(step), in_steps(self, "warmup"), in_steps(self, "decay"), in_steps(self, "steps")
         q = progress(t - (last - d), d)
         h = {"linear": lambda: 1 - q, "cosine": lambda: half_cosine(q), "1-sqrt": lambda: 1 - jnp.sqrt(q)}[self.shape]()
-        return self.peak * warmup_factor(step, w) * fall_to(h, self.final)
+        return self.peak * _warmup_factor(step, w) * fall_to(h, self.final)
 
 
 class InverseSqrt(Schedule):
@@ -161,7 +161,7 @@ class InverseSqrt(Schedule):
         return self.peak * jnp.minimum(ratio, 1 / jnp.sqrt(ratio))
 
 
-def warmup_factor(step: Scalar, warmup: Scalar) -> Scalar:
+def _warmup_factor(step: Scalar, warmup: Scalar) -> Scalar:
     """Returns the fraction of the peak during a warm-up of so many steps, and 1 after it."""
     return jnp.where(real(step) < warmup, (real(step) + 1) / jnp.maximum(warmup, 1), 1.0)
 

@@ -20,12 +20,12 @@ from thalweg.scipy.minimize import RelativeValueChange, optimize_result, warn_un
 from thalweg.scipy.translate import VectorFunction, as_arguments, as_vector, attainable_tolerance
 from thalweg.solvers.descent.lbfgsb import LBFGSB
 
-IGNORED_ARGUMENTS = ("x_scale", "diff_step", "tr_solver", "tr_options", "jac_sparsity", "workers", "callback", "xtol")
+_IGNORED_ARGUMENTS = ("x_scale", "diff_step", "tr_solver", "tr_options", "jac_sparsity", "workers", "callback", "xtol")
 """Arguments of SciPy that are accepted and have no effect here."""
-AT_GTOL, AT_FTOL, AT_XTOL, AT_LIMIT = 1, 2, 3, 0
-DEFAULT_TOLERANCE = 1e-8
+_AT_GTOL, _AT_FTOL, _AT_XTOL, _AT_LIMIT = 1, 2, 3, 0
+_DEFAULT_TOLERANCE = 1e-8
 """SciPy's default for all three tolerances."""
-FAILED = -1
+_FAILED = -1
 """SciPy's status code of a run that failed."""
 
 
@@ -35,9 +35,9 @@ def least_squares(
     jac: Any = "2-point",
     bounds: Any = (-np.inf, np.inf),
     method: str = "trf",
-    ftol: float | None = DEFAULT_TOLERANCE,
-    xtol: float | None = DEFAULT_TOLERANCE,
-    gtol: float | None = DEFAULT_TOLERANCE,
+    ftol: float | None = _DEFAULT_TOLERANCE,
+    xtol: float | None = _DEFAULT_TOLERANCE,
+    gtol: float | None = _DEFAULT_TOLERANCE,
     x_scale: Any = 1.0,
     loss: str = "linear",
     max_nfev: int | None = None,
@@ -63,7 +63,7 @@ def least_squares(
         jac = None
     warn_unused_derivatives(jac=jac)
     for name in others:
-        if name not in IGNORED_ARGUMENTS:
+        if name not in _IGNORED_ARGUMENTS:
             raise TypeError(
                 f"least_squares({name}=...) is not supported; use tw.minimize(tw.LeastSquares(fun), x0) instead."
             )
@@ -72,19 +72,19 @@ def least_squares(
     if method not in ("trf", "dogbox", "lm"):
         raise ValueError(f"method={method!r}: choose one of 'trf', 'dogbox', 'lm'.")
     x = as_vector(x0)
-    limits = bounds_from_pair(bounds, x.size)
+    limits = _bounds_from_pair(bounds, x.size)
     if limits is not None and method == "lm":
         raise ValueError("method='lm' would ignore bounds=; use method='trf'.")
     problem = Problem(LeastSquares(residuals=VectorFunction(fun, as_arguments(args))), bounds=limits, allow_unused=True)
     solver = public_method("LevenbergMarquardt")() if limits is None else LBFGSB()
-    stop = least_squares_stop(gtol, ftol, max_nfev, x)
+    stop = _least_squares_stop(gtol, ftol, max_nfev, x)
     result = run(problem, x, solver, stop=stop, on_failure="ignore")
-    found, dynamic = program(residuals_and_jacobian, problem.objective, jnp.asarray(result.x))
+    found, dynamic = program(_residuals_and_jacobian, problem.objective, jnp.asarray(result.x))
     residuals, jacobian = (np.asarray(part) for part in found.call(dynamic))
-    status = {Status.CONVERGED: AT_GTOL, Status.STOPPED: AT_FTOL, Status.STEP_LIMIT: AT_LIMIT}
-    code = status.get(result.status, FAILED)
+    status = {Status.CONVERGED: _AT_GTOL, Status.STOPPED: _AT_FTOL, Status.STEP_LIMIT: _AT_LIMIT}
+    code = status.get(result.status, _FAILED)
     if result.status == Status.SEARCH_FAILED and xtol and at_noise_floor(result.value, result.optimality):
-        code = AT_XTOL
+        code = _AT_XTOL
     if verbose:
         print(result)
     return optimize_result()(
@@ -94,7 +94,7 @@ def least_squares(
         jac=jacobian,
         grad=jacobian.T @ residuals,
         optimality=result.optimality,
-        active_mask=active_mask(np.asarray(result.x), limits),
+        active_mask=_active_mask(np.asarray(result.x), limits),
         nfev=int(result.evals.value),
         njev=int(result.evals.gradient),
         status=code,
@@ -104,7 +104,7 @@ def least_squares(
     )
 
 
-def bounds_from_pair(bounds: Any, n: int) -> Bounds | None:
+def _bounds_from_pair(bounds: Any, n: int) -> Bounds | None:
     """Converts `(lower, upper)` or SciPy's `Bounds`; returns None if there is no finite bound."""
     if isinstance(bounds, Bounds):
         return bounds
@@ -115,10 +115,10 @@ def bounds_from_pair(bounds: Any, n: int) -> Bounds | None:
     return None if np.isneginf(lower).all() and np.isposinf(upper).all() else Bounds(lower, upper)
 
 
-def least_squares_stop(gtol: float | None, ftol: float | None, max_nfev: int | None, x: Any) -> Stop:
+def _least_squares_stop(gtol: float | None, ftol: float | None, max_nfev: int | None, x: Any) -> Stop:
     """Returns a stop rule for SciPy's tolerances, each of which may be None."""
     gtol, ftol = (
-        attainable_tolerance(DEFAULT_TOLERANCE, x) if tol == DEFAULT_TOLERANCE else tol for tol in (gtol, ftol)
+        attainable_tolerance(_DEFAULT_TOLERANCE, x) if tol == _DEFAULT_TOLERANCE else tol for tol in (gtol, ftol)
     )
     limit = Steps(1000 * x.size)
     stop: Stop = limit if max_nfev is None else limit | Evaluations(int(max_nfev))
@@ -126,12 +126,12 @@ def least_squares_stop(gtol: float | None, ftol: float | None, max_nfev: int | N
     return stop if not gtol else GradNorm(gtol) | stop
 
 
-def residuals_and_jacobian(objective: LeastSquares, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _residuals_and_jacobian(objective: LeastSquares, x: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Returns the residuals and their Jacobian."""
     return objective.residual(x), jax.jacobian(objective.residual)(x)
 
 
-def active_mask(x: np.ndarray, bounds: Bounds | None) -> np.ndarray:
+def _active_mask(x: np.ndarray, bounds: Bounds | None) -> np.ndarray:
     """Returns -1 for variables at a lower bound, 1 at an upper one, and 0 elsewhere."""
     if bounds is None:
         return np.zeros(x.size, int)

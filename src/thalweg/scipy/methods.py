@@ -34,48 +34,50 @@ def public_method(name: str) -> Callable[..., Any]:
     return make
 
 
-def strong_wolfe_search(options: dict[str, Any]) -> StrongWolfe:
+def _strong_wolfe_search(options: dict[str, Any]) -> StrongWolfe:
     """Returns the strong Wolfe line search for SciPy's options."""
     names = {"c1": "slope", "c2": "curvature", "maxls": "max_trials"}
     return StrongWolfe(**{ours: options[theirs] for theirs, ours in names.items() if theirs in options})
 
 
-def trust_region(name: str) -> Callable[[dict[str, Any]], Solver]:
+def _trust_region(name: str) -> Callable[[dict[str, Any]], Solver]:
     """Returns a function that makes a trust-region method from SciPy's options."""
     names = {"initial_trust_radius": "radius", "max_trust_radius": "max_radius", "eta": "accept"}
     return lambda options: public_method(name)(**{names[key]: value for key, value in options.items() if key in names})
 
 
-TRUST_REGION_OPTIONS = ("initial_trust_radius", "max_trust_radius", "eta")
-BOUNDS_AND_CONSTRAINTS = ("bounds", "constraints")
+_TRUST_REGION_OPTIONS = ("initial_trust_radius", "max_trust_radius", "eta")
+_BOUNDS_AND_CONSTRAINTS = ("bounds", "constraints")
 
 
-def method_of_multipliers(options: dict[str, Any]) -> Solver:
+def _method_of_multipliers(options: dict[str, Any]) -> Solver:
     """Returns the augmented Lagrangian method, whose inner method handles bounds."""
     return AugmentedLagrangian(LBFGSB())
 
 
 SCIPY_METHODS: dict[str, ScipyMethod] = {
-    "bfgs": ScipyMethod(lambda options: public_method("BFGS")(search=strong_wolfe_search(options)), ("c1", "c2")),
+    "bfgs": ScipyMethod(lambda options: public_method("BFGS")(search=_strong_wolfe_search(options)), ("c1", "c2")),
     "cg": ScipyMethod(lambda options: public_method("ConjugateGradient")(), ()),
     "newton-cg": ScipyMethod(
-        lambda options: public_method("NewtonCG")(search=strong_wolfe_search(options)), ("c1", "c2")
+        lambda options: public_method("NewtonCG")(search=_strong_wolfe_search(options)), ("c1", "c2")
     ),
     "l-bfgs-b": ScipyMethod(
-        lambda options: LBFGSB(options.get("maxcor", 10), strong_wolfe_search(options)),
+        lambda options: LBFGSB(options.get("maxcor", 10), _strong_wolfe_search(options)),
         ("maxcor", "maxls"),
         takes=("bounds",),
         maxiter=lambda n: 15_000,
     ),
-    "trust-ncg": ScipyMethod(trust_region("TrustRegion"), TRUST_REGION_OPTIONS, 1e-4),
-    "trust-exact": ScipyMethod(trust_region("TrustExact"), TRUST_REGION_OPTIONS, 1e-4),
-    "dogleg": ScipyMethod(trust_region("TrustDogleg"), TRUST_REGION_OPTIONS, 1e-4),
-    "slsqp": ScipyMethod(method_of_multipliers, gtol=1e-6, takes=BOUNDS_AND_CONSTRAINTS, maxiter=lambda n: 1000),
-    "trust-constr": ScipyMethod(method_of_multipliers, gtol=1e-8, takes=BOUNDS_AND_CONSTRAINTS, maxiter=lambda n: 1000),
+    "trust-ncg": ScipyMethod(_trust_region("TrustRegion"), _TRUST_REGION_OPTIONS, 1e-4),
+    "trust-exact": ScipyMethod(_trust_region("TrustExact"), _TRUST_REGION_OPTIONS, 1e-4),
+    "dogleg": ScipyMethod(_trust_region("TrustDogleg"), _TRUST_REGION_OPTIONS, 1e-4),
+    "slsqp": ScipyMethod(_method_of_multipliers, gtol=1e-6, takes=_BOUNDS_AND_CONSTRAINTS, maxiter=lambda n: 1000),
+    "trust-constr": ScipyMethod(
+        _method_of_multipliers, gtol=1e-8, takes=_BOUNDS_AND_CONSTRAINTS, maxiter=lambda n: 1000
+    ),
 }
 """SciPy's name in lower case -> the method of this library."""
 
-ALTERNATIVES = {
+_ALTERNATIVES = {
     "tnc": "use 'L-BFGS-B', which takes the same bounds",
     "trust-krylov": "use 'trust-ncg', which is the most similar",
     "nelder-mead": "JAX provides the derivatives, so use 'BFGS', or 'L-BFGS-B' with bounds",
@@ -83,23 +85,23 @@ ALTERNATIVES = {
     "cobyla": "JAX provides the derivatives, so use 'SLSQP', which takes the same constraints",
     "cobyqa": "JAX provides the derivatives, so use 'SLSQP', which takes the same constraints",
 }
-COMMON_OPTIONS = ("maxiter", "maxfun", "maxfev", "gtol", "ftol", "disp")
+_COMMON_OPTIONS = ("maxiter", "maxfun", "maxfev", "gtol", "ftol", "disp")
 """SciPy's options that every method reads."""
-IGNORED_OPTIONS = ("eps", "finite_diff_rel_step", "iprint", "workers", "norm", "xtol", "xrtol")
+_IGNORED_OPTIONS = ("eps", "finite_diff_rel_step", "iprint", "workers", "norm", "xtol", "xrtol")
 """SciPy's options that are accepted and have no effect, because derivatives are exact and the residual is tested."""
 
 
 def find_scipy_method(method: Any, bounded: bool, constrained: bool) -> ScipyMethod:
     """Returns the method for a name, or for None the one that SciPy would choose; raises an error for others."""
     if isinstance(method, Solver):
-        return ScipyMethod(lambda options: method, takes=BOUNDS_AND_CONSTRAINTS)
+        return ScipyMethod(lambda options: method, takes=_BOUNDS_AND_CONSTRAINTS)
     if method is None:
         method = "SLSQP" if constrained else "L-BFGS-B" if bounded else "BFGS"
     if not isinstance(method, str):
         raise TypeError(f"method={method!r}: give one of SciPy's names, or a method such as tw.LBFGS().")
     key = method.lower()
-    if key in ALTERNATIVES:
-        raise ValueError(f"method={method!r} is not available: {ALTERNATIVES[key]}.")
+    if key in _ALTERNATIVES:
+        raise ValueError(f"method={method!r} is not available: {_ALTERNATIVES[key]}.")
     if key not in SCIPY_METHODS:
         near = difflib.get_close_matches(key, SCIPY_METHODS, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(SCIPY_METHODS)}."
@@ -113,7 +115,7 @@ def find_scipy_method(method: Any, bounded: bool, constrained: bool) -> ScipyMet
 
 def refuse_unknown_options(choice: ScipyMethod, options: dict[str, Any]) -> None:
     """Refuses an option that would be ignored."""
-    known = {*COMMON_OPTIONS, *IGNORED_OPTIONS, *choice.options}
+    known = {*_COMMON_OPTIONS, *_IGNORED_OPTIONS, *choice.options}
     for name in options:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)

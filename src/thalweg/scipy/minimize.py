@@ -33,10 +33,10 @@ from thalweg.solvers.descent.bfgs import InverseHessian
 from thalweg.solvers.descent.lbfgs import SecantPairs, inverse_times
 from thalweg.solvers.descent.lbfgsb import Memory
 
-STATUS_CODES = {Status.CONVERGED: 0, Status.STEP_LIMIT: 1, Status.SEARCH_FAILED: 2, Status.NONFINITE: 3}
-"""Our status -> SciPy's status code; statuses that SciPy does not have become `OTHER_CODE`."""
-OTHER_CODE, CALLBACK_CODE = 4, 99
-SCIPY_MESSAGES = {0: "Optimization terminated successfully", 1: "Maximum number of iterations has been exceeded."}
+_STATUS_CODES = {Status.CONVERGED: 0, Status.STEP_LIMIT: 1, Status.SEARCH_FAILED: 2, Status.NONFINITE: 3}
+"""Our status -> SciPy's status code; statuses that SciPy does not have become `_OTHER_CODE`."""
+_OTHER_CODE, _CALLBACK_CODE = 4, 99
+_SCIPY_MESSAGES = {0: "Optimization terminated successfully", 1: "Maximum number of iterations has been exceeded."}
 
 
 class RelativeValueChange(Stop):
@@ -108,11 +108,11 @@ def minimize(
     equality, inequality = equality_and_inequality(parts, x)
     called = ScipyObjective(fun, as_arguments(args), jac is True)
     problem = Problem(called, bounds=limits, equality=equality, inequality=inequality, allow_unused=True)
-    watch = ScipyCallback(callback)
+    watch = _ScipyCallback(callback)
     callbacks = () if callback is None else (Every(1, watch),)
-    stop = minimize_stop(choice, tol, options, x)
+    stop = _minimize_stop(choice, tol, options, x)
     result = run(problem, x, choice.make(options), stop=stop, callbacks=callbacks, on_failure="ignore")
-    out = as_optimize_result(result, problem, watch.stopped)
+    out = _as_optimize_result(result, problem, watch.stopped)
     if options.get("disp"):
         print(result)
     return out
@@ -126,7 +126,7 @@ def warn_unused_derivatives(**given: Any) -> None:
         warn(f"{them} is not used: JAX differentiates fun; leave it out.", UserWarning)
 
 
-def minimize_stop(choice: ScipyMethod, tol: float | None, options: dict[str, Any], x: Any) -> Stop:
+def _minimize_stop(choice: ScipyMethod, tol: float | None, options: dict[str, Any], x: Any) -> Stop:
     """Returns a stop rule for SciPy's limits and tolerances; `ftol` is used only if the user gives it.
 
     A step can be short far from the minimum, and with SciPy's default for L-BFGS-B, 2.2e-9, a run would end there.
@@ -140,18 +140,18 @@ def minimize_stop(choice: ScipyMethod, tol: float | None, options: dict[str, Any
     return stop if count is None else stop | Evaluations(int(count))
 
 
-class ScipyCallback:
+class _ScipyCallback:
     """The user's callback in one of SciPy's three forms; `stopped` tells whether it has ended the run."""
 
     def __init__(self, callback: Callable | None):
         self.callback, self.stopped = callback, False
-        self.form = () if callback is None else parameter_names(callback)
+        self.form = () if callback is None else _parameter_names(callback)
 
     def __call__(self, event: Event) -> str | None:
         """Calls the user's callback with the point that was just reached."""
         assert self.callback is not None
         x = np.asarray(event.x)
-        state = optimize_result()(x=x, fun=last_value(event.trace.value), nit=event.step)
+        state = optimize_result()(x=x, fun=_last_value(event.trace.value), nit=event.step)
         try:
             if self.form == ("intermediate_result",):
                 answer = self.callback(intermediate_result=state)
@@ -163,12 +163,12 @@ class ScipyCallback:
         return "stop" if self.stopped else None
 
 
-def last_value(column: Any) -> float:
+def _last_value(column: Any) -> float:
     """Returns the last entry of a column as a float, NaN if it is empty."""
     return float(column[-1]) if len(column) else float("nan")
 
 
-def parameter_names(callback: Callable) -> tuple[str, ...]:
+def _parameter_names(callback: Callable) -> tuple[str, ...]:
     """Returns the names of a function's parameters, or none if they cannot be read."""
     try:
         return tuple(inspect.signature(callback).parameters)
@@ -176,16 +176,16 @@ def parameter_names(callback: Callable) -> tuple[str, ...]:
         return ()
 
 
-def gradient_at(objective: Objective, x: Params) -> Params:
+def _gradient_at(objective: Objective, x: Params) -> Params:
     """Returns the gradient at a point, for `OptimizeResult.jac`."""
     return objective.evaluate(x).grad
 
 
-def as_optimize_result(result: Result, problem: Problem, by_callback: bool) -> Any:
+def _as_optimize_result(result: Result, problem: Problem, by_callback: bool) -> Any:
     """Returns the result under SciPy's names."""
-    found, dynamic = program(gradient_at, problem.objective, jnp.asarray(result.x))
-    code = CALLBACK_CODE if by_callback else STATUS_CODES.get(result.status, 0 if result.ok else OTHER_CODE)
-    message = SCIPY_MESSAGES.get(code, result.message) if code != 0 else f"{SCIPY_MESSAGES[0]}: {result.message}"
+    found, dynamic = program(_gradient_at, problem.objective, jnp.asarray(result.x))
+    code = _CALLBACK_CODE if by_callback else _STATUS_CODES.get(result.status, 0 if result.ok else _OTHER_CODE)
+    message = _SCIPY_MESSAGES.get(code, result.message) if code != 0 else f"{_SCIPY_MESSAGES[0]}: {result.message}"
     fields = {
         "x": np.asarray(result.x),
         "fun": result.value,
@@ -201,24 +201,24 @@ def as_optimize_result(result: Result, problem: Problem, by_callback: bool) -> A
     }
     if problem.constrained:
         fields["maxcv"] = result.infeasibility
-    learned = learned_inverse_hessian(result.state.state)
+    learned = _learned_inverse_hessian(result.state.state)
     if learned is not None:
         fields["hess_inv"] = learned
     return optimize_result()(fields)
 
 
-def learned_inverse_hessian(state: Any) -> np.ndarray | None:
+def _learned_inverse_hessian(state: Any) -> np.ndarray | None:
     """Returns the inverse Hessian that a quasi-Newton method has learned; None for other methods."""
     memory = getattr(state, "direction", None)
     if isinstance(memory, InverseHessian):
         return np.asarray(memory.h)
     if isinstance(memory, Memory):
-        found, dynamic = program(lbfgs_matrix, memory.pairs)
+        found, dynamic = program(_lbfgs_matrix, memory.pairs)
         return np.asarray(found.call(dynamic))
     return None
 
 
-def lbfgs_matrix(pairs: SecantPairs) -> Any:
+def _lbfgs_matrix(pairs: SecantPairs) -> Any:
     """Returns the inverse Hessian of L-BFGS as a dense matrix; the identity before the first pair."""
     n = pairs.t.shape[1]
     known = pairs._replace(gamma=jnp.where(pairs.gamma > 0, pairs.gamma, 1))

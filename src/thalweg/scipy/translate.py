@@ -15,7 +15,7 @@ from thalweg.core.variables import hold, release
 from thalweg.run.explain.cautions import precision
 from thalweg.run.loss_facts import traced
 
-ONE_ARRAY = "x0 must be a single array, as in SciPy; use tw.minimize for other trees"
+_ONE_ARRAY = "x0 must be a single array, as in SciPy; use tw.minimize for other trees"
 
 
 def attainable_tolerance(tolerance: float, x: Any) -> float:
@@ -114,10 +114,10 @@ def as_arguments(args: Any) -> tuple:
 def as_vector(x0: Any) -> np.ndarray:
     """Returns `x0` as a vector of floats, in its own dtype if that is a float."""
     if isinstance(x0, dict):
-        raise TypeError(f"x0={x0!r}: {ONE_ARRAY}.")
+        raise TypeError(f"x0={x0!r}: {_ONE_ARRAY}.")
     x = np.atleast_1d(np.asarray(x0))
     if x.ndim != 1 or x.dtype.kind not in "fiub":
-        raise ValueError(f"x0 has shape {x.shape} and dtype {x.dtype}: {ONE_ARRAY}.")
+        raise ValueError(f"x0 has shape {x.shape} and dtype {x.dtype}: {_ONE_ARRAY}.")
     return x if x.dtype.kind == "f" else x.astype(float)
 
 
@@ -139,10 +139,10 @@ def as_bounds(bounds: Any, n: int) -> Bounds | None:
 def as_constraints(constraints: Any) -> tuple[TwoSidedConstraint, ...]:
     """Converts one or several of SciPy's constraints: dicts, `NonlinearConstraint`, `LinearConstraint`."""
     several = isinstance(constraints, (list, tuple))
-    return tuple(as_constraint(one) for one in (constraints if several else [constraints]))
+    return tuple(_as_constraint(one) for one in (constraints if several else [constraints]))
 
 
-def as_constraint(constraint: Any) -> TwoSidedConstraint:
+def _as_constraint(constraint: Any) -> TwoSidedConstraint:
     """Converts one constraint of SciPy; the inequality of a dict means `fun(x) >= 0`."""
     if isinstance(constraint, dict):
         kind, fun = str(constraint.get("type", "")).lower(), constraint.get("fun")

@@ -18,7 +18,7 @@ def watson(n: int = 6) -> SumOfSquares:
 
     - `n`: the number of variables, from 2 to 31.
     """
-    check_dimension(n, 2, 31)
+    _check_dimension(n, 2, 31)
     t, j = np.arange(1.0, 30.0)[:, None] / 29, np.arange(n)
     powers = t**j
     slopes = j * t ** np.maximum(j - 1, 0)
@@ -38,7 +38,7 @@ def extended_rosenbrock(n: int = 10) -> SumOfSquares:
 
     - `n`: the number of variables, even.
     """
-    check_dimension(n, 2, multiple=2)
+    _check_dimension(n, 2, multiple=2)
 
     def valleys(x):
         odd, even = x[::2], x[1::2]
@@ -54,7 +54,7 @@ def extended_powell(n: int = 12) -> SumOfSquares:
 
     - `n`: the number of variables, a multiple of 4.
     """
-    check_dimension(n, 4, multiple=4)
+    _check_dimension(n, 4, multiple=4)
 
     def singular(x):
         a, b, c, d = x.reshape(-1, 4).T
@@ -71,7 +71,7 @@ def penalty_1(n: int = 10) -> SumOfSquares:
 
     - `n`: the number of variables.
     """
-    check_dimension(n, 1)
+    _check_dimension(n, 1)
 
     def sphere(x):
         return jnp.append(math.sqrt(1e-5) * (x - 1.0), jnp.sum(x**2) - 0.25)
@@ -89,7 +89,7 @@ def penalty_2(n: int = 10) -> SumOfSquares:
 
     - `n`: the number of variables.
     """
-    check_dimension(n, 1)
+    _check_dimension(n, 1)
     i = np.arange(1.0, n + 1)
     y = np.exp(i[1:] / 10) + np.exp(i[:-1] / 10)
 
@@ -109,7 +109,7 @@ def variably_dimensioned(n: int = 10) -> SumOfSquares:
 
     - `n`: the number of variables.
     """
-    check_dimension(n, 1)
+    _check_dimension(n, 1)
     j = np.arange(1.0, n + 1)
 
     def steep(x):
@@ -126,7 +126,7 @@ def trigonometric(n: int = 10) -> SumOfSquares:
 
     - `n`: the number of variables.
     """
-    check_dimension(n, 1)
+    _check_dimension(n, 1)
     i = np.arange(1.0, n + 1)
 
     def waves(x):
@@ -143,7 +143,7 @@ def brown_almost_linear(n: int = 10) -> SumOfSquares:
 
     - `n`: the number of variables, >= 2.
     """
-    check_dimension(n, 2)
+    _check_dimension(n, 2)
 
     def almost_linear(x):
         return jnp.append(x[:-1] + jnp.sum(x) - (n + 1.0), jnp.prod(x) - 1.0)
@@ -159,7 +159,7 @@ def discrete_boundary_value(n: int = 10) -> SumOfSquares:
 
     - `n`: the number of variables.
     """
-    check_dimension(n, 1)
+    _check_dimension(n, 1)
     t = np.arange(1.0, n + 1) / (n + 1)
 
     def differences(x):
@@ -176,7 +176,7 @@ def discrete_integral(n: int = 10) -> SumOfSquares:
 
     - `n`: the number of variables.
     """
-    check_dimension(n, 1)
+    _check_dimension(n, 1)
     t = np.arange(1.0, n + 1) / (n + 1)
     green = np.minimum(t[:, None], t) * (1.0 - np.maximum(t[:, None], t)) / (2 * (n + 1))
 
@@ -193,7 +193,7 @@ def broyden_tridiagonal(n: int = 10) -> SumOfSquares:
 
     - `n`: the number of variables.
     """
-    check_dimension(n, 1)
+    _check_dimension(n, 1)
 
     def tridiagonal(x):
         padded = jnp.pad(x, 1)
@@ -210,7 +210,7 @@ def broyden_banded(n: int = 10) -> SumOfSquares:
 
     - `n`: the number of variables.
     """
-    check_dimension(n, 1)
+    _check_dimension(n, 1)
     offset = np.arange(n)[:, None] - np.arange(n)
     band = ((offset <= 5) & (offset >= -1) & (offset != 0)).astype(float)
 
@@ -227,7 +227,7 @@ def linear_full_rank(n: int = 10, m: int = 20) -> SumOfSquares:
 
     - `n`: the number of variables. `m`: the number of residuals, >= n.
     """
-    check_dimension(n, 1, m)
+    _check_dimension(n, 1, m)
 
     def linear(x):
         return jnp.pad(x, (0, m - n)) - 2.0 / m * jnp.sum(x) - 1.0
@@ -242,7 +242,7 @@ def linear_rank_1(n: int = 10, m: int = 20) -> SumOfSquares:
 
     - `n`: the number of variables. `m`: the number of residuals, >= n.
     """
-    check_dimension(n, 1, m)
+    _check_dimension(n, 1, m)
     i, j = np.arange(1.0, m + 1), np.arange(1.0, n + 1)
 
     def linear(x):
@@ -260,7 +260,7 @@ def linear_rank_1_zeros(n: int = 10, m: int = 20) -> SumOfSquares:
 
     - `n`: the number of variables, >= 3. `m`: the number of residuals, >= n.
     """
-    check_dimension(n, 3, m)
+    _check_dimension(n, 3, m)
     i, j = np.arange(0.0, m), np.arange(1.0, n + 1)
     i[-1] = 0.0
     j[[0, -1]] = 0.0
@@ -281,7 +281,7 @@ def chebyquad(n: int = 8, m: int | None = None) -> SumOfSquares:
     - `n`: the number of variables. `m`: the number of residuals, >= n; None for n.
     """
     m = n if m is None else m
-    check_dimension(n, 1, m)
+    _check_dimension(n, 1, m)
     i = np.arange(1, m + 1)
     mean = np.where(i % 2 == 0, -1 / np.where(i == 1, np.inf, i**2 - 1.0), 0.0)
 
@@ -297,7 +297,7 @@ def chebyquad(n: int = 8, m: int | None = None) -> SumOfSquares:
     return from_residuals(nodes, np.arange(1.0, n + 1) / (n + 1), exact.get(n, math.nan) if m == n else math.nan)
 
 
-def check_dimension(n: int, least: int, most: float = math.inf, *, multiple: int = 1) -> None:
+def _check_dimension(n: int, least: int, most: float = math.inf, *, multiple: int = 1) -> None:
     """Refuses a dimension `n` below `least`, above `most`, or not a multiple of `multiple`."""
     if n % multiple or not least <= n <= most:
         rule = f" and a multiple of {multiple}" if multiple > 1 else ""

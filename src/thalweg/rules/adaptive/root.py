@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from thalweg.core.fields import check_choice, check_positive
 
-EPS_PLACES = ("inside", "outside")
+_EPS_PLACES = ("inside", "outside")
 
 
 def root_mean_square_divisor(v: jax.Array, eps: Any, place: str) -> jax.Array:
@@ -18,4 +18,4 @@ def root_mean_square_divisor(v: jax.Array, eps: Any, place: str) -> jax.Array:
 def check_eps(owner: Any) -> None:
     """Checks `eps` and `eps_place`. `eps` is positive because it alone divides entries whose gradients are all zero."""
     check_positive(owner, "eps")
-    check_choice(owner, "eps_place", EPS_PLACES)
+    check_choice(owner, "eps_place", _EPS_PLACES)

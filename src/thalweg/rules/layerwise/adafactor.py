@@ -90,7 +90,7 @@ class Adafactor(Rule):
         """Returns a state with all running means at zero."""
 
         def zeros(leaf, which):
-            return jnp.zeros(factor_shapes(leaf.shape, self.min_size)[which], wide(leaf.dtype))
+            return jnp.zeros(_factor_shapes(leaf.shape, self.min_size)[which], wide(leaf.dtype))
 
         rows, columns = (jax.tree.map(lambda leaf, w=which: zeros(leaf, w), params) for which in (0, 1))
         return AdafactorState(jnp.zeros((), jnp.int32), rows, columns)
@@ -115,7 +115,7 @@ class Adafactor(Rule):
 
     def direction(self, g, rows, columns, beta, eps) -> tuple[jax.Array, ...]:
         """Returns the gradient divided by the root of its factored mean square, and the new means."""
-        axes, squares = factored_axes(g.shape, self.min_size), g**2 + eps
+        axes, squares = _factored_axes(g.shape, self.min_size), g**2 + eps
         if axes is None:
             rows = beta * rows + (1 - beta) * squares
             return g / jnp.sqrt(rows), rows, columns
@@ -130,15 +130,15 @@ class Adafactor(Rule):
         return at(self.learning_rate, state.count)
 
 
-def factored_axes(shape: tuple[int, ...], min_size: int) -> tuple[int, int] | None:
+def _factored_axes(shape: tuple[int, ...], min_size: int) -> tuple[int, int] | None:
     """Returns the second largest and the largest axis (the last ones of equals), or None for a leaf not factored."""
     by_size = sorted(range(len(shape)), key=shape.__getitem__)
     return (by_size[-2], by_size[-1]) if len(shape) >= 2 and shape[by_size[-2]] >= min_size else None
 
 
-def factor_shapes(shape: tuple[int, ...], min_size: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _factor_shapes(shape: tuple[int, ...], min_size: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Returns the shapes of the means by rows and by columns, with as many axes as the leaf."""
-    axes = factored_axes(shape, min_size)
+    axes = _factored_axes(shape, min_size)
     if axes is None:
         return shape, ()
     short, long = axes

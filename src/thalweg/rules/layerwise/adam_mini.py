@@ -60,7 +60,7 @@ class AdamMini(Rule):
         """Returns a state with both running means at zero."""
 
         def block_means(leaf):
-            return jnp.zeros(second_moment_shape(leaf.shape, self.outputs), wide(leaf.dtype))
+            return jnp.zeros(_second_moment_shape(leaf.shape, self.outputs), wide(leaf.dtype))
 
         return AdamState(jnp.zeros((), jnp.int32), zeros_like(params), jax.tree.map(block_means, params))
 
@@ -84,7 +84,7 @@ class AdamMini(Rule):
         return at(self.learning_rate, state.count)
 
 
-def second_moment_shape(shape: tuple[int, ...], outputs: str) -> tuple[int, ...]:
+def _second_moment_shape(shape: tuple[int, ...], outputs: str) -> tuple[int, ...]:
     """Returns the shape with one entry for each block, and with as many axes as the leaf."""
     inner = axes_of_a_unit(shape, outputs)
     return tuple(1 if axis in inner else size for axis, size in enumerate(shape))

@@ -26,15 +26,15 @@ from thalweg.rules.masks import Mask, check_mask, evaluate_mask
 from thalweg.rules.matrix.shapes import is_matrix, map_by_shape
 from thalweg.rules.units import check_outputs
 
-NEWTON_SCHULZ_COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+_NEWTON_SCHULZ_COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Keller Jordan's coefficients: for a slope of 3.4 at 0 the iteration stays near 1 instead of converging to it."""
 
-ADAMW_UPDATE_RMS = 0.2
+_ADAMW_UPDATE_RMS = 0.2
 """The root mean square of AdamW's updates in training, to which Moonshot's variant ("rms") scales its own."""
 
-MUON_SCALES = {
+_MUON_SCALES = {
     "original": lambda outputs, inputs: math.sqrt(max(1.0, outputs / inputs)),
-    "rms": lambda outputs, inputs: ADAMW_UPDATE_RMS * math.sqrt(max(outputs, inputs)),
+    "rms": lambda outputs, inputs: _ADAMW_UPDATE_RMS * math.sqrt(max(outputs, inputs)),
 }
 """Name of a scale -> the factor of an update as a function of the numbers of outputs and inputs."""
 
@@ -106,7 +106,7 @@ class Muon(Rule):
         check_count(self, "stacked", low=0)
         check_rule(self, "others")
         check_mask(self)
-        check_choice(self, "scale", MUON_SCALES)
+        check_choice(self, "scale", _MUON_SCALES)
         check_outputs(self)
         check_flag(self, "nesterov", "bfloat16")
 
@@ -157,7 +157,7 @@ class Muon(Rule):
         """Returns every matrix orthogonalized and scaled, in at least float32."""
         leaves, structure = jax.tree.flatten(tree)
         matrices = [self.as_matrices(leaf) for leaf in leaves]
-        done = map_by_shape(lambda y: (self.orthogonalize(y),), [transpose_tall(each) for each in matrices])
+        done = map_by_shape(lambda y: (self.orthogonalize(y),), [_transpose_tall(each) for each in matrices])
         out = []
         for leaf, each, (y,) in zip(leaves, matrices, done, strict=True):
             near = y if each.shape == y.shape else y.mT
@@ -173,24 +173,26 @@ class Muon(Rule):
     def update_scale(self, rows: int, columns: int) -> float:
         """Returns the factor of an update, for a matrix with so many rows and columns."""
         return (
-            MUON_SCALES[self.scale](columns, rows) if self.outputs == "last" else MUON_SCALES[self.scale](rows, columns)
+            _MUON_SCALES[self.scale](columns, rows)
+            if self.outputs == "last"
+            else _MUON_SCALES[self.scale](rows, columns)
         )
 
     def orthogonalize(self, matrices: jax.Array) -> jax.Array:
         """Returns wide matrices with their singular values brought near 1."""
         norms = jnp.sqrt(jnp.sum(jnp.square(matrices), axis=(1, 2), keepdims=True))
         unit = matrices / jnp.maximum(norms, jnp.asarray(self.eps).astype(norms.dtype))
-        return newton_schulz(unit.astype(jnp.bfloat16) if self.bfloat16 else unit, self.iterations)
+        return _newton_schulz(unit.astype(jnp.bfloat16) if self.bfloat16 else unit, self.iterations)
 
 
-def transpose_tall(matrices: jax.Array) -> jax.Array:
+def _transpose_tall(matrices: jax.Array) -> jax.Array:
     """Returns the matrices, transposed if they have more rows than columns: the iteration squares the shorter side."""
     return matrices if matrices.shape[1] <= matrices.shape[2] else matrices.mT
 
 
-def newton_schulz(y: jax.Array, iterations: int) -> jax.Array:
+def _newton_schulz(y: jax.Array, iterations: int) -> jax.Array:
     """Returns wide matrices `y` of norm at most 1 with singular values near 1, by iterating an odd polynomial."""
-    a, b, c = NEWTON_SCHULZ_COEFFICIENTS
+    a, b, c = _NEWTON_SCHULZ_COEFFICIENTS
     for _ in range(iterations):
         square = y @ y.mT
         y = a * y + (b * square + c * square @ square) @ y

@@ -30,7 +30,7 @@ from thalweg.rules.matrix.shapes import (
     mode_product,
 )
 
-GRAFT_MODES = ("none", "sgd", "adagrad")
+_GRAFT_MODES = ("none", "sgd", "adagrad")
 
 
 class ShampooState(NamedTuple):
@@ -95,7 +95,7 @@ class Shampoo(Rule):
         check_positive(self, "eps")
         check_count(self, "every", "block_size")
         check_count(self, "stacked", low=0)
-        check_choice(self, "graft", GRAFT_MODES)
+        check_choice(self, "graft", _GRAFT_MODES)
 
     def init(self, params: Params) -> ShampooState:
         """Returns a state with all sums at zero."""
@@ -103,7 +103,7 @@ class Shampoo(Rule):
         def empty(leaf):
             if not is_matrix(leaf, self.stacked):
                 return ()
-            count, sizes = block_layout(leaf, self)
+            count, sizes = _block_layout(leaf, self)
             return tuple(jnp.zeros((count, size, size), wide(leaf.dtype)) for size in sizes)
 
         def diagonal(leaf):
@@ -125,7 +125,7 @@ class Shampoo(Rule):
         def observe(g, squares, factors):
             g = g.astype(wide(g.dtype))
             keep, new = b2.astype(g.dtype), weight.astype(g.dtype)
-            blocks = split_blocks(g, self) if factors else g
+            blocks = _split_blocks(g, self) if factors else g
             factors = tuple(keep * old + new * gram_matrix(blocks, axis) for axis, old in enumerate(factors))
             exponents = tuple(jnp.full(len(factor), -0.5 / len(factors), factor.dtype) for factor in factors)
             return None if squares is None else keep * squares + new * g**2, factors, exponents
@@ -157,7 +157,7 @@ class Shampoo(Rule):
 
         def roots(batch, exponent):
             values, vectors = jnp.linalg.eigh(batch)
-            powers = damped_eigenvalues(values, eps, (1,)) ** exponent[:, None]
+            powers = _damped_eigenvalues(values, eps, (1,)) ** exponent[:, None]
             return (jnp.matmul(vectors * powers[:, None, :], vectors.mT, precision=FULL_PRECISION),)
 
         return structure.unflatten([root for (root,) in map_by_shape(roots, unbiased, jax.tree.leaves(exponents))])
@@ -167,30 +167,30 @@ class Shampoo(Rule):
         axes = item_axes(m, self.stacked)
         diagonal = d = m
         if squares is not None:
-            diagonal = d = m / jnp.sqrt(damped_eigenvalues(squares / share.astype(m.dtype), self.eps, axes))
+            diagonal = d = m / jnp.sqrt(_damped_eigenvalues(squares / share.astype(m.dtype), self.eps, axes))
         if roots:
-            blocks = split_blocks(m, self)
+            blocks = _split_blocks(m, self)
             for axis, root in enumerate(roots):
                 blocks = mode_product(root, blocks, axis)
-            d = merge_blocks(blocks, m, self)
+            d = _merge_blocks(blocks, m, self)
         if self.graft == "none":
             return d
-        length = norms_over(d, axes)
-        return d * norms_over(m if self.graft == "sgd" else diagonal, axes) / jnp.where(length > 0, length, 1)
+        length = _norms_over(d, axes)
+        return d * _norms_over(m if self.graft == "sgd" else diagonal, axes) / jnp.where(length > 0, length, 1)
 
 
-def norms_over(array: jax.Array, axes: tuple[int, ...]) -> jax.Array:
+def _norms_over(array: jax.Array, axes: tuple[int, ...]) -> jax.Array:
     """Returns the Euclidean norms over some axes, which stay as axes of length 1."""
     return jnp.sqrt(jnp.sum(array**2, axis=axes, keepdims=True))
 
 
-def damped_eigenvalues(values: jax.Array, eps: Any, axes: tuple[int, ...]) -> jax.Array:
+def _damped_eigenvalues(values: jax.Array, eps: Any, axes: tuple[int, ...]) -> jax.Array:
     """Returns eigenvalues plus `eps` times the largest one; all 1 where all are zero."""
     top = jnp.max(values, axis=axes, keepdims=True, initial=0)
     return jnp.where(top > 0, jnp.maximum(values, 0) + jnp.asarray(eps).astype(top.dtype) * top, 1)
 
 
-def block_layout(leaf: jax.Array, rule: Shampoo) -> tuple[int, tuple[int, ...]]:
+def _block_layout(leaf: jax.Array, rule: Shampoo) -> tuple[int, tuple[int, ...]]:
     """Returns how many blocks a leaf is split into, and their shape."""
     axes = leaf.shape[rule.stacked :]
     pieces = [-(-n // rule.block_size) for n in axes]
@@ -198,27 +198,27 @@ def block_layout(leaf: jax.Array, rule: Shampoo) -> tuple[int, tuple[int, ...]]:
     return math.prod(leaf.shape[: rule.stacked]) * math.prod(pieces), sizes
 
 
-def split_blocks(leaf: jax.Array, rule: Shampoo) -> jax.Array:
+def _split_blocks(leaf: jax.Array, rule: Shampoo) -> jax.Array:
     """Returns the leaf's blocks along a new first axis. The last ones are padded with zeros, which no root mixes in."""
-    count, sizes = block_layout(leaf, rule)
+    count, sizes = _block_layout(leaf, rule)
     axes = leaf.shape[rule.stacked :]
     pieces = [-(-n // s) for n, s in zip(axes, sizes, strict=True)]
     padding = [(0, 0)] + [(0, p * s - n) for n, p, s in zip(axes, pieces, sizes, strict=True)]
     padded = jnp.pad(leaf.reshape(-1, *axes), padding)
     split = padded.reshape(-1, *itertools.chain(*zip(pieces, sizes, strict=True)))
-    return jnp.transpose(split, block_axes_first(len(axes))).reshape(count, *sizes)
+    return jnp.transpose(split, _block_axes_first(len(axes))).reshape(count, *sizes)
 
 
-def merge_blocks(blocks: jax.Array, like: jax.Array, rule: Shampoo) -> jax.Array:
-    """Returns the leaf of which `blocks` are the blocks: the inverse of `split_blocks`."""
+def _merge_blocks(blocks: jax.Array, like: jax.Array, rule: Shampoo) -> jax.Array:
+    """Returns the leaf of which `blocks` are the blocks: the inverse of `_split_blocks`."""
     axes, sizes = like.shape[rule.stacked :], blocks.shape[1:]
     pieces = [-(-n // s) for n, s in zip(axes, sizes, strict=True)]
     split = blocks.reshape(-1, *pieces, *sizes)
-    whole = jnp.transpose(split, [block_axes_first(len(axes)).index(i) for i in range(split.ndim)])
+    whole = jnp.transpose(split, [_block_axes_first(len(axes)).index(i) for i in range(split.ndim)])
     whole = whole.reshape(-1, *(p * s for p, s in zip(pieces, sizes, strict=True)))
     return whole[(slice(None), *(slice(n) for n in axes))].reshape(like.shape)
 
 
-def block_axes_first(axes: int) -> list[int]:
+def _block_axes_first(axes: int) -> list[int]:
     """Returns the permutation from (stack, pieces, size, pieces, size, ...) to (stack, pieces, ..., sizes, ...)."""
     return [0, *range(1, 2 * axes, 2), *range(2, 2 * axes + 1, 2)]

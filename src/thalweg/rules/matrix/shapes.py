@@ -52,17 +52,17 @@ def map_by_shape(formula: Callable, *columns: Sequence[jax.Array]) -> list[tuple
 
 def gram_matrix(tensors: jax.Array, axis: int) -> jax.Array:
     """Returns the product of a tensor with itself over all axes but one: for a matrix `G G'` (axis 0) or `G' G` (1)."""
-    unfolded = mode_unfolding(tensors, axis)
+    unfolded = _mode_unfolding(tensors, axis)
     return jnp.matmul(unfolded, unfolded.mT, precision=FULL_PRECISION)
 
 
 def mode_product(matrices: jax.Array, tensors: jax.Array, axis: int) -> jax.Array:
     """Returns every tensor multiplied along one of its axes by its matrix (the n-mode product)."""
     moved = jnp.moveaxis(tensors, axis + 1, 1)
-    product = jnp.matmul(matrices, mode_unfolding(tensors, axis), precision=FULL_PRECISION)
+    product = jnp.matmul(matrices, _mode_unfolding(tensors, axis), precision=FULL_PRECISION)
     return jnp.moveaxis(product.reshape(moved.shape), 1, axis + 1)
 
 
-def mode_unfolding(tensors: jax.Array, axis: int) -> jax.Array:
+def _mode_unfolding(tensors: jax.Array, axis: int) -> jax.Array:
     """Returns every tensor as a matrix whose rows are the slices along one of its axes (the n-mode unfolding)."""
     return jnp.moveaxis(tensors, axis + 1, 1).reshape(len(tensors), tensors.shape[axis + 1], -1)

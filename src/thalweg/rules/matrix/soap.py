@@ -114,9 +114,9 @@ class SOAP(Rule):
             dtype = wide(g.dtype)
             b1, b2, *rest = (jnp.asarray(s).astype(dtype) for s in scalars)
             grad, mean, square = (a.astype(dtype) for a in (g, m, v))
-            there, mean_there = (to_eigenbasis(a, bases, self.stacked) for a in (grad, mean))
+            there, mean_there = (_to_eigenbasis(a, bases, self.stacked) for a in (grad, mean))
             d, _, square = adam_direction(there, mean_there, square, b1, b2, *rest)
-            d = to_eigenbasis(d, tuple(None if q is None else q.mT for q in bases), self.stacked)
+            d = _to_eigenbasis(d, tuple(None if q is None else q.mT for q in bases), self.stacked)
             decay = jnp.asarray(self.weight_decay).astype(dtype) * x.astype(dtype)
             update = jnp.where(moving, -eta.astype(dtype) * (d + decay), 0)
             mean, square = (jnp.where(moving, b1 * mean + (1 - b1) * grad, 0), jnp.where(moving, square, 0))
@@ -147,23 +147,23 @@ class SOAP(Rule):
             return structure.unflatten([q for (q,) in vectors]), v
 
         def refreshed():
-            done = map_by_shape(orthogonal_iteration, matrices, columns)
+            done = map_by_shape(_orthogonal_iteration, matrices, columns)
             orders = structure.unflatten([by for _, by in done])
-            (sorted_v,) = map_rows(1, lambda leaf, by: (permute_axes_by(leaf, by, self.stacked),), v, orders)
+            (sorted_v,) = map_rows(1, lambda leaf, by: (_permute_axes_by(leaf, by, self.stacked),), v, orders)
             return structure.unflatten([q for q, _ in done]), sorted_v
 
         due = jnp.where(count == 0, 0, jnp.where(count % self.every == 0, 1, 2))
         return jax.lax.switch(due, (made, refreshed, lambda: (bases, v)))
 
 
-def orthogonal_iteration(factors: jax.Array, bases: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _orthogonal_iteration(factors: jax.Array, bases: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Returns bases one step closer to the eigenvectors, largest eigenvalue first, and the order of the old columns."""
     product = jnp.matmul(factors, bases, precision=FULL_PRECISION)
     order = jnp.argsort(-jnp.sum(bases * product, axis=1), axis=1)
     return jnp.linalg.qr(jnp.take_along_axis(product, order[:, None, :], axis=2))[0], order
 
 
-def to_eigenbasis(leaf: jax.Array, bases: AxisMatrices, stacked: int) -> jax.Array:
+def _to_eigenbasis(leaf: jax.Array, bases: AxisMatrices, stacked: int) -> jax.Array:
     """Returns the leaf multiplied by `Q'` along every axis that has a basis `Q`."""
     if not bases:
         return leaf
@@ -173,7 +173,7 @@ def to_eigenbasis(leaf: jax.Array, bases: AxisMatrices, stacked: int) -> jax.Arr
     return tensors.reshape(leaf.shape)
 
 
-def permute_axes_by(leaf: jax.Array, orders: AxisMatrices, stacked: int) -> jax.Array:
+def _permute_axes_by(leaf: jax.Array, orders: AxisMatrices, stacked: int) -> jax.Array:
     """Returns the leaf with the entries along every axis that has a basis in the order of its columns."""
     if not orders:
         return leaf

@@ -93,8 +93,8 @@ class AdaptiveClip(Rule):
         params = required(self, grads, "params", params)
 
         def clip(g, x, ratio, eps):
-            limit = ratio * jnp.maximum(unit_norms(x, self.outputs), eps)
-            return (clip_factor(limit, unit_norms(g, self.outputs)) * g,)
+            limit = ratio * jnp.maximum(_unit_norms(x, self.outputs), eps)
+            return (_clip_factor(limit, _unit_norms(g, self.outputs)) * g,)
 
         (clipped,) = lift(clip, (grads, params), self.ratio, self.eps)
         update, inner = self.rule.update(clipped, state.rule, params, **extra)
@@ -110,18 +110,18 @@ def clip_gradient(grads: Params, limit: ScalarLike, by: str) -> Params:
     if by == "value":
         return lift(lambda g, c: (jnp.clip(g, -c, c),), (grads,), limit)[0]
     if by == "leaf":
-        return jax.tree.map(lambda g: scaled(clip_factor(limit, norm(g)), g), grads)
-    return scaled(clip_factor(limit, norm(grads)), grads)
+        return jax.tree.map(lambda g: scaled(_clip_factor(limit, norm(g)), g), grads)
+    return scaled(_clip_factor(limit, norm(grads)), grads)
 
 
-def clip_factor(limit: Any, length: jax.Array) -> jax.Array:
+def _clip_factor(limit: Any, length: jax.Array) -> jax.Array:
     """Returns the factor that reduces a length to the limit: 1 where the length is within it."""
     limit = jnp.asarray(limit).astype(length.dtype)
     long = length > limit
     return jnp.where(long, limit / jnp.where(long, length, 1), 1)
 
 
-def unit_norms(array: jax.Array, outputs: str) -> jax.Array:
+def _unit_norms(array: jax.Array, outputs: str) -> jax.Array:
     """Returns the Euclidean norm of every unit; the axes of a unit stay as axes of length 1."""
     squares = jnp.square(array.astype(wide(array.dtype)))
     return jnp.sqrt(jnp.sum(squares, axis=axes_of_a_unit(array.shape, outputs), keepdims=True))

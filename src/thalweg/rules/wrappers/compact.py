@@ -11,13 +11,13 @@ from thalweg.core.fields import check_choice, check_count, static_field
 from thalweg.core.rule import Rule, check_rule, key_of, rule_field
 from thalweg.core.types import Params, Scalar, State
 
-QUANTIZATION_BLOCK = 256
+_QUANTIZATION_BLOCK = 256
 """The number of entries that share a scale: 4 bytes per 256 entries, as in the reference."""
-INT8_LEVELS = 127
+_INT8_LEVELS = 127
 """The number of magnitudes of a signed byte besides 0."""
-DEFAULT_MIN_SIZE = {"bfloat16": 1, "int8": 4096}
+_DEFAULT_MIN_SIZE = {"bfloat16": 1, "int8": 4096}
 """The default of `min_size` for each dtype."""
-ROUNDING_MODES = ("stochastic", "nearest")
+_ROUNDING_MODES = ("stochastic", "nearest")
 
 
 class CompactedState(NamedTuple):
@@ -76,8 +76,8 @@ class CompactState(Rule):
 
     def __check_init__(self):
         check_rule(self)
-        check_choice(self, "dtype", DEFAULT_MIN_SIZE)
-        check_choice(self, "rounding", ROUNDING_MODES)
+        check_choice(self, "dtype", _DEFAULT_MIN_SIZE)
+        check_choice(self, "rounding", _ROUNDING_MODES)
         if self.min_size is not None:
             check_count(self, "min_size", low=0)
 
@@ -108,15 +108,15 @@ class CompactState(Rule):
         like = tuple(jnp.zeros((0, *a.shape), a.dtype) if yes else None for a, yes in zip(leaves, chosen, strict=True))
         columns = list(zip(leaves, chosen, words, strict=True))
         if self.dtype == "bfloat16":
-            values = [to_bfloat16(leaf, word) if yes else leaf for leaf, yes, word in columns]
+            values = [_to_bfloat16(leaf, word) if yes else leaf for leaf, yes, word in columns]
             return CompactedState(treedef.unflatten(values), (), like, count)
-        pairs = [to_bytes(leaf, word) if yes else (leaf, jnp.zeros(0, jnp.float32)) for leaf, yes, word in columns]
+        pairs = [_to_bytes(leaf, word) if yes else (leaf, jnp.zeros(0, jnp.float32)) for leaf, yes, word in columns]
         values, scales = ([pair[side] for pair in pairs] for side in (0, 1))
         return CompactedState(treedef.unflatten(values), treedef.unflatten(scales), like, count)
 
     def is_packed(self, leaf: jax.Array) -> bool:
         """Whether an array of the state is packed."""
-        smallest = DEFAULT_MIN_SIZE[self.dtype] if self.min_size is None else self.min_size
+        smallest = _DEFAULT_MIN_SIZE[self.dtype] if self.min_size is None else self.min_size
         floating = jnp.issubdtype(leaf.dtype, jnp.floating)
         saves = floating and leaf.dtype.itemsize > jnp.dtype(self.dtype).itemsize
         return saves and leaf.ndim > 0 and leaf.size >= max(smallest, 1)
@@ -130,50 +130,50 @@ def unpack_state(state: CompactedState) -> State:
     def one(value, scale, like):
         if like is None:
             return value
-        return (value if scale is None else from_bytes(value, scale, like.shape[1:])).astype(like.dtype)
+        return (value if scale is None else _from_bytes(value, scale, like.shape[1:])).astype(like.dtype)
 
     return treedef.unflatten([one(*row) for row in zip(values, scales, state.like, strict=True)])
 
 
-def random_words(word: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+def _random_words(word: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     """Returns 32 random bits per entry as a hash of its index, which XLA computes where they are used."""
     return mix(word ^ mix(jnp.arange(math.prod(shape), dtype=jnp.uint32))).reshape(shape)
 
 
-def to_bfloat16(array: jax.Array, word: jax.Array | None) -> jax.Array:
+def _to_bfloat16(array: jax.Array, word: jax.Array | None) -> jax.Array:
     """Rounds to nearest, or stochastically: random bits are added below those that stay, and the carry rounds up."""
     wide = array.astype(jnp.float32)
     nearest = wide.astype(jnp.bfloat16)
     if word is None:
         return nearest
-    bits = jax.lax.bitcast_convert_type(wide, jnp.uint32) + (random_words(word, array.shape) >> 16)
+    bits = jax.lax.bitcast_convert_type(wide, jnp.uint32) + (_random_words(word, array.shape) >> 16)
     cut = jax.lax.bitcast_convert_type((bits >> 16).astype(jnp.uint16), jnp.bfloat16)
     return jnp.where(jnp.isnan(wide), nearest, cut)  # the carry would run out of a NaN's bits
 
 
-def to_bytes(array: jax.Array, word: jax.Array | None) -> tuple[jax.Array, jax.Array]:
+def _to_bytes(array: jax.Array, word: jax.Array | None) -> tuple[jax.Array, jax.Array]:
     """Returns one row of codes per block, and each block's largest magnitude."""
-    rows = -(-array.size // QUANTIZATION_BLOCK)
-    blocks = jnp.pad(array.astype(jnp.float32).reshape(-1), (0, rows * QUANTIZATION_BLOCK - array.size)).reshape(
-        rows, QUANTIZATION_BLOCK
+    rows = -(-array.size // _QUANTIZATION_BLOCK)
+    blocks = jnp.pad(array.astype(jnp.float32).reshape(-1), (0, rows * _QUANTIZATION_BLOCK - array.size)).reshape(
+        rows, _QUANTIZATION_BLOCK
     )
     scales = jnp.max(jnp.abs(blocks), axis=1)
     ratio = jnp.abs(blocks) / jnp.where(scales > 0, scales, 1)[:, None]
-    below = jnp.clip(jnp.floor(INT8_LEVELS * jnp.sqrt(jnp.sqrt(ratio))), 0, INT8_LEVELS - 1)
-    low, high = (below / INT8_LEVELS) ** 4, ((below + 1) / INT8_LEVELS) ** 4
-    threshold = 0.5 if word is None else uniform_from_words(random_words(word, blocks.shape))
+    below = jnp.clip(jnp.floor(_INT8_LEVELS * jnp.sqrt(jnp.sqrt(ratio))), 0, _INT8_LEVELS - 1)
+    low, high = (below / _INT8_LEVELS) ** 4, ((below + 1) / _INT8_LEVELS) ** 4
+    threshold = 0.5 if word is None else _uniform_from_words(_random_words(word, blocks.shape))
     code = jnp.where(ratio - low > threshold * (high - low), below + 1, below)
     code = jnp.where(ratio > 0, jnp.maximum(code, 1), 0)  # only zeros become zero
     return (jnp.sign(blocks) * code).astype(jnp.int8), scales
 
 
-def from_bytes(codes: jax.Array, scales: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+def _from_bytes(codes: jax.Array, scales: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     """Returns the array of these codes and scales, in float32."""
-    code = codes.astype(jnp.float32) / INT8_LEVELS
+    code = codes.astype(jnp.float32) / _INT8_LEVELS
     entries = scales[:, None] * (code * jnp.abs(code) * code**2)
     return entries.reshape(-1)[: math.prod(shape)].reshape(shape)
 
 
-def uniform_from_words(words: jax.Array) -> jax.Array:
+def _uniform_from_words(words: jax.Array) -> jax.Array:
     """Returns a number in [0, 1) for each word."""
     return (words >> 8).astype(jnp.float32) * 2.0**-24

@@ -46,7 +46,7 @@ class MasterCopy(Rule):
 
     def init(self, params: Params) -> MasterState:
         """Returns float32 copies of the narrow leaves, and the state of the wrapped rule for them."""
-        return MasterState(self.rule.init(widen(params)), wide_copies(params))
+        return MasterState(self.rule.init(_widen(params)), _wide_copies(params))
 
     def update(
         self, grads: Params, state: MasterState, params: Params | None = None, **extra: Any
@@ -55,39 +55,39 @@ class MasterCopy(Rule):
         params = required(self, grads, "params", params)
         if params is None:
             return grads, state
-        extra = extra | ({"grad": widen(extra["grad"])} if "grad" in extra else {})
-        master = overlay(params, state.master)
-        update, inner = self.rule.update(widen(grads), state.rule, master, **extra)
+        extra = extra | ({"grad": _widen(extra["grad"])} if "grad" in extra else {})
+        master = _overlay(params, state.master)
+        update, inner = self.rule.update(_widen(grads), state.rule, master, **extra)
         moved = add(master, update)
         rounded = jax.tree.map(lambda leaf, like: leaf.astype(like.dtype), moved, params)
-        returned = overlay(update, narrow_only(subtract(rounded, params), params))
-        return returned, MasterState(inner, narrow_only(moved, params))
+        returned = _overlay(update, _narrow_only(subtract(rounded, params), params))
+        return returned, MasterState(inner, _narrow_only(moved, params))
 
     def rate(self, state: MasterState) -> Scalar:
         """Returns the learning rate of the wrapped rule."""
         return self.rule.rate(state.rule)
 
 
-def is_narrow(leaf: Any) -> bool:
+def _is_narrow(leaf: Any) -> bool:
     """Whether a leaf has fewer bits than float32."""
     return wide(leaf.dtype) != leaf.dtype
 
 
-def widen(tree: Params) -> Params:
+def _widen(tree: Params) -> Params:
     """Returns the tree with its narrow leaves in float32."""
     return jax.tree.map(lambda leaf: leaf.astype(wide(leaf.dtype)), tree)
 
 
-def wide_copies(params: Params) -> Params:
+def _wide_copies(params: Params) -> Params:
     """Returns float32 copies of the narrow leaves, and None in place of the others."""
-    return narrow_only(widen(params), params)
+    return _narrow_only(_widen(params), params)
 
 
-def narrow_only(tree: Params, like: Params) -> Params:
+def _narrow_only(tree: Params, like: Params) -> Params:
     """Returns the leaves of `tree` where `like` is narrow, and None elsewhere."""
-    return jax.tree.map(lambda leaf, narrow: leaf if is_narrow(narrow) else None, tree, like)
+    return jax.tree.map(lambda leaf, narrow: leaf if _is_narrow(narrow) else None, tree, like)
 
 
-def overlay(tree: Params, some: Params) -> Params:
+def _overlay(tree: Params, some: Params) -> Params:
     """Returns the leaves of `some` where it has one, and those of `tree` elsewhere."""
     return jax.tree.map(lambda leaf, other: leaf if other is None else other, tree, some)

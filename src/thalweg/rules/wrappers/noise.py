@@ -52,7 +52,7 @@ class GradientNoise(Rule):
     ) -> tuple[Params, NoiseState]:
         """Returns the wrapped rule's update for the noisy gradient."""
         sigma = jnp.sqrt(self.variance / (1 + real(state.count)) ** self.decay)
-        noise = normal_like(key_of(extra, state.count), grads)
+        noise = _normal_like(key_of(extra, state.count), grads)
         (noisy,) = lift(lambda g, xi, sigma: (g + sigma * xi,), (grads, noise), sigma)
         update, inner = self.rule.update(noisy, state.rule, params, **extra)
         return update, NoiseState(state.count + 1, inner)
@@ -62,7 +62,7 @@ class GradientNoise(Rule):
         return self.rule.rate(state.rule)
 
 
-def normal_like(key: Any, tree: Params) -> Params:
+def _normal_like(key: Any, tree: Params) -> Params:
     """Returns a tree of the same shapes filled with standard normal numbers, in at least float32."""
     leaves, treedef = jax.tree.flatten(tree)
     keys = jax.random.split(key, max(len(leaves), 1))

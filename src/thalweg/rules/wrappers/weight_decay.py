@@ -55,11 +55,11 @@ class WeightDecay(Rule):
         """Returns the wrapped rule's update with the decay, and the new state."""
         decaying = zero_unmasked(self, required(self, grads, "params", params))
         if not self.decoupled:
-            grads = add_scaled(grads, decaying, self.weight_decay)
+            grads = _add_scaled(grads, decaying, self.weight_decay)
             extra = extra | ({"grad": grads} if "grad" in extra else {})
         update, inner = self.rule.update(grads, state.rule, params, **extra)
         if self.decoupled:
-            update = add_scaled(update, decaying, -self.rate(state) * self.weight_decay)
+            update = _add_scaled(update, decaying, -self.rate(state) * self.weight_decay)
         return update, Inner(inner)
 
     def rate(self, state: Inner) -> Scalar:
@@ -67,6 +67,6 @@ class WeightDecay(Rule):
         return self.rule.rate(state.rule)
 
 
-def add_scaled(tree: Params, other: Params, factor: Any) -> Params:
+def _add_scaled(tree: Params, other: Params, factor: Any) -> Params:
     """Returns `tree + factor * other`, in the dtypes of `tree`."""
     return lift(lambda leaf, x, c: (leaf + c * x,), (tree, other), factor)[0]

@@ -14,15 +14,15 @@ from thalweg.core.trace import Trace
 from thalweg.core.types import Params
 from thalweg.core.variables import leaf_name
 
-SMALL_SCALE, LARGE_SCALE = 1e-30, 1e30
+_SMALL_SCALE, _LARGE_SCALE = 1e-30, 1e30
 """Objective values beyond these make absolute tolerances meaningless."""
-SMALL_RESIDUAL = 1e-3
+_SMALL_RESIDUAL = 1e-3
 """A residual below this, relative to the value, can be the rounding of the objective (float32 included)."""
-STEADY, MANY_STEPS = 0.9, 1000
+_STEADY, _MANY_STEPS = 0.9, 1000
 """A run of many steps in which every quarter gained this fraction of the last one's gain is not slowing down."""
-FEW_LOOKS = 3
+_FEW_LOOKS = 3
 """Curvatures that may all be 0 by accident."""
-GROWTH = 1e3
+_GROWTH = 1e3
 """A value that grew by this factor before it was lost did so because the steps were too long."""
 
 
@@ -51,38 +51,38 @@ INFEASIBLE = Finding(
     "Are the signs right? inequality=c means c(x) <= 0 (SciPy: >= 0). If the constraints can be met, start nearer to "
     "where they are.",
 )
-PIECEWISE_LINEAR = Finding(
+_PIECEWISE_LINEAR = Finding(
     "kink",
     "Every curvature that was met is 0: the loss is piecewise linear, and a second-order method learns nothing from "
     "it;",
     "use tw.LBFGS(), or declare the kinks as a nonsmooth part.",
 )
-ROUNDING = Finding(
+_ROUNDING = Finding(
     "rounding-floor",
     "Noise floor: differences of the objective are below its rounding here, so this is the accuracy that the dtype "
     "allows.",
     "A larger tolerance, or float64 (jax_enable_x64), would end with CONVERGED.",
 )
-NO_DESCENT = Finding(
+_NO_DESCENT = Finding(
     "kink",
     "The residual is far from zero, yet no step along it lowers the value: a kink, a jump, noise in the objective or a "
     "wrong gradient.",
     "A kink can be declared: Problem(f, nonsmooth=tw.L1(...)) with tw.FISTA().",
 )
-STATIONARY = Finding(
+_STATIONARY = Finding(
     "curvature-unchecked",
     "Stationary to first order; the curvature was not checked, so a saddle is possible.",
 )
-NAN_IN_CONSTRAINT = Finding(
+_NAN_IN_CONSTRAINT = Finding(
     "start-outside", "", "Start where every constraint is a number, or write it so that it is one everywhere."
 )
-NAN_GRADIENT = Finding(
+_NAN_GRADIENT = Finding(
     "kink",
     "The objective has a kink there:",
     "declare it, e.g. Problem(f, nonsmooth=tw.L1(1.0)) with tw.FISTA().",
 )
-NAN_SOMEWHERE = "Look at logarithms, divisions and square roots at that point; jax_debug_nans finds the operation."
-DROP = 'If single batches are at fault, on_nonfinite="skip" or "rollback" drops their steps.'
+_NAN_SOMEWHERE = "Look at logarithms, divisions and square roots at that point; jax_debug_nans finds the operation."
+_DROP = 'If single batches are at fault, on_nonfinite="skip" or "rollback" drops their steps.'
 """For a run on batches that was not told what to do with a lost step."""
 
 
@@ -127,34 +127,34 @@ def findings(end: Ended) -> tuple[Finding, ...]:
     value = float(trace.value[row]) if len(trace.value) else float("nan")
     optimality = float(trace.optimality[row]) if len(trace.optimality) else float("nan")
     if status == Status.CONVERGED:
-        return (converged(trace, row, value),)
-    if status in (Status.SEARCH_FAILED, Status.STEP_LIMIT) and is_piecewise_linear(trace):
-        return (PIECEWISE_LINEAR,)
+        return (_converged(trace, row, value),)
+    if status in (Status.SEARCH_FAILED, Status.STEP_LIMIT) and _is_piecewise_linear(trace):
+        return (_PIECEWISE_LINEAR,)
     if status == Status.SEARCH_FAILED:
-        return (search_failed(value, optimality),)
+        return (_search_failed(value, optimality),)
     if status == Status.NONFINITE and end.lost is not None:
-        return (not_finite(trace, end.lost),)
+        return (_not_finite(trace, end.lost),)
     if status == Status.INFEASIBLE:
         return (INFEASIBLE,)
     if status == Status.DIVERGED:
         steady = ", or the steps are far too short" if falls_steadily(end.sign * trace.value) else ""
         side = "below" if end.sign > 0 else "above"
         return (
-            Finding("no-minimum", f"Unbounded {side} along {ray(*end.moved)}:", f"add bounds or a penalty{steady}."),
+            Finding("no-minimum", f"Unbounded {side} along {_ray(*end.moved)}:", f"add bounds or a penalty{steady}."),
         )
     if status == Status.STEP_LIMIT and end.default_limit:
         return (STEP_LIMIT,)
     return ()
 
 
-def is_piecewise_linear(trace: Trace) -> bool:
+def _is_piecewise_linear(trace: Trace) -> bool:
     """Whether a second-order method looked at the curvature at many points, and never met any."""
     curvature = np.asarray((trace.extra or {}).get("curvature", np.nan))
     curvature = curvature[np.isfinite(curvature)]
-    return len(curvature) > FEW_LOOKS and not curvature.any()
+    return len(curvature) > _FEW_LOOKS and not curvature.any()
 
 
-def converged(trace: Trace, row: int, value: float) -> Finding:
+def _converged(trace: Trace, row: int, value: float) -> Finding:
     """What a first-order certificate does not say, unless the method looked at the curvature too."""
     curvature = float(trace.extra["curvature"][row]) if "curvature" in (trace.extra or {}) else float("nan")
     if len(trace.value) > 1 and np.isfinite(curvature):
@@ -162,8 +162,8 @@ def converged(trace: Trace, row: int, value: float) -> Finding:
             "healthy", f"The method found no negative curvature beyond rounding; the smallest met is {curvature:.3g}."
         )
     if len(trace.value) > 1:
-        return STATIONARY
-    if 0 < abs(value) < SMALL_SCALE:
+        return _STATIONARY
+    if 0 < abs(value) < _SMALL_SCALE:
         return Finding(
             "badly-scaled-objective",
             f"The start already passes the test. The objective is of the size {value:.1e}:",
@@ -174,47 +174,47 @@ def converged(trace: Trace, row: int, value: float) -> Finding:
 
 def at_noise_floor(value: float, optimality: float) -> bool:
     """Whether a search that failed is explained by the rounding of the objective."""
-    return optimality <= SMALL_RESIDUAL * max(1.0, abs(value))
+    return optimality <= _SMALL_RESIDUAL * max(1.0, abs(value))
 
 
-def search_failed(value: float, optimality: float) -> Finding:
+def _search_failed(value: float, optimality: float) -> Finding:
     """A search fails at the rounding of the objective, or where the gradient does not describe it."""
-    if abs(value) > LARGE_SCALE:
+    if abs(value) > _LARGE_SCALE:
         return Finding(
             "badly-scaled-objective",
             f"The objective is of the size {value:.1e}, so its rounding hides the tolerance:",
             "divide it by a constant.",
         )
-    return ROUNDING if at_noise_floor(value, optimality) else NO_DESCENT
+    return _ROUNDING if at_noise_floor(value, optimality) else _NO_DESCENT
 
 
 def falls_steadily(value: np.ndarray) -> bool:
     """Whether the value fell in every quarter of the run about as much as before: no sign of a minimum."""
     quarters = np.linspace(0, len(value) - 1, 5).astype(int)
     falls = -np.diff(value[quarters])
-    return bool(len(value) > MANY_STEPS and np.all(falls > 0) and np.all(falls[1:] >= STEADY * falls[:-1]))
+    return bool(len(value) > _MANY_STEPS and np.all(falls > 0) and np.all(falls[1:] >= _STEADY * falls[:-1]))
 
 
-def not_finite(trace: Trace, lost: Lost) -> Finding:
+def _not_finite(trace: Trace, lost: Lost) -> Finding:
     """Growth before the loss means steps that are too long; a NaN gradient at a finite value means a kink."""
     value = trace.value[np.isfinite(trace.value)]
     finite = np.isfinite(last_number(trace.value))
     if lost.constraints:
-        return NAN_IN_CONSTRAINT
+        return _NAN_IN_CONSTRAINT
     if lost.whole and finite and np.isnan(last_number(trace.optimality)):
-        return NAN_GRADIENT
-    if len(value) > 1 and abs(value[-1]) > GROWTH * (abs(value[0]) + 1):
+        return _NAN_GRADIENT
+    if len(value) > 1 and abs(value[-1]) > _GROWTH * (abs(value[0]) + 1):
         grew = f"The value grew from {value[0]:.3g} to {value[-1]:.3g} first:"
         return Finding("rate-too-high", grew, "lower the learning rate.")
-    if (labels := integers_in(lost.data)) and np.isnan(last_number(trace.value)):
+    if (labels := _integers_in(lost.data)) and np.isnan(last_number(trace.value)):
         what = f"A label out of range? {labels}; tw.losses.cross_entropy is NaN where labels are not in [0, classes)."
         return Finding("nan-origin", what)
     return Finding(
-        "nan-origin", "", NAN_SOMEWHERE if lost.whole or lost.policy != "stop" else f"{NAN_SOMEWHERE} {DROP}"
+        "nan-origin", "", _NAN_SOMEWHERE if lost.whole or lost.policy != "stop" else f"{_NAN_SOMEWHERE} {_DROP}"
     )
 
 
-def integers_in(data: Any) -> str:
+def _integers_in(data: Any) -> str:
     """Those integers among the data that can be labels, the ones with the fewest axes, and where they lie."""
     leaves = [(path, leaf) for path, leaf in tree_leaves_with_path(data) if np.issubdtype(leaf.dtype, np.integer)]
     fewest = min((leaf.ndim for _, leaf in leaves), default=0)
@@ -231,7 +231,7 @@ def last_number(column: np.ndarray) -> float:
     return float(column[-1]) if len(column) else float("nan")
 
 
-def ray(x0: Params, x: Params) -> str:
+def _ray(x0: Params, x: Params) -> str:
     """The direction in which a run left, by its largest entry."""
     moved = jax.tree.map(lambda a, b: np.asarray(b, float) - np.asarray(a, float), x0, x)
     best = ("x", (), 0.0)

@@ -33,11 +33,11 @@ def message(
     if isinstance(rule, GradNorm):
         return f"the first-order residual, {optimality:.3g}, is at most {float(rule.tolerance):.3g}."
     if rule is not None:
-        return reached(rule, sign)
+        return _reached(rule, sign)
     lowers, falls = ("lowers", "falls") if sign > 0 else ("raises", "rises")
     texts = {
         Status.STOPPED: said or "a callback said stop.",
-        Status.NONFINITE: "" if lost is None else nonfinite(trace, lost),
+        Status.NONFINITE: "" if lost is None else _nonfinite(trace, lost),
         Status.SEARCH_FAILED: f"no step {lowers} the value any more; the first-order residual is {optimality:.3g}.",
         Status.DIVERGED: f"the objective {falls} without end.",
         Status.INFEASIBLE: f"the constraints cannot be met near this point: {said}.",
@@ -47,7 +47,7 @@ def message(
     return texts.get(status, "")
 
 
-def reached(rule: Stop, sign: int) -> str:
+def _reached(rule: Stop, sign: int) -> str:
     """A stop rule's verdict in words."""
     texts = {
         Steps: lambda r: f"the limit of {r.count:g} steps is reached.",
@@ -62,7 +62,7 @@ def reached(rule: Stop, sign: int) -> str:
     return texts.get(type(rule), lambda r: f"{r!r} fired.")(rule)
 
 
-def nonfinite(trace: Trace, lost: Lost) -> str:
+def _nonfinite(trace: Trace, lost: Lost) -> str:
     """Which number was lost, and at which step."""
     value = last_number(trace.value)
     leaf = "" if lost.leaf is None else f", in {lost.leaf}"

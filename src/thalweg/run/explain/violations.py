@@ -11,9 +11,9 @@ from thalweg.core.problem import Problem
 from thalweg.core.types import Params
 from thalweg.core.variables import entries, leaf_name, rejoin
 
-NAMED = 3
+_NAMED = 3
 """Constraints that a sentence names."""
-SLIGHT = 1e-3
+_SLIGHT = 1e-3
 """A violation that is this small a fraction of the worst is not worth a name."""
 
 
@@ -29,14 +29,14 @@ def violations(problem: Problem, x: Params) -> list[tuple[str, float]]:
     found = [(name, abs(v) if name.startswith("equality") else v) for name, v in found]
     if problem.bounds is not None:
         for side, limit, sign in (("lower", problem.bounds.lower, 1), ("upper", problem.bounds.upper, -1)):
-            found += outside(side, match(limit, x), x, sign)
+            found += _outside(side, match(limit, x), x, sign)
     if problem.nonsmooth.is_set:
         found.append((type(problem.nonsmooth).__name__, float(problem.nonsmooth.violation(x))))
     bad = [(name, float(v)) for name, v in found if not v <= 0]
     return sorted(bad, key=lambda pair: -np.inf if np.isnan(pair[1]) else -pair[1])
 
 
-def outside(side: str, limit: Params, x: Params, sign: int) -> list[tuple[str, float]]:
+def _outside(side: str, limit: Params, x: Params, sign: int) -> list[tuple[str, float]]:
     """The violation of one side of every bound."""
     found = []
     pairs = zip(jax.tree_util.tree_leaves_with_path(x), jax.tree.leaves(limit), strict=True)
@@ -48,9 +48,9 @@ def outside(side: str, limit: Params, x: Params, sign: int) -> list[tuple[str, f
 
 def violated_in_words(bad: list[tuple[str, float]]) -> str:
     """The worst few, and how many more there are that matter."""
-    bad = [(name, v) for name, v in bad if not v < SLIGHT * bad[0][1]]
-    listed = [f"{name} is {'NaN' if np.isnan(v) else f'violated by {v:.3g}'}" for name, v in bad[:NAMED]]
-    more = f" and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
+    bad = [(name, v) for name, v in bad if not v < _SLIGHT * bad[0][1]]
+    listed = [f"{name} is {'NaN' if np.isnan(v) else f'violated by {v:.3g}'}" for name, v in bad[:_NAMED]]
+    more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
     return ", ".join(listed) + more
 
 

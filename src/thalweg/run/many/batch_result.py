@@ -24,7 +24,7 @@ from thalweg.run.outcome import is_at_point
 from thalweg.run.result import LISTED, Seconds, count, duration, plural
 
 
-class OneRun(NamedTuple):
+class _OneRun(NamedTuple):
     """One run of many, in the words of `Result`."""
 
     x: Params
@@ -72,11 +72,11 @@ class BatchResult:
     def __len__(self) -> int:
         return len(self.status)
 
-    def __getitem__(self, run: int) -> OneRun:
+    def __getitem__(self, run: int) -> _OneRun:
         if not -len(self) <= run < len(self):
             raise IndexError(f"result[{run}]: there are {len(self)} runs.")
         run = run % len(self)
-        return OneRun(
+        return _OneRun(
             x=rejoin(self.point(run), self.frozen),
             value=float(self.value[run]),
             optimality=float(self.optimality[run]),
@@ -91,7 +91,7 @@ class BatchResult:
 
     def point(self, run: int) -> Params:
         """The variables that one run returns."""
-        return jax.tree.map(lambda leaf: leaf[run], without_frozen(self.x, self.frozen))
+        return jax.tree.map(lambda leaf: leaf[run], _without_frozen(self.x, self.frozen))
 
     def trace(self, run: int) -> Trace:
         """The rows of one run, up to that of the point that it returns."""
@@ -125,9 +125,9 @@ class BatchResult:
         """The summary, line by line."""
         names = collections.Counter(Status(int(status)).name for status in self.status)
         ends = ", ".join(f"{n} {name}" for name, n in names.most_common())
-        rows = [("value", span(self.value)), ("optimality", span(self.optimality)), ("steps", span(self.steps))]
+        rows = [("value", _span(self.value)), ("optimality", _span(self.optimality)), ("steps", _span(self.steps))]
         if np.any(self.infeasibility > 0):
-            rows.append(("infeasible", span(self.infeasibility)))
+            rows.append(("infeasible", _span(self.infeasibility)))
         rows += [(f"run {run}", self.says(int(run))) for run in np.flatnonzero(~self.ok)[:LISTED]]
         rows.append(("evaluations", count(Evals(*(int(np.sum(column)) for column in self.evals)))))
         rows.append(("time", f"{duration(self.seconds.compile)} to compile, {duration(self.seconds.run)} to run"))
@@ -141,14 +141,14 @@ class BatchResult:
         return f"{Status(int(self.status[run])).name} after {steps}: {self.message(run)}".rstrip(": ")
 
 
-def without_frozen(x: Params, frozen: Any) -> Params:
+def _without_frozen(x: Params, frozen: Any) -> Params:
     """`x` without what is held fixed."""
     if frozen is None:
         return x
     return jax.tree.map(lambda held, leaf: leaf if held is None else None, frozen, x, is_leaf=lambda leaf: leaf is None)
 
 
-def span(values: np.ndarray) -> str:
+def _span(values: np.ndarray) -> str:
     """Lowest, median and highest of many numbers."""
     finite = values[~np.isnan(values)]
     if not len(finite):

@@ -26,11 +26,11 @@ from thalweg.run.programs import Task, blank
 
 LANES_ON_CPU = 256
 """Most lanes on a CPU."""
-LANES_ON_ACCELERATOR = 16_384
+_LANES_ON_ACCELERATOR = 16_384
 """Most lanes on an accelerator."""
-TURNS = 64
+_TURNS = 64
 """Most turns of a call."""
-RELIEF = 8
+_RELIEF = 8
 """The program comes back once one in so many lanes is done and runs wait."""
 
 
@@ -94,7 +94,7 @@ class Turns(eqx.Module):
     layout: Layout = eqx.field(static=True)
 
 
-def case_of(task: Task, seed: Any, slot: Slots) -> Case:
+def _case_of(task: Task, seed: Any, slot: Slots) -> Case:
     """What a lane runs: the task with the run's own data and numbers."""
     problem, solver, stop, *_ = task
     if slot.data is not None:
@@ -107,30 +107,30 @@ def case_of(task: Task, seed: Any, slot: Slots) -> Case:
     return Case(problem, solver, stop, jax.random.fold_in(key, slot.number) if slot.seed is None else key, task.average)
 
 
-def begin_lanes(task: Task, seed: Any, slots: Slots, host: Host) -> Lane:
+def _begin_lanes(task: Task, seed: Any, slots: Slots, host: Host) -> Lane:
     """The lanes before their first turn."""
-    return jax.vmap(lambda slot: begin_lane(case_of(task, seed, slot), slot.start, host))(slots)
+    return jax.vmap(lambda slot: begin_lane(_case_of(task, seed, slot), slot.start, host))(slots)
 
 
-def turn_lanes(
+def _turn_lanes(
     task: Task, seed: Any, slots: Slots, lanes: Lane, host: Host, fresh: Any, enough: Any
 ) -> tuple[Lane, Turns]:
     """Starts the runs of the lanes that are `fresh`, and makes turns of all lanes until `enough` are over."""
 
     def fill() -> Lane:
-        return jax.vmap(select)(fresh, begin_lanes(task, seed, slots, host), lanes)
+        return jax.vmap(select)(fresh, _begin_lanes(task, seed, slots, host), lanes)
 
     now = jax.lax.cond(jnp.any(fresh), fill, lambda: lanes)
     numbers = jnp.broadcast_to(host.numbers, now.carry.host.numbers.shape)
     now = now._replace(carry=now.carry._replace(host=Host(numbers)))
-    each = jax.vmap(lambda slot, lane: turn_lane(case_of(task, seed, slot), lane))
-    after, rows, closed, layout = take_turns(lambda lanes: each(slots, lanes), now, TURNS, enough)
+    each = jax.vmap(lambda slot, lane: turn_lane(_case_of(task, seed, slot), lane))
+    after, rows, closed, layout = take_turns(lambda lanes: each(slots, lanes), now, _TURNS, enough)
     return after, Turns(rows, closed, after.phase, layout)
 
 
 def lanes_for(number: int) -> int:
     """Lanes for so many runs: a power of two, so that few programs are compiled."""
-    most = LANES_ON_CPU if jax.default_backend() == "cpu" else LANES_ON_ACCELERATOR
+    most = LANES_ON_CPU if jax.default_backend() == "cpu" else _LANES_ON_ACCELERATOR
     return min(most, 1 << (number - 1).bit_length())
 
 
@@ -145,7 +145,7 @@ class Pool:
         self.waiting = 0
         self.slots = self.filled()
         self.seed = runs.seed if np.ndim(runs.seed) == 0 else np.asarray(0, np.uint32)
-        found, dynamic = program(begin_lanes, runs.task, self.seed, self.slots, make_host())
+        found, dynamic = program(_begin_lanes, runs.task, self.seed, self.slots, make_host())
         if "blank" not in found.notes:
             began = time.perf_counter()
             idle = jax.device_put(np.full(self.width, Phase.OVER.value, np.int32))
@@ -187,11 +187,11 @@ class Pool:
                 break
             # While runs wait, until an eighth of the lanes is done; after that, until all are.
             waits = self.waiting < self.runs.number
-            enough = self.width - self.busy.sum() + max(1, self.width // RELIEF) if waits else self.width
+            enough = self.width - self.busy.sum() + max(1, self.width // _RELIEF) if waits else self.width
             per_epoch = np.inf if self.runs.per_epoch is None else self.runs.per_epoch
             host = make_host(time.perf_counter() - self.began, steps_per_epoch=per_epoch)
             rest = (self.seed, self.slots, self.lanes, host, fresh, np.asarray(enough, np.int32))
-            call = Call(turn_lanes, task, *rest, size=Size(self.width)) if call is None else call
+            call = Call(_turn_lanes, task, *rest, size=Size(self.width)) if call is None else call
             self.compile(call.program, call.arguments(*rest[:4], np.zeros_like(fresh), np.asarray(0, np.int32)))
             self.lanes, block = call.program.call(call.arguments(*rest))
             layout = block.layout
@@ -199,7 +199,7 @@ class Pool:
             blocks.append((self.numbers[lane], np.asarray(block.rows)[at, lane]))
             ended = np.flatnonzero(self.busy & (np.asarray(block.phase) == Phase.OVER))
             if len(ended):
-                parts = jax.tree.map(lambda leaf, lanes=ended: taken(leaf, lanes), (self.lanes.carry, self.lanes.best))
+                parts = jax.tree.map(lambda leaf, lanes=ended: _taken(leaf, lanes), (self.lanes.carry, self.lanes.best))
                 pieces.append(EndedSome(self.numbers[ended], *parts))
                 self.busy[ended] = False
         return self.ordered(pieces, blocks, layout)
@@ -217,18 +217,18 @@ class Pool:
         numbers = np.concatenate([piece.numbers for piece in pieces])
         order = np.argsort(numbers)
         together = [(piece.carry, piece.best) for piece in pieces]
-        carry, best = jax.tree.map(lambda *leaves: concatenated(leaves)[order], *together)
+        carry, best = jax.tree.map(lambda *leaves: _concatenated(leaves)[order], *together)
         owner = np.concatenate([block for block, _ in blocks])
         rows = np.concatenate([block for _, block in blocks])[np.argsort(owner, kind="stable")]
         at = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=self.runs.number))])
         return EndedRuns(carry, best, rows, at, layout, self.compile_seconds)
 
 
-def taken(leaf: Any, lanes: np.ndarray) -> Any:
+def _taken(leaf: Any, lanes: np.ndarray) -> Any:
     """The entries of some lanes, on the host; random keys stay what they are."""
     return leaf[lanes] if is_key(leaf) else np.asarray(leaf)[lanes]
 
 
-def concatenated(leaves: tuple) -> Any:
+def _concatenated(leaves: tuple) -> Any:
     """The parts of one leaf, one after the other."""
     return jnp.concatenate(leaves) if is_key(leaves[0]) else np.concatenate(leaves)

@@ -24,19 +24,19 @@ from thalweg.run.state import RunState
 def run_restarts(plan: Plan, x: Params, request: Request, engine: Engine) -> tuple[Run, Restarts]:
     """Runs all lanes to their ends: the best one as a run that has come to its end, and what became of all."""
     run = Run(plan, request, x, engine, RunState(plan.task.solver))
-    starts = starts_around(plan.task, run.seed, x, request.restarts, float(request.spread))
+    starts = _starts_around(plan.task, run.seed, x, request.restarts, float(request.spread))
     ended = Pool(Runs(plan.task, run.seed, starts, request.restarts, per_epoch=plan.epoch.steps)).run()
     ends = run_ends(ended, plan.task.stop)
     values = ends.values
     lost = np.isnan(values) | ends.lost
     best = int(np.argmin(np.where(lost, np.inf, values) if not lost.all() else np.nan_to_num(values, nan=np.inf)))
-    run.state = state_of(plan, ended, ends, best)
+    run.state = _state_of(plan, ended, ends, best)
     engine.compile_seconds += ended.compile_seconds
     statuses = tuple(Status(int(status)) for status in ends.status)
     return run, Restarts(plan.problem.sign * values, statuses, ends.steps)
 
 
-def state_of(plan: Plan, ended: EndedRuns, ends: RunEnds, lane: int) -> RunState:
+def _state_of(plan: Plan, ended: EndedRuns, ends: RunEnds, lane: int) -> RunState:
     """The state of a lane's run at its end; the rows of all others are steps made for nothing."""
     begin, stop = ended.at[lane], ended.at[lane + 1]
     carry, best, steps = entry(ended.carry, lane), entry(ended.best, lane), int(ends.steps[lane])
@@ -49,13 +49,13 @@ def state_of(plan: Plan, ended: EndedRuns, ends: RunEnds, lane: int) -> RunState
     return RunState(plan.task.solver, carry, steps, ledger=ledger, status=status, verdict=verdict)
 
 
-def starts_around(task: Task, seed: Any, x0: Params, number: int, spread: float) -> Params:
+def _starts_around(task: Task, seed: Any, x0: Params, number: int, spread: float) -> Params:
     """The starts: the first is the user's, the others are normal around it, or drawn by a latent-variable model.
 
     Normal numbers come from the host: the program that would draw them takes longer to compile than the runs take.
     """
     if Oracle.START in task.problem.objective.offers:
-        found, dynamic = program(drawn_starts, task, seed, x0, np.arange(number, dtype=np.int32))
+        found, dynamic = program(_drawn_starts, task, seed, x0, np.arange(number, dtype=np.int32))
         return jax.tree.map(np.asarray, found.call(dynamic))
     random = np.random.default_rng(int(seed))
 
@@ -71,7 +71,7 @@ def starts_around(task: Task, seed: Any, x0: Params, number: int, spread: float)
     return x if task.problem.bounds is None else task.problem.bounds.start(x)
 
 
-def drawn_starts(task: Task, seed: Any, x0: Params, numbers: Any) -> Params:
+def _drawn_starts(task: Task, seed: Any, x0: Params, numbers: Any) -> Params:
     """Starts that a latent-variable model draws, after the first."""
     objective = task.problem.objective
 

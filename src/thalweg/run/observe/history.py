@@ -12,7 +12,7 @@ from thalweg.run.observe.lock import Claim
 from thalweg.run.observe.table import STEP, Columns, Row, Table, check_path
 from thalweg.run.result import Result
 
-DIGITS = 6
+_DIGITS = 6
 """Decimals of an epoch."""
 
 
@@ -51,7 +51,7 @@ class History:
         if self._table is None:
             self._waiting, self._passes = {}, 0.0 if event.first_row == 0 else event.epoch
             self._table = Table(self.path, event.first_row)
-        columns = columns_of(event, self._waiting, self._passes)
+        columns = _columns_of(event, self._waiting, self._passes)
         self._passes = event.epoch
         self._waiting = {name: column.pop() for name, column in columns.items() if column}
         self.write(columns)
@@ -83,11 +83,11 @@ class History:
 def write_history(result: Result, path: Path) -> None:
     """The history of a finished run, for one that takes no callbacks."""
     history = History(path)
-    history(as_event(result))
+    history(_as_event(result))
     history.close()
 
 
-def as_event(result: Result) -> Event:
+def _as_event(result: Result) -> Event:
     """A finished run as a callback would see it, had it slept till then."""
     return Event(
         step=result.steps,
@@ -106,7 +106,7 @@ def as_event(result: Result) -> Event:
     )
 
 
-def columns_of(event: Event, waiting: Row, passes: float | None) -> Columns:
+def _columns_of(event: Event, waiting: Row, passes: float | None) -> Columns:
     """The rows of the steps and the validations that an event brings, and of the one that waits, in columns.
 
     - `passes`: those over the data before the event's first row, for a stream that does not say how long one is.
@@ -118,11 +118,11 @@ def columns_of(event: Event, waiting: Row, passes: float | None) -> Columns:
 
     def column(at, values):
         cells: list[Any] = [None] * len(everything)
-        for place, number in zip(np.searchsorted(everything, at).tolist(), numbers(values), strict=True):
+        for place, number in zip(np.searchsorted(everything, at).tolist(), _numbers(values), strict=True):
             cells[place] = number
         return cells
 
-    columns = {STEP: everything.tolist(), "epoch": numbers(epochs(event, everything, passes))}
+    columns = {STEP: everything.tolist(), "epoch": _numbers(_epochs(event, everything, passes))}
     columns |= {"value": column(steps, trace.value), "step_size": column(steps, trace.step_size)}
     if not np.isnan(trace.optimality).all():
         columns["optimality"] = column(steps, trace.optimality)
@@ -140,16 +140,16 @@ def columns_of(event: Event, waiting: Row, passes: float | None) -> Columns:
     return columns
 
 
-def epochs(event: Event, steps: np.ndarray, passes: float | None) -> np.ndarray:
+def _epochs(event: Event, steps: np.ndarray, passes: float | None) -> np.ndarray:
     """Passes over the data that were completed at each step, with a fraction where the length of one is known."""
     if event.epoch is None:
         return np.full(len(steps), np.nan)
     if event.steps_per_epoch is not None:
-        return np.round(steps / event.steps_per_epoch, DIGITS)
+        return np.round(steps / event.steps_per_epoch, _DIGITS)
     return np.where(steps >= event.step, event.epoch, np.nan if passes is None else passes)
 
 
-def numbers(column: Any) -> list[float | None]:
+def _numbers(column: Any) -> list[float | None]:
     """The numbers of a column, each as short as its dtype can tell it apart; None for NaN."""
     column = np.asarray(column)
     if column.dtype != np.float64:

@@ -21,7 +21,7 @@ class Claim:
     """
 
     def __init__(self, path: Path):
-        self.file = take(path)
+        self.file = _take(path)
 
     def release(self) -> None:
         """Gives the right back."""
@@ -32,7 +32,7 @@ class Claim:
             self.file = None
 
 
-def take(path: Path) -> IO | None:
+def _take(path: Path) -> IO | None:
     """The locked file that stands for `path`; a `ValueError` where another run holds it.
 
     None where this system has no locks or no room for temporary files: the check is a help, not a condition.
@@ -51,12 +51,12 @@ def take(path: Path) -> IO | None:
         except BlockingIOError:
             file.close()
             raise ValueError(f"{str(path)!r} is being written by another run: name another file, or wait.") from None
-        if is_there(lock, file):  # else its last owner removed it after it was opened here
+        if _is_there(lock, file):  # else its last owner removed it after it was opened here
             return file
         file.close()
 
 
-def is_there(path: Path, file: IO) -> bool:
+def _is_there(path: Path, file: IO) -> bool:
     """Whether `path` still names the open file."""
     try:
         return os.path.samestat(os.stat(path), os.fstat(file.fileno()))

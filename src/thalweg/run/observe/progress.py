@@ -12,13 +12,13 @@ from thalweg.core.stop import Seconds
 from thalweg.core.trace import Trace
 from thalweg.run.observe.callbacks import Event
 
-REFRESH = 0.1
+_REFRESH = 0.1
 """Seconds between two updates of the numbers."""
-SMOOTHING = 0.3
+_SMOOTHING = 0.3
 """Weight of the latest interval in the pace: a few of them count, so that it neither flickers nor lags."""
-BAR, CLOCK = 12, 7
+_BAR, _CLOCK = 12, 7
 """Columns of the bar, and of the time since the start."""
-NARROW = 60
+_NARROW = 60
 """Columns below which the numbers need the room of the bar."""
 
 
@@ -36,10 +36,10 @@ class Progress:
     - `terminal`: show it or not; None to look at the error stream.
     """
 
-    every = Seconds(REFRESH)
+    every = Seconds(_REFRESH)
 
     def __init__(self, *, terminal: bool | None = None):
-        self.terminal = is_terminal(sys.stderr) if terminal is None else terminal
+        self.terminal = _is_terminal(sys.stderr) if terminal is None else terminal
         self._bar: Any = None
         self._pace = Pace()
         self._trace: Trace | None = None
@@ -78,20 +78,20 @@ class Progress:
     def parts(self, event: Event) -> Iterator[str]:
         """The numbers beside the bar, the most important ones first."""
         if event.epoch is None or event.whole:
-            yield f"step {event.step}{out_of(event.length)}"
+            yield f"step {event.step}{_out_of(event.length)}"
         else:
             yield f"step {event.step}"
-            yield f"epoch {event.epoch:.3g}{out_of(epochs_of(event))}"
-        yield from value_text(self._trace, event.whole)
+            yield f"epoch {event.epoch:.3g}{_out_of(_epochs_of(event))}"
+        yield from _value_text(self._trace, event.whole)
         held_out = dict(event.validation)
         if "validation_value" in held_out:
             yield f"validation {held_out.pop('validation_value'):.4g}"
         for name, number in held_out.items():
             yield f"{name.removeprefix('validation_')} {number:.4g}"
-        yield from last_number("optimality", self._trace, "optimality")
+        yield from _last_number("optimality", self._trace, "optimality")
         if not event.final:
             yield from self._pace.left(event)
-        yield from last_number("step size", self._trace, "step_size")
+        yield from _last_number("step size", self._trace, "step_size")
         yield from self._pace.text()
 
     @contextlib.contextmanager
@@ -114,7 +114,7 @@ class Pace:
         """Takes the interval since the last change into account."""
         if self.seconds is not None and event.seconds > self.seconds:
             latest = (event.step - self.step) / (event.seconds - self.seconds)
-            self.rate = latest if self.rate is None else (1 - SMOOTHING) * self.rate + SMOOTHING * latest
+            self.rate = latest if self.rate is None else (1 - _SMOOTHING) * self.rate + _SMOOTHING * latest
         self.step, self.seconds = event.step, event.seconds
 
     def left(self, event: Event) -> Iterator[str]:
@@ -128,29 +128,29 @@ class Pace:
             yield f"{self.rate:,.0f} steps/s" if self.rate >= 100 else f"{self.rate:.2g} steps/s"
 
 
-def value_text(trace: Trace | None, whole: bool) -> Iterator[str]:
+def _value_text(trace: Trace | None, whole: bool) -> Iterator[str]:
     """The last value, or the mean of the finite ones where every step sees other data."""
     if whole or trace is None:
-        yield from last_number("value", trace, "value", digits=5)
+        yield from _last_number("value", trace, "value", digits=5)
     elif np.isfinite(trace.value).any():
         yield f"mean value {trace.value[np.isfinite(trace.value)].mean():.4g}"
 
 
-def last_number(name: str, trace: Trace | None, field: str, digits: int = 2) -> Iterator[str]:
+def _last_number(name: str, trace: Trace | None, field: str, digits: int = 2) -> Iterator[str]:
     """The last number of a column, where it is measured."""
     number = math.nan if trace is None else float(getattr(trace, field)[-1])
     if not math.isnan(number):
         yield f"{name} {number:.{digits}g}"
 
 
-def epochs_of(event: Event) -> float | None:
+def _epochs_of(event: Event) -> float | None:
     """The most passes over the data that the run can make."""
     if event.length is None or event.steps_per_epoch is None:
         return None
     return event.length / event.steps_per_epoch
 
 
-def out_of(most: float | None) -> str:
+def _out_of(most: float | None) -> str:
     """`/20`, where there is a limit."""
     return "" if most is None else f"/{most:g}"
 
@@ -163,7 +163,7 @@ def clock(seconds: float) -> str:
 
 def fit(parts: Iterator[str], width: int) -> str:
     """As many of the parts as a terminal of this width has room for beside the time and the bar; the first always."""
-    room = width - CLOCK - 1 - (BAR + 1 if width >= NARROW else 0)
+    room = width - _CLOCK - 1 - (_BAR + 1 if width >= _NARROW else 0)
     text = next(parts)
     for part in parts:
         if len(text) + 2 + len(part) > room:
@@ -172,7 +172,7 @@ def fit(parts: Iterator[str], width: int) -> str:
     return text
 
 
-def is_terminal(stream: Any) -> bool:
+def _is_terminal(stream: Any) -> bool:
     """Whether somebody looks at a stream; a closed one, or none, has nobody."""
     try:
         return stream is not None and stream.isatty()
@@ -190,11 +190,11 @@ def new_bar() -> Any:
     except ImportError as error:
         raise ImportError('tw.Progress() needs rich: pip install "thalweg[cli]".') from error
     console = Console(stderr=True)
-    bar = [BarColumn(bar_width=BAR, table_column=Column(width=BAR))] if console.width >= NARROW else []
+    bar = [BarColumn(bar_width=_BAR, table_column=Column(width=_BAR))] if console.width >= _NARROW else []
     columns = (
-        TimeElapsedColumn(table_column=Column(width=CLOCK)),
+        TimeElapsedColumn(table_column=Column(width=_CLOCK)),
         *bar,
         TextColumn("{task.fields[text]}", markup=False, table_column=Column(ratio=1, no_wrap=True, overflow="crop")),
     )
     # What the user prints while the bar is shown goes above it, but for what goes to a file.
-    return Bar(*columns, console=console, refresh_per_second=5, expand=True, redirect_stdout=is_terminal(sys.stdout))
+    return Bar(*columns, console=console, refresh_per_second=5, expand=True, redirect_stdout=_is_terminal(sys.stdout))

@@ -18,31 +18,31 @@ Columns = dict[str, list]
 
 STEP = "step"
 
-CSV, JSONL = ".csv", ".jsonl"
+_CSV, _JSONL = ".csv", ".jsonl"
 
 
 def check_path(path: Path) -> None:
     """One sentence where rows cannot be written to `path`; nothing is left there."""
-    if path.suffix not in (CSV, JSONL):
+    if path.suffix not in (_CSV, _JSONL):
         raise ValueError(f"{str(path)!r} is no name for a history: it must end in .csv or .jsonl.")
     is_new = not path.exists()
     try:
         path.open("a", encoding="utf-8").close()
         if is_new:
             path.unlink()
-        lines = lines_in(path)[:2]
+        lines = _lines_in(path)[:2]
     except OSError as error:
         raise ValueError(f"{str(path)!r} cannot be written: {error.strerror}; name another file.") from error
     except UnicodeDecodeError as error:
         raise ValueError(f"{str(path)!r} is no text file: name another one for the history.") from error
-    if path.suffix == CSV and lines and lines[0].split(",")[0].strip() != STEP:
+    if path.suffix == _CSV and lines and lines[0].split(",")[0].strip() != STEP:
         raise ValueError(f"{str(path)!r} has no column 'step', so it is no history: name another file.")
     for number, line in enumerate(lines, 1):
-        if path.suffix == JSONL or number > 1:
-            step_of(path, number, line)
+        if path.suffix == _JSONL or number > 1:
+            _step_of(path, number, line)
 
 
-def lines_in(path: Path) -> list[str]:
+def _lines_in(path: Path) -> list[str]:
     """The lines of a file with their ends; without the last one where it was not finished."""
     if not path.exists():
         return []
@@ -51,10 +51,10 @@ def lines_in(path: Path) -> list[str]:
     return lines[:-1] if lines and not lines[-1].endswith("\n") else lines
 
 
-def step_of(path: Path, number: int, line: str) -> int:
+def _step_of(path: Path, number: int, line: str) -> int:
     """The step of a row; a `ValueError` in one sentence where it has none."""
     try:
-        return int(line.split(",", 1)[0] if path.suffix == CSV else json.loads(line)[STEP])
+        return int(line.split(",", 1)[0] if path.suffix == _CSV else json.loads(line)[STEP])
     except (ValueError, TypeError, KeyError, IndexError) as error:
         raise ValueError(f"{path}, line {number}: that is no row of a history, which begins with its step.") from error
 
@@ -67,22 +67,22 @@ class Table:
 
     def __init__(self, path: Path, first: int):
         self.path = path
-        lines = lines_in(path)
-        head, body = (lines[:1], lines[1:]) if path.suffix == CSV else ([], lines)
-        kept = [line for number, line in enumerate(body, len(head) + 1) if step_of(path, number, line) < first]
+        lines = _lines_in(path)
+        head, body = (lines[:1], lines[1:]) if path.suffix == _CSV else ([], lines)
+        kept = [line for number, line in enumerate(body, len(head) + 1) if _step_of(path, number, line) < first]
         self.columns = next(csv.reader(head)) if kept and head else []
         write_text(path, "".join([*head, *kept]) if kept else "")
         self.file = path.open("a", encoding="utf-8", newline="")
 
     def add(self, columns: Columns) -> None:
         """Writes rows at the end; they are on disk when it returns."""
-        if self.path.suffix == CSV:
+        if self.path.suffix == _CSV:
             self.widen(list(columns))
             blank = [None] * len(columns[STEP])
-            text = csv_lines(zip(*(columns.get(name, blank) for name in self.columns), strict=True))
+            text = _csv_lines(zip(*(columns.get(name, blank) for name in self.columns), strict=True))
         else:
             rows = zip(*columns.values(), strict=True)
-            text = "".join(json.dumps(dict(zip(columns, map(finite, row), strict=True))) + "\n" for row in rows)
+            text = "".join(json.dumps(dict(zip(columns, map(_finite, row), strict=True))) + "\n" for row in rows)
         self.file.write(text)
         self.file.flush()
 
@@ -91,11 +91,11 @@ class Table:
         new = [name for name in names if name not in self.columns]
         if not new:
             return
-        body = lines_in(self.path)[1:]
+        body = _lines_in(self.path)[1:]
         self.columns += new
         padded = (line.rstrip("\r\n") + "," * len(new) + "\n" for line in body)
         self.file.close()
-        write_text(self.path, "".join([csv_lines([self.columns]), *padded]))
+        write_text(self.path, "".join([_csv_lines([self.columns]), *padded]))
         self.file = self.path.open("a", encoding="utf-8", newline="")
 
     def close(self) -> None:
@@ -104,13 +104,13 @@ class Table:
             self.file.close()
 
 
-def csv_lines(rows: Iterable[Iterable[Any]]) -> str:
+def _csv_lines(rows: Iterable[Iterable[Any]]) -> str:
     """Rows of cells as text; None is an empty cell."""
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
 
 
-def finite(value: Any) -> Any:
+def _finite(value: Any) -> Any:
     """The value, or None where JSON has no number for it."""
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -16,7 +16,7 @@ from thalweg.core.types import Key, Params, Scalar, Step, make_info, real
 from thalweg.solvers.blackbox.moves import Move
 
 
-class Walk(NamedTuple):
+class _Walk(NamedTuple):
     """A random walk: where it stands, the best point that it saw, how many proposals it accepted."""
 
     here: Params
@@ -95,7 +95,7 @@ class SimulatedAnnealing(Solver):
         temperature = real(at(self.temperature, state.step))
         drawn, thresholds = self.draw(key, state.walker)
 
-        def propose(walk: Walk, random: Any) -> tuple[Walk, None]:
+        def propose(walk: _Walk, random: Any) -> tuple[_Walk, None]:
             numbers, threshold = random
             there = self.move(walk.here, numbers)
             there = there if problem.bounds is None else problem.bounds.reflect(there)
@@ -104,9 +104,9 @@ class SimulatedAnnealing(Solver):
             accepted = (climb <= 0) | (climb < temperature * threshold)
             here, here_value = select(accepted, (there, value), (walk.here, walk.here_value))
             best, best_value = select(value < walk.best_value, (there, value), (walk.best, walk.best_value))
-            return Walk(here, here_value, best, best_value, walk.accepted + accepted.astype(jnp.int32)), None
+            return _Walk(here, here_value, best, best_value, walk.accepted + accepted.astype(jnp.int32)), None
 
-        start = Walk(state.walker, state.walker_value, state.x, state.value, jnp.asarray(0, jnp.int32))
+        start = _Walk(state.walker, state.walker_value, state.x, state.value, jnp.asarray(0, jnp.int32))
         walk, _ = jax.lax.scan(propose, start, (drawn, thresholds))
         info = make_info(
             state.value,

@@ -42,7 +42,7 @@ class GaussianMove(Move):
 
     def draw(self, key: Key, x: Params, count: int) -> list[jax.Array]:
         """Normal numbers for every floating-point array, single precision: as good for a walk, and faster."""
-        moved = [leaf for leaf in jax.tree.leaves(x) if is_continuous(leaf)]
+        moved = [leaf for leaf in jax.tree.leaves(x) if _is_continuous(leaf)]
         if not moved:
             raise TypeError(
                 "GaussianMove moves floating-point arrays, and x0 has none: tw.moves.TwoOpt() moves permutations, "
@@ -50,14 +50,14 @@ class GaussianMove(Move):
             )
         keys = jax.random.split(key, len(moved))
         pairs = zip(keys, moved, strict=True)
-        return [normals(k, count, leaf.shape) for k, leaf in pairs]
+        return [_normals(k, count, leaf.shape) for k, leaf in pairs]
 
     def __call__(self, x: Params, drawn: list[jax.Array]) -> Params:
         """`x + scale * drawn`, in the dtypes of `x`."""
         noise = iter(drawn)
 
         def one(leaf):
-            if not is_continuous(leaf):
+            if not _is_continuous(leaf):
                 return leaf
             dtype = wide(leaf.dtype)
             return (leaf.astype(dtype) + jnp.asarray(self.scale, dtype) * next(noise).astype(dtype)).astype(leaf.dtype)
@@ -65,7 +65,7 @@ class GaussianMove(Move):
         return jax.tree.map(one, x)
 
 
-def normals(key: Key, count: int, shape: tuple[int, ...]) -> jax.Array:
+def _normals(key: Key, count: int, shape: tuple[int, ...]) -> jax.Array:
     """Normal numbers `(count, *shape)`.
 
     XLA:CPU works along the last axis: drawn along a short one they take four times as long.
@@ -74,7 +74,7 @@ def normals(key: Key, count: int, shape: tuple[int, ...]) -> jax.Array:
     return jnp.moveaxis(drawn, -1, 0)
 
 
-def is_continuous(leaf: Any) -> bool:
+def _is_continuous(leaf: Any) -> bool:
     """Whether an array holds floating-point numbers."""
     return jnp.issubdtype(leaf.dtype, jnp.floating)
 
@@ -87,8 +87,8 @@ class TwoOpt(Move):
 
     def draw(self, key: Key, x: Params, count: int) -> jax.Array:
         """Two different places for each proposal, uniformly drawn."""
-        n = only_array(self, x, "one array with one axis", lambda leaf: leaf.ndim == 1 and leaf.size > 1).size
-        numbers = places(key, (count, 2), jnp.asarray([n, n - 1], jnp.uint32))
+        n = _only_array(self, x, "one array with one axis", lambda leaf: leaf.ndim == 1 and leaf.size > 1).size
+        numbers = _places(key, (count, 2), jnp.asarray([n, n - 1], jnp.uint32))
         i, j = numbers[:, 0], numbers[:, 1]
         j = j + (j >= i).astype(jnp.int32)
         return jnp.stack([jnp.minimum(i, j), jnp.maximum(i, j)], 1)
@@ -120,9 +120,9 @@ class BitFlip(Move):
 
     def draw(self, key: Key, x: Params, count: int) -> jax.Array:
         """The places of each proposal, uniformly drawn; several are those with the largest random numbers."""
-        leaf = only_array(self, x, f"one array of at least {self.count} entries", lambda leaf: leaf.size >= self.count)
+        leaf = _only_array(self, x, f"one array of at least {self.count} entries", lambda leaf: leaf.size >= self.count)
         if self.count == 1:
-            return places(key, (count, 1), jnp.asarray(leaf.size, jnp.uint32))
+            return _places(key, (count, 1), jnp.asarray(leaf.size, jnp.uint32))
         return jax.lax.top_k(jax.random.uniform(key, (count, leaf.size), jnp.float32), self.count)[1]
 
     def __call__(self, x: Params, drawn: jax.Array) -> Params:
@@ -136,12 +136,12 @@ class BitFlip(Move):
         return jax.tree.map(flip, x)
 
 
-def places(key: Key, shape: tuple[int, ...], below: jax.Array) -> jax.Array:
+def _places(key: Key, shape: tuple[int, ...], below: jax.Array) -> jax.Array:
     """Whole numbers in [0, below), uniform to `below / 2**32`; a third of the work of `jax.random.randint`."""
     return (jax.random.bits(key, shape, jnp.uint32) % below).astype(jnp.int32)
 
 
-def only_array(move: Move, x: Params, demand: str, fits: Any) -> Any:
+def _only_array(move: Move, x: Params, demand: str, fits: Any) -> Any:
     """The one array of a tree; one sentence where it is not what the move moves."""
     leaves = jax.tree.leaves(x)
     if len(leaves) != 1 or not fits(leaves[0]):

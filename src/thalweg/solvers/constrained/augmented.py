@@ -13,7 +13,7 @@ from thalweg.core.problem import Problem
 from thalweg.core.tree import add, common_dtype, dot, ravel
 from thalweg.core.types import Evaluation, Key, Params, Scalar, real
 
-OPEN = -1.0
+_OPEN = -1.0
 """What stands for the violation of an open side of a bound: never active, and its gradient is 0, not NaN."""
 
 
@@ -109,7 +109,7 @@ def constraints(problem: Problem, x: Params, bounds_as_inequalities: bool) -> tu
     flat, sides = ravel(x), []
     for limit, sign in zip(problem.bounds.sides(x), (1, -1), strict=True):
         closed = jnp.isfinite(limit)
-        sides.append(jnp.where(closed, sign * (jnp.where(closed, limit, 0) - flat), OPEN))
+        sides.append(jnp.where(closed, sign * (jnp.where(closed, limit, 0) - flat), _OPEN))
     dtype = common_dtype((c, flat))
     return h, jnp.concatenate([part.astype(dtype) for part in (c, *sides)])
 

@@ -19,17 +19,17 @@ from thalweg.solvers.constrained.augmented import Terms, augmented, constraints,
 from thalweg.solvers.descent.lbfgs import LBFGS
 
 RUNNING = Status.RUNNING.value
-MAX_MULTIPLIER = 1e12
+_MAX_MULTIPLIER = 1e12
 """Multipliers are kept below this: where they run away, no finite ones exist and the penalty must do the work."""
-LARGE_GROWTH = 1e4
+_LARGE_GROWTH = 1e4
 """A violation that withstands a penalty grown by this factor may be one that cannot be removed."""
-SLOW_DECREASE = 0.5
+_SLOW_DECREASE = 0.5
 """A violation that is still this fraction of what it was is not tending to zero."""
-STATIONARY_FRACTION = 1e-3
+_STATIONARY_FRACTION = 1e-3
 """The fraction of the squared violation that the steepest move of the size of `x` must promise to be worth trying."""
-NEARLY_FEASIBLE = 1e-6
+_NEARLY_FEASIBLE = 1e-6
 """A ray whose points are this far from feasible, relative to their size, is one along which the problem falls."""
-PATIENCE = 2
+_PATIENCE = 2
 """Subproblems in a row whose first step fails before the run ends."""
 
 
@@ -135,7 +135,7 @@ class AugmentedLagrangian(Solver):
 
     def subproblem(self, problem: Problem, outer: Outer) -> Problem:
         """The problem that the inner method sees: the user's own where there is nothing to penalize."""
-        if not free_of_terms(outer.shift):
+        if not _free_of_terms(outer.shift):
             return augmented(problem, outer.shift, outer.penalty, self.bounds_as_inequalities(problem))
         return problem
 
@@ -154,7 +154,7 @@ class AugmentedLagrangian(Solver):
         """One step of the inner method, and an outer update if it ends the subproblem."""
         outer, sub = state.outer, self.subproblem(problem, state.outer)
         inner, info, seen = self.inner.step(sub, state.inner, key)
-        if free_of_terms(outer.shift):
+        if _free_of_terms(outer.shift):
             return Step(state._replace(inner=inner), info, seen)
         if seen is None:  # a method that evaluates elsewhere: what is reported must hold at x
             seen = sub.objective.evaluate(state.inner.x)
@@ -168,16 +168,16 @@ class AugmentedLagrangian(Solver):
         base = select(runaway, state.inner, inner)
         new = jax.lax.cond(ended, lambda: self.restart(problem, after, base), lambda: inner)
         passed = violation(outer.shift, outer.penalty, *seen.aux[1:]) <= outer.target
-        withstands = ended & ~passed & (outer.penalty >= LARGE_GROWTH * self.penalty)
-        withstands = withstands & (after.violation >= SLOW_DECREASE * outer.violation)
+        withstands = ended & ~passed & (outer.penalty >= _LARGE_GROWTH * self.penalty)
+        withstands = withstands & (after.violation >= _SLOW_DECREASE * outer.violation)
         infeasible = jax.lax.cond(
             withstands, lambda: self.is_stationary_infeasible(problem, seen), lambda: jnp.asarray(False)
         )
         off = jax.lax.cond(runaway, lambda: self.violation_at(problem, outer, inner.x), lambda: real(jnp.inf))
         # Along a ray that hardly leaves the feasible set the problem itself falls without end.
-        along = off <= jnp.maximum(outer.target, NEARLY_FEASIBLE * real(max_abs(inner.x)))
+        along = off <= jnp.maximum(outer.target, _NEARLY_FEASIBLE * real(max_abs(inner.x)))
         fallen = runaway & (along | (after.penalty == outer.penalty))
-        status = jnp.where(after.failures >= PATIENCE, Status.SEARCH_FAILED.value, RUNNING)
+        status = jnp.where(after.failures >= _PATIENCE, Status.SEARCH_FAILED.value, RUNNING)
         status = jnp.where(fallen, Status.DIVERGED.value, status)
         status = jnp.where(infeasible, Status.INFEASIBLE.value, status)
         return self.report(problem, AugmentedState(new, after, state.multipliers), seen, (outer, info, status))
@@ -193,7 +193,7 @@ class AugmentedLagrangian(Solver):
         grown = jnp.minimum(self.growth * outer.penalty, jnp.maximum(most, outer.penalty))
         least = real(1 / most)
         better = jax.tree.map(
-            lambda y: jnp.clip(y, -MAX_MULTIPLIER, MAX_MULTIPLIER),
+            lambda y: jnp.clip(y, -_MAX_MULTIPLIER, _MAX_MULTIPLIER),
             estimates(outer.shift, outer.penalty, *terms[1:]),
         )
         failed = (info.status != RUNNING) & (outer.steps == 0)
@@ -230,7 +230,7 @@ class AugmentedLagrangian(Solver):
         moved = moved if self.bounds_as_inequalities(problem) else problem.project(moved)
         reach = jnp.maximum(real(max_abs(seen.x)), 1.0)
         promised = reach * real(jnp.sum(jnp.abs(ravel(subtract(moved, seen.x)))))
-        return promised <= STATIONARY_FRACTION * (real(dot(h, h)) + real(dot(over, over)))
+        return promised <= _STATIONARY_FRACTION * (real(dot(h, h)) + real(dot(over, over)))
 
     def report(self, problem: Problem, state: AugmentedState, seen: Evaluation, facts: tuple) -> Step:
         """The step with a report of what is true at `x_t`, in terms of the user's problem."""
@@ -260,6 +260,6 @@ class AugmentedLagrangian(Solver):
         return Step(state._replace(multipliers=mine), reported, smooth)
 
 
-def free_of_terms(shift: Multipliers) -> bool:
+def _free_of_terms(shift: Multipliers) -> bool:
     """Whether there is no constraint to penalize."""
     return shift.equality.size + shift.inequality.size == 0

@@ -14,7 +14,7 @@ from thalweg.line_search.protocol import LineSearch
 from thalweg.solvers.descent.descent import Descent, scale, unit_descent
 from thalweg.solvers.descent.direction import Direction, Heading, Taken
 
-BETA_FORMULAS = ("hager-zhang", "polak-ribiere")
+_BETA_FORMULAS = ("hager-zhang", "polak-ribiere")
 
 
 class Conjugate(NamedTuple):
@@ -38,7 +38,7 @@ class ConjugateGradientDirection(Direction):
     truncation: float = real_field(0.4)
 
     def __check_init__(self):
-        if self.formula not in BETA_FORMULAS:
+        if self.formula not in _BETA_FORMULAS:
             fail(self, "formula", self.formula, "'hager-zhang' or 'polak-ribiere'")
         check_real(self, "truncation", 0.0, 1.0, "in [0, 1)", open_high=True)
 

@@ -106,7 +106,7 @@ class Descent(Solver, Interruptible):
 
     def open(self, problem: Problem, state: DescentState, key: Key) -> DescentProgress:
         """The direction, and the search before its first trial."""
-        heading, search = self.head(problem, state, key), resumable(self.search)
+        heading, search = self.head(problem, state, key), _resumable(self.search)
         progress = search.open(ray_along(problem, state.seen, heading), state.search)
         known = heading.state is state.direction  # then it need not be kept twice
         return DescentProgress(heading._replace(state=None) if known else heading, progress, progress.done)
@@ -114,7 +114,7 @@ class Descent(Solver, Interruptible):
     def turn(self, problem: Problem, state: DescentState, progress: DescentProgress) -> DescentProgress:
         """One trial of the search; a search that is done holds still."""
         ray = ray_along(problem, state.seen, progress.heading)
-        after = resumable(self.search).turn(ray, state.search, progress.search)
+        after = _resumable(self.search).turn(ray, state.search, progress.search)
         after = select(progress.done, progress.search, after)
         return DescentProgress(progress.heading, after, after.done)
 
@@ -122,7 +122,7 @@ class Descent(Solver, Interruptible):
         """The step that the search found."""
         heading = progress.heading
         heading = heading if heading.state is not None else heading._replace(state=state.direction)
-        found = resumable(self.search).close(ray_along(problem, state.seen, heading), state.search, progress.search)
+        found = _resumable(self.search).close(ray_along(problem, state.seen, heading), state.search, progress.search)
         return self.arrive(problem, state, heading, found)
 
     def head(self, problem: Problem, state: DescentState, key: Key) -> Heading:
@@ -143,7 +143,7 @@ class Descent(Solver, Interruptible):
         """The step to the point that a search found, and the report of where it started."""
         here, ray = state.seen, ray_along(problem, state.seen, heading)
         there = found.phi.seen
-        taken = Taken(here, there, heading.d, found.step, subtract(there.x, here.x), gradient_change(there, here))
+        taken = Taken(here, there, heading.d, found.step, subtract(there.x, here.x), _gradient_change(there, here))
         ok = found.ok & (ray.start.slope < 0) & (max_abs(taken.dx) > 0)
         new = DescentState(
             select(ok, there, here),
@@ -175,7 +175,7 @@ class Descent(Solver, Interruptible):
         return jnp.maximum(optimality, jnp.where(heading.negative, -real(heading.curvature), 0))
 
 
-def resumable(search: LineSearch) -> Resumable:
+def _resumable(search: LineSearch) -> Resumable:
     """The search, seen as one that can rest."""
     assert isinstance(search, Resumable)
     return search
@@ -222,7 +222,7 @@ def scale(tree: Params) -> Scalar:
     return jnp.where(peak > 0, peak, 1)
 
 
-def gradient_change(there: Evaluation, here: Evaluation) -> Params:
+def _gradient_change(there: Evaluation, here: Evaluation) -> Params:
     """The change of the gradient from one point to another."""
     return jax.tree.map(jnp.subtract, there.grad, here.grad)
 

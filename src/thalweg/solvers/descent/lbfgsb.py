@@ -39,7 +39,7 @@ class Model(NamedTuple):
     high: jax.Array
 
 
-class Path(NamedTuple):
+class _Path(NamedTuple):
     r"""A breakpoint of the path \(z(\tau)\), the projection of \(-\tau g\).
 
     `passed` counts breakpoints up to `time`. Beyond it \(z\) moves along \(d\), which is \(-g\) where no limit was
@@ -132,21 +132,21 @@ def cauchy_point(model: Model) -> tuple[jax.Array, jax.Array, jax.Array]:
     columns, squares = (w * g).T[order], (g**2)[order]
     blocked = times <= 0
     d = jnp.where(blocked, 0, -g)
-    start = Path(jnp.sum(blocked, dtype=jnp.int32), jnp.zeros((), g.dtype), d @ d, w @ d, jnp.zeros(len(w), g.dtype))
+    start = _Path(jnp.sum(blocked, dtype=jnp.int32), jnp.zeros((), g.dtype), d @ d, w @ d, jnp.zeros(len(w), g.dtype))
     least = jnp.maximum(jnp.finfo(g.dtype).eps * start.left, jnp.finfo(g.dtype).tiny)
 
-    def minimizer(path: Path) -> Scalar:
+    def minimizer(path: _Path) -> Scalar:
         slope = (path.time - 1) * path.left - path.p @ (m @ path.c)
         curvature = path.left - path.p @ (m @ path.p)
         return path.time + jnp.maximum(-slope, 0) / jnp.maximum(curvature, least)
 
-    def beyond(path: Path) -> Scalar:
+    def beyond(path: _Path) -> Scalar:
         return minimizer(path) >= ends[path.passed]
 
-    def advance(path: Path) -> Path:
+    def advance(path: _Path) -> _Path:
         i, time = path.passed, ends[path.passed]
         c = path.c + (time - path.time) * path.p
-        return Path(i + 1, time, path.left - squares[i], path.p + columns[i], c)
+        return _Path(i + 1, time, path.left - squares[i], path.p + columns[i], c)
 
     path = jax.lax.while_loop(beyond, advance, start)
     time = minimizer(path)

@@ -20,11 +20,11 @@ from thalweg.solvers.descent.truncated_cg import CURVATURE_ROUNDINGS
 
 BLOCK_ENTRIES = 2**23
 """Numbers that one block of columns of the Hessian may need for each number that an example needs."""
-SMALL_GRADIENT = 1e-2
+_SMALL_GRADIENT = 1e-2
 """A gradient that is smaller in units of the negative curvature leads nowhere: the curvature is followed instead."""
 
 
-class ModifiedStep(NamedTuple):
+class _ModifiedStep(NamedTuple):
     """A direction and what is known of the curvature there.
 
     - `d`: the direction. `directional_curvature`: `min(d'Hd, 0)` where it follows negative curvature.
@@ -50,8 +50,8 @@ class NewtonDirection(Direction):
     max_step: float = real_field(10.0)
 
     def __check_init__(self):
-        if self.modification not in MODIFICATIONS:
-            fail(self, "modification", self.modification, " or ".join(f'"{name}"' for name in MODIFICATIONS))
+        if self.modification not in _MODIFICATIONS:
+            fail(self, "modification", self.modification, " or ".join(f'"{name}"' for name in _MODIFICATIONS))
         check_nonnegative(self, "damping")
         check_positive(self, "max_step")
 
@@ -69,7 +69,7 @@ class NewtonDirection(Direction):
         # That damping makes the matrix positive definite says nothing of the point.
         positive = jnp.isfinite(jnp.linalg.cholesky(h)).all()
         plan = jax.lax.cond(
-            positive, lambda: definite(h, g, damping), lambda: indefinite(h, g, damping, scale, self.modification)
+            positive, lambda: _definite(h, g, damping), lambda: _indefinite(h, g, damping, scale, self.modification)
         )
         length = max_abs(plan.d)
         most = self.max_step * scale / jnp.where(length > 0, length, 1)
@@ -104,45 +104,45 @@ def dense_hessian(objective: Objective, x: Params) -> jax.Array:
     return rows.reshape(-1, n)[:n]
 
 
-def definite(h: jax.Array, g: jax.Array, damping: Scalar) -> ModifiedStep:
+def _definite(h: jax.Array, g: jax.Array, damping: Scalar) -> _ModifiedStep:
     """Newton's step. The smallest entry of the diagonal is the smallest quotient that one sees for nothing."""
     root = jnp.linalg.cholesky(h + damping * jnp.eye(g.size, dtype=g.dtype))
     d = -jax.scipy.linalg.cho_solve((root, True), g)
-    return ModifiedStep(d, jnp.zeros((), g.dtype), jnp.min(jnp.diagonal(h)), jnp.asarray(False))
+    return _ModifiedStep(d, jnp.zeros((), g.dtype), jnp.min(jnp.diagonal(h)), jnp.asarray(False))
 
 
-def indefinite(h: jax.Array, g: jax.Array, damping: Scalar, scale: Scalar, modification: str) -> ModifiedStep:
+def _indefinite(h: jax.Array, g: jax.Array, damping: Scalar, scale: Scalar, modification: str) -> _ModifiedStep:
     """With modified eigenvalues; along the lowest eigenvector where the gradient leads nowhere."""
     values, vectors = jnp.linalg.eigh(h)
     lowest, largest = values[0], max_abs(values)
     negative = lowest < -max(CURVATURE_ROUNDINGS, g.size) * float(jnp.finfo(g.dtype).eps) * largest
     size, along = max_abs(g), g @ vectors
-    curvatures = MODIFICATIONS[modification](values, largest) + damping
+    curvatures = _MODIFICATIONS[modification](values, largest) + damping
     # A linear function has no curvature: its step is as long as x.
     curvatures = jnp.where(curvatures > 0, curvatures, jnp.where(size > 0, size / scale, 1))
     modified = -(vectors @ (along / curvatures))
     escape = jnp.where(along[0] > 0, -scale, scale) * vectors[:, 0]
-    follow = negative & (size <= -SMALL_GRADIENT * lowest * scale)
+    follow = negative & (size <= -_SMALL_GRADIENT * lowest * scale)
     followed = jnp.where(follow, lowest * scale * scale, 0)
-    return ModifiedStep(jnp.where(follow, escape, modified), followed, lowest, negative)
+    return _ModifiedStep(jnp.where(follow, escape, modified), followed, lowest, negative)
 
 
-def shifted(values: jax.Array, largest: Scalar) -> jax.Array:
+def _shifted(values: jax.Array, largest: Scalar) -> jax.Array:
     """All larger by the same, so that the smallest is as far above zero as it was below: the matrix `H + tau I`."""
-    return values + 2 * jnp.maximum(-values[0], eigenvalue_rounding(values, largest))
+    return values + 2 * jnp.maximum(-values[0], _eigenvalue_rounding(values, largest))
 
 
-def absolute(values: jax.Array, largest: Scalar) -> jax.Array:
+def _absolute(values: jax.Array, largest: Scalar) -> jax.Array:
     """The matrix `|H|`, no eigenvalue below its rounding."""
-    return jnp.maximum(jnp.abs(values), eigenvalue_rounding(values, largest))
+    return jnp.maximum(jnp.abs(values), _eigenvalue_rounding(values, largest))
 
 
-def eigenvalue_rounding(values: jax.Array, largest: Scalar) -> Scalar:
+def _eigenvalue_rounding(values: jax.Array, largest: Scalar) -> Scalar:
     """How far computed eigenvalues may be off."""
     return values.size * float(jnp.finfo(values.dtype).eps) * largest
 
 
-MODIFICATIONS: dict[str, Callable[[jax.Array, Scalar], jax.Array]] = {"shift": shifted, "absolute": absolute}
+_MODIFICATIONS: dict[str, Callable[[jax.Array, Scalar], jax.Array]] = {"shift": _shifted, "absolute": _absolute}
 """Name -> what becomes of the eigenvalues, smallest first, where one of them is not positive."""
 
 

@@ -81,11 +81,11 @@ class PreconditionedLBFGSDirection(Direction):
     def update(self, state: Preconditioned, taken: Taken) -> Preconditioned:
         """As in L-BFGS, with the size of the first matrix measured against the preconditioner."""
         pair = secant_pair(taken)
-        pairs = remembered(state.pairs, pair)._replace(gamma=inverse_scale(pair, state.root))
+        pairs = remembered(state.pairs, pair)._replace(gamma=_inverse_scale(pair, state.root))
         return select(pair.good, Preconditioned(pairs, state.root), state)
 
 
-def inverse_scale(pair: Secant, root: jax.Array) -> Scalar:
+def _inverse_scale(pair: Secant, root: jax.Array) -> Scalar:
     r"""\(s'y / y'P^{-1}y\), with which \(\gamma P^{-1}\) satisfies the secant equation as well as it can."""
     peak = jnp.where(max_abs(pair.y) > 0, max_abs(pair.y), 1)
     unit = pair.y / peak  # against overflow

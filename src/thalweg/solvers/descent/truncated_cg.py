@@ -12,15 +12,15 @@ import jax.numpy as jnp
 from thalweg.core.tree import norm
 from thalweg.core.types import Key, Scalar, ScalarLike
 
-SEARCH_TOLERANCE = 1e-4
+_SEARCH_TOLERANCE = 1e-4
 """Relative residual at which a random search ends.
 
 Along an eigenvector of negative curvature the residual never shrinks, so one below this has missed it only if the
 random start had a smaller component there: a chance of about `1e-4 * sqrt(n)`.
 """
-MAX_REFINEMENTS = 8
+_MAX_REFINEMENTS = 8
 """Steps down the quotient once it is negative, at most."""
-EIGENVECTOR_TOLERANCE = 0.01
+_EIGENVECTOR_TOLERANCE = 0.01
 """Residual of an eigenvector, relative to its value, at which the value is known to about the square of this."""
 CURVATURE_ROUNDINGS = 100
 """Roundings of the largest curvature below which a negative one may be rounding itself."""
@@ -44,7 +44,7 @@ class CG(NamedTuple):
     largest: Scalar
 
 
-def truncated_cg(
+def _truncated_cg(
     b: jax.Array, hvp: Callable[[jax.Array], jax.Array], radius: float, tolerance: ScalarLike, max_iterations: int
 ) -> CG:
     """Conjugate gradients from 0 until the residual is at most `tolerance`, or `left`. `b` has norm 1 (or 0)."""
@@ -88,11 +88,11 @@ def negative_curvature_search(
     down the quotient itself show how negative the curvature is.
     """
     b = jax.random.normal(key, like.shape, like.dtype)
-    cg = truncated_cg(b / norm(b), hvp, jnp.inf, SEARCH_TOLERANCE, max_iterations)
+    cg = _truncated_cg(b / norm(b), hvp, jnp.inf, _SEARCH_TOLERANCE, max_iterations)
     unit = cg.d / norm(cg.d)
-    start = Quotient(unit, cg.hd / norm(cg.d), cg.lowest, jnp.asarray(0, jnp.int32))
+    start = _Quotient(unit, cg.hd / norm(cg.d), cg.lowest, jnp.asarray(0, jnp.int32))
 
-    def lower(at: Quotient) -> Quotient:
+    def lower(at: _Quotient) -> _Quotient:
         """The best direction in the plane of `d` and the gradient of its quotient."""
         w = at.hd - at.value * at.d
         w = w / norm(w)
@@ -101,18 +101,18 @@ def negative_curvature_search(
         value = 0.5 * (at.value + other) - jnp.hypot(0.5 * (at.value - other), slope)
         c, s = slope, value - at.value  # an eigenvector of [[value, slope], [slope, other]]
         c, s = c / jnp.hypot(c, s), s / jnp.hypot(c, s)
-        return Quotient(c * at.d + s * w, c * at.hd + s * hw, value, at.count + 1)
+        return _Quotient(c * at.d + s * w, c * at.hd + s * hw, value, at.count + 1)
 
-    def going(at: Quotient) -> Scalar:
+    def going(at: _Quotient) -> Scalar:
         # Beyond this the gradient is rounding, and the plane no longer one of two directions at right angles.
-        steep = norm(at.hd - at.value * at.d) > EIGENVECTOR_TOLERANCE * jnp.abs(at.value)
-        return cg.left & (at.value < 0) & steep & (at.count < MAX_REFINEMENTS)
+        steep = norm(at.hd - at.value * at.d) > _EIGENVECTOR_TOLERANCE * jnp.abs(at.value)
+        return cg.left & (at.value < 0) & steep & (at.count < _MAX_REFINEMENTS)
 
     end = jax.lax.while_loop(going, lower, start)
     return cg._replace(d=end.d, lowest=end.value, hvps=cg.hvps + end.count)
 
 
-class Quotient(NamedTuple):
+class _Quotient(NamedTuple):
     """A unit vector `d`, `Hd`, the Rayleigh quotient `d'Hd`, and the products taken."""
 
     d: jax.Array
@@ -159,7 +159,7 @@ def truncated_newton(
     unit = jnp.where(size > 0, size, 1)
     tolerance = jnp.minimum(jnp.asarray(forcing, grad.dtype), jnp.sqrt(size))
     scale = radius / unit
-    cg = truncated_cg(grad / unit, lambda v: scale * hvp(v), 1.0, tolerance, max_iterations)
+    cg = _truncated_cg(grad / unit, lambda v: scale * hvp(v), 1.0, tolerance, max_iterations)
     tau = jnp.where(cg.left, to_boundary(cg.s, cg.d), 0)
     s = cg.s + tau * cg.d
     decrease = -0.5 * s @ (grad / unit + cg.r + tau * cg.hd)

@@ -72,14 +72,14 @@ class ScheduleFree(Solver):
     def step(self, problem: Problem, state: ScheduleFreeState, key: Key) -> Step:
         """One step takes one gradient, updates `z`, and moves the average."""
         x, z = state.x, state.z
-        seen = problem.objective.evaluate(between(z, x, self.beta))
+        seen = problem.objective.evaluate(_between(z, x, self.beta))
         update, rule = ask(self.rule, state.rule, seen.x, seen, problem, key)
         z = add(z, update)
         rate = self.rule.rate(state.rule)
         largest = jnp.maximum(state.largest, jnp.where(jnp.isnan(rate), 1.0, rate))  # a rule may not know its rate
         weight = largest**self.power
         total = state.total + weight
-        x = between(x, z, jnp.where(total > 0, weight / jnp.where(total > 0, total, 1), 0))
+        x = _between(x, z, jnp.where(total > 0, weight / jnp.where(total > 0, total, 1), 0))
         info = gradient_info(problem, seen, rate, problem.whole)
         return Step(ScheduleFreeState(x, z, rule, total, largest), info, seen)
 
@@ -88,7 +88,7 @@ class ScheduleFree(Solver):
         return self.init(problem, state.x)
 
 
-def between(a: Params, b: Params, share: ScalarLike) -> Params:
+def _between(a: Params, b: Params, share: ScalarLike) -> Params:
     """`(1 - share) a + share b`, in the dtypes of `a`."""
     return combine(lambda p, q, s: (1 - s) * p + s * q, (a, b), share)
 

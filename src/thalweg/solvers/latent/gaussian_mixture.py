@@ -14,7 +14,7 @@ from thalweg.core.types import Key, Scalar
 
 BLOCK_SIZE = 2**19
 """Numbers in the largest array of a block of examples: 4 MB in float64. See docs/families/latent.md for the timings."""
-INFLATION = 10
+_INFLATION = 10
 """Roundings for each dimension that every variance is raised by, so that its Cholesky factor exists."""
 
 
@@ -84,7 +84,7 @@ class GaussianMixture(LatentModel):
         deviations = x - center
         covariance = self.regularized(deviations.T @ deviations / x.shape[0])
         k = self.components
-        means = center + spread_out(key, deviations, k)
+        means = center + _spread_out(key, deviations, k)
         return Mixture(jnp.full(k, 1 / k, dtype), means, jnp.broadcast_to(covariance, (k, *covariance.shape)))
 
     def log_likelihood(self, params: Mixture, data: Any) -> jax.Array:
@@ -105,14 +105,14 @@ class GaussianMixture(LatentModel):
 
     def log_joint(self, params: Mixture, data: Any) -> jax.Array:
         """`log pi_k N(x_i; m_k, C_k)`, shape `(K, n)`."""
-        white = whiten(self.checked(params, data))
-        return log_densities(white, with_ones(self.examples(data), white))[0]
+        white = _whiten(self.checked(params, data))
+        return _log_densities(white, _with_ones(self.examples(data), white))[0]
 
     def expect(self, params: Mixture, data: Any) -> tuple[Scalar, Mixture]:
         """Mean log-likelihood and the weighted moments of each component: its share, mean and covariance."""
         x = self.enough(self.examples(data))
         params = self.checked(params, data)
-        white = whiten(params)
+        white = _whiten(params)
         n, d = x.shape
         rows = min(n, max(1, BLOCK_SIZE // (self.components * (d + 1))))
 
@@ -120,10 +120,10 @@ class GaussianMixture(LatentModel):
             first = jnp.minimum(i * rows, n - rows)  # the last block goes back over examples already seen
             fresh = first + jnp.arange(rows) >= i * rows
             block = jax.lax.dynamic_slice_in_dim(x, first, rows)
-            return jax.tree.map(jnp.add, total, block_sums(white, block, fresh))
+            return jax.tree.map(jnp.add, total, _block_sums(white, block, fresh))
 
         zero = jax.tree.map(
-            lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(block_sums, white, x[:rows], jnp.ones(rows, bool))
+            lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(_block_sums, white, x[:rows], jnp.ones(rows, bool))
         )
         total = jax.lax.fori_loop(0, -(-n // rows), add, zero)
         log_likelihood, shares, moments = jax.tree.map(lambda a: a / n, total)
@@ -150,12 +150,12 @@ class GaussianMixture(LatentModel):
     def regularized(self, covariances: jax.Array) -> jax.Array:
         """Covariances with their diagonals raised, so that a Cholesky factor exists."""
         added = jnp.asarray(self.regularization, covariances.dtype)
-        return on_diagonal(covariances, lambda v: v * (1 + slack(v)) + added)
+        return _on_diagonal(covariances, lambda v: v * (1 + _slack(v)) + added)
 
     def plain(self, covariances: jax.Array) -> jax.Array:
         """The inverse of `regularized`."""
         added = jnp.asarray(self.regularization, covariances.dtype)
-        return on_diagonal(covariances, lambda v: (v - added) / (1 + slack(v)))
+        return _on_diagonal(covariances, lambda v: (v - added) / (1 + _slack(v)))
 
     def examples(self, data: Any) -> jax.Array:
         """The data as a matrix of examples and features; one sentence where they are something else."""
@@ -192,17 +192,17 @@ class GaussianMixture(LatentModel):
         return Mixture(*(leaf.astype(dtype) for leaf in jax.tree.leaves(params)))
 
 
-def slack(covariances: jax.Array) -> float:
+def _slack(covariances: jax.Array) -> float:
     """The relative amount by which variances are raised."""
-    return INFLATION * covariances.shape[-1] * float(jnp.finfo(covariances.dtype).eps)
+    return _INFLATION * covariances.shape[-1] * float(jnp.finfo(covariances.dtype).eps)
 
 
-def on_diagonal(matrices: jax.Array, change: Any) -> jax.Array:
+def _on_diagonal(matrices: jax.Array, change: Any) -> jax.Array:
     """`matrices` with the function `change` applied to their diagonals."""
     return jnp.where(jnp.eye(matrices.shape[-1], dtype=bool), change(matrices), matrices)
 
 
-def whiten(params: Mixture) -> Whitening:
+def _whiten(params: Mixture) -> Whitening:
     """The mixture prepared for evaluation, about the mean of its means."""
     weights, means, covariances = params
     d = means.shape[1]
@@ -215,24 +215,24 @@ def whiten(params: Mixture) -> Whitening:
     return Whitening(center, factors, maps, jnp.log(weights) - log_root - d * math.log(2 * math.pi) / 2)
 
 
-def with_ones(x: jax.Array, white: Whitening) -> jax.Array:
+def _with_ones(x: jax.Array, white: Whitening) -> jax.Array:
     """The examples about the center, with a column of ones."""
     x = x.astype(white.center.dtype) - white.center
     return jnp.concatenate([x, jnp.ones((x.shape[0], 1), x.dtype)], 1)
 
 
-def log_densities(white: Whitening, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _log_densities(white: Whitening, x: jax.Array) -> tuple[jax.Array, jax.Array]:
     """`log pi_k N(x_i)`, shape `(K, n)`, and the whitened examples, `(K, d, n)`: examples last, where they are fast."""
     k, d, _ = white.maps.shape
     y = jax.lax.dot_general(white.maps.reshape(k * d, d + 1), x, (((1,), (1,)), ((), ()))).reshape(k, d, -1)
     return white.offsets[:, None] - jnp.sum(y * y, 1) / 2, y
 
 
-def block_sums(white: Whitening, x: jax.Array, fresh: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+def _block_sums(white: Whitening, x: jax.Array, fresh: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Over the `fresh` examples of a block: the log-likelihood, the responsibilities, and `r_k y_k [x - c, 1]`."""
-    x = with_ones(x, white)
+    x = _with_ones(x, white)
     k, d, _ = white.maps.shape
-    logs, y = log_densities(white, x)
+    logs, y = _log_densities(white, x)
     peak = jnp.max(logs, 0)
     parts = jnp.exp(logs - peak)
     whole = jnp.sum(parts, 0)
@@ -242,7 +242,7 @@ def block_sums(white: Whitening, x: jax.Array, fresh: jax.Array) -> tuple[jax.Ar
     return log_likelihood, jnp.sum(r, 1), moments.reshape(k, d, d + 1)
 
 
-def spread_out(key: Key, x: jax.Array, k: int) -> jax.Array:
+def _spread_out(key: Key, x: jax.Array, k: int) -> jax.Array:
     """k-means++: every next mean is an example drawn with probability proportional to its squared distance."""
     first, rest = jax.random.split(key)
 

@@ -32,7 +32,7 @@ def linearized_residuals(problem: Problem, x: Params) -> Residuals:
     at = ravel(x)
 
     def fun(v: jax.Array) -> tuple[jax.Array, Scalar]:
-        r = residuals(problem, unravel(v, x))
+        r = _residuals(problem, unravel(v, x))
         return r.astype(v.dtype), 0.5 * (r @ r)
 
     r, push, value = jax.linearize(fun, at, has_aux=True)
@@ -40,7 +40,7 @@ def linearized_residuals(problem: Problem, x: Params) -> Residuals:
     return Residuals(value, r, push, lambda w: pull(w)[0])
 
 
-def residuals(problem: Problem, x: Params) -> jax.Array:
+def _residuals(problem: Problem, x: Params) -> jax.Array:
     """All residuals as one vector."""
     objective: Any = problem.objective  # of a problem that offers RESIDUALS
     return ravel(objective.residual(x))
@@ -112,5 +112,5 @@ class GaussNewtonModel(QuadraticModel):
     def trial(self, problem: Problem, local: LocalModel, x: Params, there: Params) -> TrialPoint:
         """The residuals at `there`, and their derivative along the step."""
         p = jax.tree.map(jnp.subtract, there, x)
-        r, dr = jax.jvp(lambda x: residuals(problem, x), (there,), (p,))
+        r, dr = jax.jvp(lambda x: _residuals(problem, x), (there,), (p,))
         return TrialPoint(0.5 * (r @ r), r @ dr, problem.evals(value=1), local.memory, local.memory)

@@ -48,7 +48,7 @@ class Dogleg(Subproblem):
             return -(c @ p) - 0.5 * jnp.sum(values * p**2)
 
         other = select(spectrum.negative & (fall(lowest) > fall(cauchy)), lowest, cauchy)
-        p = jnp.where(convex, dogleg_path(jnp.where(positive, c, 0), jnp.where(positive, values, 1)), other)
+        p = jnp.where(convex, _dogleg_path(jnp.where(positive, c, 0), jnp.where(positive, values, 1)), other)
         length = norm(p)
         return Proposal(
             radius * (spectrum.vectors @ p),
@@ -61,7 +61,7 @@ class Dogleg(Subproblem):
         )
 
 
-def dogleg_path(c: jax.Array, values: jax.Array) -> jax.Array:
+def _dogleg_path(c: jax.Array, values: jax.Array) -> jax.Array:
     """Powell's path for positive `values`, as far as length 1."""
     newton, steepest = regularized_step(c, values, jnp.zeros((), c.dtype)), jnp.sum(values * c**2)
     first = -(c @ c) / jnp.where(steepest > 0, steepest, 1) * c

@@ -106,7 +106,7 @@ class TaylorModel(QuadraticModel):
         def times(v: jax.Array) -> jax.Array:
             return ravel(hvp(unravel(v, x)))
 
-        quadratic = QuadraticForm(g, times, lambda: symmetric_eigendecomposition(dense(times, g), g, g.size))
+        quadratic = QuadraticForm(g, times, lambda: symmetric_eigendecomposition(_dense(times, g), g, g.size))
         return LocalModel(value, g, quadratic, unit_length(x), problem.evals(value=1, gradient=1), aux=aux)
 
     def trial(self, problem: Problem, local: LocalModel, x: Params, there: Params) -> TrialPoint:
@@ -132,7 +132,7 @@ def unit_length(x: Params) -> Scalar:
     return jnp.maximum(max_abs(x), 1)
 
 
-def dense(times: Callable[[jax.Array], jax.Array], like: jax.Array) -> jax.Array:
+def _dense(times: Callable[[jax.Array], jax.Array], like: jax.Array) -> jax.Array:
     """The matrix of a symmetric product, column by column; zeros where it is not finite: the model is then linear."""
     matrix = jax.vmap(times)(jnp.eye(like.size, dtype=like.dtype))
     return jnp.where(jnp.all(jnp.isfinite(matrix)), matrix, 0)

@@ -13,7 +13,7 @@ from thalweg.core.tree import norm
 from thalweg.core.types import Scalar, ScalarLike
 from thalweg.solvers.trust_region.subproblem import QuadraticForm, Spectrum
 
-MAX_NEWTON_STEPS = 60
+_MAX_NEWTON_STEPS = 60
 """Newton steps on the equation at most; a handful does."""
 
 
@@ -41,7 +41,7 @@ def global_minimizer(spectrum: Spectrum, length: Scalar, size: Scalar, a: float,
     values = jnp.where(spectrum.negative, values, jnp.maximum(values, 0))
     low = jnp.where(spectrum.negative, values[0], 0)
     gaps, at_least = values - low, a - b * low
-    above = secular(gaps, c, at_least, b)
+    above = _secular(gaps, c, at_least, b)
     p = regularized_step(c, gaps, above)
     # The hard case: no slope along the lowest eigenvector, and the step does not reach as far as it may.
     room = jnp.where(spectrum.negative & (above == 0), jnp.maximum(at_least**2 - p @ p, 0), 0)
@@ -51,7 +51,7 @@ def global_minimizer(spectrum: Spectrum, length: Scalar, size: Scalar, a: float,
     return Solution(length * (spectrum.vectors @ p), shift * (size / length), curved * gain, shifted * gain)
 
 
-def secular(gaps: jax.Array, c: jax.Array, a: ScalarLike, b: float) -> Scalar:
+def _secular(gaps: jax.Array, c: jax.Array, a: ScalarLike, b: float) -> Scalar:
     r"""The smallest \(\mu \ge 0\) with \(\|p(\mu)\| \le a + b\mu\), where \(p_i = -c_i / (\mathrm{gaps}_i + \mu)\).
 
     \(1/\|p(\mu)\| - 1/(a + b\mu)\) is concave and grows, so Newton's method from below never steps beyond the root. It
@@ -74,7 +74,7 @@ def secular(gaps: jax.Array, c: jax.Array, a: ScalarLike, b: float) -> Scalar:
         return new, new > mu, count + 1
 
     begin = jnp.maximum(start, 0).astype(c.dtype), jnp.asarray(True), 0
-    return jax.lax.while_loop(lambda at: at[1] & (at[2] < MAX_NEWTON_STEPS), body, begin)[0]
+    return jax.lax.while_loop(lambda at: at[1] & (at[2] < _MAX_NEWTON_STEPS), body, begin)[0]
 
 
 def regularized_step(c: jax.Array, gaps: jax.Array, mu: Scalar) -> jax.Array:

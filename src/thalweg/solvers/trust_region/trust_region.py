@@ -18,7 +18,7 @@ from thalweg.solvers.trust_region.model import LocalModel, QuadraticModel, Taylo
 from thalweg.solvers.trust_region.steihaug import SteihaugCG
 from thalweg.solvers.trust_region.subproblem import Proposal, Subproblem
 
-GOOD_RATIO, POOR_RATIO = 0.75, 0.25
+_GOOD_RATIO, _POOR_RATIO = 0.75, 0.25
 """Ratios above and below which the radius changes (Conn, Gould & Toint 2000, algorithm 6.1.1)."""
 
 
@@ -86,7 +86,7 @@ class TrustRegion(Solver):
             )
         check_positive(self, "radius")
         check_real(self, "max_radius", 0.0, jnp.inf, "> 0", open_low=True)
-        check_real(self, "accept", 0.0, POOR_RATIO, "in [0, 1/4)", open_high=True)
+        check_real(self, "accept", 0.0, _POOR_RATIO, "in [0, 1/4)", open_high=True)
         check_real(self, "shrink", 0.0, 1.0, "in (0, 1)", open_low=True, open_high=True)
         check_real(self, "growth", 1.0, jnp.inf, "a finite number >= 1", open_high=True)
         check_nonnegative(self, "check")
@@ -111,11 +111,11 @@ class TrustRegion(Solver):
         trial = self.model.trial(problem, here, state.x, x)
         # A step too short to move a digit is a poor one, whatever its slope promises: the search must end.
         moved = max_abs(subtract(x, state.x)) > 0
-        ratio = jnp.where(moved, agreement(here, trial, p, plan.decrease), -jnp.inf)
-        taken = ratio > cast(self.accept, ratio)
+        ratio = jnp.where(moved, _agreement(here, trial, p, plan.decrease), -jnp.inf)
+        taken = ratio > _cast(self.accept, ratio)
 
         optimality = jnp.maximum(max_abs(here.grad), jnp.where(plan.negative, -plan.curvature, 0))
-        short = cast(self.shrink, p) * norm(p) <= smallest_radius(state.x, self.radius)
+        short = _cast(self.shrink, p) * norm(p) <= _smallest_radius(state.x, self.radius)
         info = make_info(
             here.value,
             optimality,
@@ -137,7 +137,7 @@ class TrustRegion(Solver):
     def begun(self, radius: Scalar, here: LocalModel) -> Scalar:
         """The radius of this step: the first one where there was none."""
         length = jnp.minimum(
-            cast(self.radius, radius) * here.length.astype(radius.dtype), cast(self.max_radius, radius)
+            _cast(self.radius, radius) * here.length.astype(radius.dtype), _cast(self.max_radius, radius)
         )
         return jnp.where(radius > 0, radius, self.subproblem.radius(length, here.quadratic.grad))
 
@@ -147,7 +147,7 @@ class TrustRegion(Solver):
         if self.subproblem.spectral or not self.model.exact_hessian:
             return plan, plan.curvature
         met = self.look(here.grad, here.quadratic.times, key)
-        plan = more_promising(plan, escape(here.grad, met, radius))
+        plan = _more_promising(plan, _escape(here.grad, met, radius))
         looked = jnp.where(met.hvps > 0, plan.curvature, jnp.nan)
         return plan._replace(curvature=met.lowest, negative=is_negative(met)), looked
 
@@ -155,25 +155,25 @@ class TrustRegion(Solver):
         """What a search for negative curvature met; nothing where the gradient is large."""
         nothing = cg_start(grad)
         return jax.lax.cond(
-            max_abs(grad) <= cast(self.check, grad),
+            max_abs(grad) <= _cast(self.check, grad),
             lambda: negative_curvature_search(key, hvp, grad, self.max_search),
             lambda: nothing,
         )
 
     def resize(self, radius: Scalar, ratio: Scalar, plan: Proposal) -> Scalar:
         """The next radius; a step of zero says nothing about it."""
-        shrunk = jnp.where(plan.reach > 0, cast(self.shrink, radius) * plan.reach, radius)
-        grown = jnp.minimum(cast(self.growth, radius) * radius, cast(self.max_radius, radius))
-        kept = jnp.where((ratio > GOOD_RATIO) & plan.on_boundary, grown, radius)
-        return jnp.where(ratio >= POOR_RATIO, kept, shrunk)
+        shrunk = jnp.where(plan.reach > 0, _cast(self.shrink, radius) * plan.reach, radius)
+        grown = jnp.minimum(_cast(self.growth, radius) * radius, _cast(self.max_radius, radius))
+        kept = jnp.where((ratio > _GOOD_RATIO) & plan.on_boundary, grown, radius)
+        return jnp.where(ratio >= _POOR_RATIO, kept, shrunk)
 
 
-def cast(number: ScalarLike, like: jax.Array) -> jax.Array:
+def _cast(number: ScalarLike, like: jax.Array) -> jax.Array:
     """A hyperparameter in the dtype of the variables."""
     return jnp.asarray(number).astype(like.dtype)
 
 
-def escape(grad: jax.Array, met: CG, radius: Scalar) -> Proposal:
+def _escape(grad: jax.Array, met: CG, radius: Scalar) -> Proposal:
     """Along the direction of negative curvature to the boundary, downhill; without one it promises nothing."""
     along = met.d / jnp.where(is_negative(met), norm(met.d), 1)
     t = jnp.where(along @ grad > 0, -radius, radius)
@@ -181,13 +181,13 @@ def escape(grad: jax.Array, met: CG, radius: Scalar) -> Proposal:
     return Proposal(t * along, decrease, met.hvps, met.lowest, is_negative(met), jnp.asarray(True), radius)
 
 
-def more_promising(a: Proposal, b: Proposal) -> Proposal:
+def _more_promising(a: Proposal, b: Proposal) -> Proposal:
     """The proposal that promises more, at the cost of both."""
     chosen = select(b.decrease > a.decrease, b, a._replace(hvps=jnp.asarray(a.hvps, b.hvps.dtype)))
     return chosen._replace(hvps=a.hvps + b.hvps, curvature=jnp.minimum(a.curvature, b.curvature))
 
 
-def agreement(here: LocalModel, trial: TrialPoint, p: jax.Array, promised: Scalar) -> Scalar:
+def _agreement(here: LocalModel, trial: TrialPoint, p: jax.Array, promised: Scalar) -> Scalar:
     """Actual over predicted decrease; minus infinity where the trial point is not finite.
 
     Where both are below the rounding of the value the mean slope along the step is the better measure.
@@ -202,8 +202,8 @@ def agreement(here: LocalModel, trial: TrialPoint, p: jax.Array, promised: Scala
     return jnp.where(usable & (promised > 0), jnp.where(drowned, by_slope, actual) / promised, -jnp.inf)
 
 
-def smallest_radius(x: Params, first: ScalarLike) -> Scalar:
+def _smallest_radius(x: Params, first: ScalarLike) -> Scalar:
     """A radius at or below this cannot move `x`; at zero, the square of it in units of the first radius."""
     peak = max_abs(x)
     eps = float(jnp.finfo(peak.dtype).eps)
-    return eps * jnp.maximum(peak, eps * cast(first, peak))
+    return eps * jnp.maximum(peak, eps * _cast(first, peak))
