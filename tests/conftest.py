@@ -1,6 +1,6 @@
 """Numbers of every test: float64 unless THALWEG_TEST_X64=0, strict promotion, the CPU; and what keeps the suite light.
 
-Nearly all of its time is tracing and compiling programs that run for milliseconds: LLVM's optimisations, XLA's fusion
+Nearly all of its time is tracing and compiling programs that run for milliseconds: LLVM's optimizations, XLA's fusion
 emitters and compiling in parts would only cost, and so would the lines of source that JAX notes for every operation.
 """
 

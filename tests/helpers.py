@@ -35,7 +35,7 @@ LATENT = needing(tw.Oracle.LATENT)
 FINITE_SUM = needing(tw.Oracle.FINITE_SUM)
 RESIDUALS = needing(tw.Oracle.RESIDUALS)
 ON_FUNCTIONS = tuple(name for name in ROWS if name not in LATENT)
-"""Methods that minimise any function: the battery chooses it."""
+"""Methods that minimize any function: the battery chooses it."""
 REPRESENTATIVE = tuple(
     name for name in ON_FUNCTIONS if name in ("sgd", "adam") or not isinstance(tw.METHODS[name].example(""), tw.Rule)
 )

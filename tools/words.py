@@ -48,6 +48,8 @@ BRITISH = re.compile(
     re.IGNORECASE,
 )
 """British forms, also inside identifiers."""
+FOREIGN = re.compile(r"\b(?:optx|optimistix)\.minimise\b|\bGreys\b")
+"""Names of other libraries, which are spelled as they are."""
 QUOTES = ("tools/words.py", "tests/tools/test_names.py")
 """Files that quote what they forbid."""
 
@@ -61,7 +63,7 @@ def british(word: str) -> bool:
 def check_spelling(path: Path, text: str) -> Iterator[Finding]:
     """British forms in code, comments, strings and pages."""
     for number, line in enumerate(text.splitlines(), 1):
-        for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", line):
+        for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", FOREIGN.sub("", line)):
             if british(word):
                 yield Finding(path, number, f"{word!r} is British: spell it as in America")
 

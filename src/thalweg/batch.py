@@ -27,7 +27,7 @@ from thalweg.run.many.batch_result import BatchResult
 from thalweg.run.many.ends import evals_of_runs, returned_points, run_ends
 from thalweg.run.many.pool import Pool, Runs
 from thalweg.run.plan import Plan, Request
-from thalweg.run.result import MinimizeError, Seconds
+from thalweg.run.result import MinimizeError, WallTime
 from thalweg.run.warn import warn
 
 
@@ -41,13 +41,13 @@ def minimize_batch(
     seed: Any = 0,
     on_failure: str = "warn",
 ) -> BatchResult:
-    """Minimise from many starts, or minimise many problems, in one call. Every run ends by itself.
+    """Minimize from many starts, or minimize many problems, in one call. Every run ends by itself.
 
     - `problem`: a `Problem`, or a plain function: `f(x)`, or `f(x, data)` where each run has data of its own.
     - `starts`: a tree in which every variable has a leading axis of runs; all other leaves are shared.
     - `method`, `stop`: as in `minimize`, the same for all runs; but a number of the method may be an array with one
       entry for each run, e.g. `tw.Adam(jnp.logspace(-4, -1, 16))`: so a sweep of learning rates is a batch of runs.
-    - `data`: a tree in which every array has the leading axis too: run `i` minimises on `data[i]`. The problem's own
+    - `data`: a tree in which every array has the leading axis too: run `i` minimizes on `data[i]`. The problem's own
       data are shared by all runs.
     - `seed`: run `i` of a random method uses `fold_in(seed, i)`; of an array of seeds its own, as `minimize` would.
     - `on_failure`: what to do if any run failed: `"warn"`, `"raise"` or `"ignore"`.
@@ -74,7 +74,7 @@ def minimize_batch(
     stacked = jax.tree.map(np.asarray, within(problem, stacked, "some starts lie"))
     seeds = np.asarray(seeds, np.uint32)
     runs = Runs(plan.task, seeds, stacked, number, data, _own_numbers(numbers, plan), plan.epoch.steps)
-    return _report_batch(_solved(runs, plan, began), on_failure)
+    return _report_batch(_run_all(runs, plan, began), on_failure)
 
 
 def _first_numbers(method: Any, number: int) -> tuple[Any, Any]:
@@ -114,7 +114,7 @@ def _checked_seeds(seeds: Any, number: int) -> np.ndarray:
     return seeds
 
 
-def _solved(runs: Runs, plan: Plan, began: float) -> BatchResult:
+def _run_all(runs: Runs, plan: Plan, began: float) -> BatchResult:
     """All runs, and what is known of them."""
     ended = Pool(runs).run()
     ends, compiling = run_ends(ended, runs.task.stop), ended.compile_seconds
@@ -128,7 +128,7 @@ def _solved(runs: Runs, plan: Plan, began: float) -> BatchResult:
         ok=~ends.lost & ~limited,
         steps=ends.steps,
         evals=evals_of_runs(ended, ends),
-        seconds=Seconds(compiling, max(time.perf_counter() - began - compiling, 0.0)),
+        seconds=WallTime(compiling, max(time.perf_counter() - began - compiling, 0.0)),
         method=runs.task.solver,
         name=plan.name(),
         reason=plan.reason,

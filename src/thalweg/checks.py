@@ -37,7 +37,7 @@ def check_fit(problem: Problem, offers: frozenset[Oracle], method: Solver, batch
         cure = f"methods that fit: {others}" if fitting(offers) or batches is None else "leave batch_size=None"
         raise ValueError(f"{name} needs {Oracle.WHOLE.value}, which {changing}; {cure}.")
     if ignored:
-        parts = ", ".join(sorted(_describe(problem, part) for part in ignored))
+        parts = ", ".join(sorted(_part_in_words(problem, part) for part in ignored))
         raise ValueError(f"{name} would ignore {parts}; methods that fit: {others}.")
     if Oracle.CURVATURE in missing:
         raise ValueError(
@@ -58,7 +58,7 @@ def _changes(offers: frozenset[Oracle], batches: Batches | None) -> str:
     return f"{part.value} changes"
 
 
-def _describe(problem: Problem, part: Oracle) -> str:
+def _part_in_words(problem: Problem, part: Oracle) -> str:
     """A part as the user wrote it."""
     name = Oracle.NONSMOOTH.value if part is Oracle.SET else part.value
     value = getattr(problem, name, None)

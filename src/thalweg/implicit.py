@@ -1,4 +1,4 @@
-"""The minimiser as a differentiable function of whatever the problem is made of."""
+"""The minimizer as a differentiable function of whatever the problem is made of."""
 
 from collections.abc import Callable
 from typing import Any
@@ -39,7 +39,7 @@ def solution(
     tolerance: float | None = None,
     has_status: bool = False,
 ) -> Any:
-    r"""The minimiser of a problem, to be differentiated with respect to whatever the problem is made of.
+    r"""The minimizer of a problem, to be differentiated with respect to whatever the problem is made of.
 
     Data, penalty weights, bounds, arrays that the objective closes over: the derivative of \(x^\star\) follows from
     the equation that it solves, \(F(x, \theta) = 0\), by the implicit function theorem,
@@ -95,7 +95,7 @@ def _asarray(leaf: Any) -> Any:
 def _checked(problem: Problem, x: Params, method: Any) -> Solver:
     """The solver; one sentence where the problem has no solution that could be differentiated."""
     if not jax.tree.leaves(x):
-        raise TypeError(f"x0={short(x)} holds no floating-point array to optimise: write jnp.asarray(x0, float).")
+        raise TypeError(f"x0={short(x)} holds no floating-point array to optimize: write jnp.asarray(x0, float).")
     offers = problem.offers(x)
     constraints = sorted(part.value for part in offers & {Oracle.EQUALITY, Oracle.INEQUALITY})
     if constraints:

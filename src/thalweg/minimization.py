@@ -40,7 +40,7 @@ def minimize(
     on_nonfinite: str = "stop",
     on_failure: str = "warn",
 ) -> Result:
-    """Minimise a problem from `x0`.
+    """Minimize a problem from `x0`.
 
     - `problem`: a `Problem`, or a plain function of `x`.
     - `x0`: any tree; its floating-point arrays are the variables (of a method without gradients, integers and booleans
@@ -82,10 +82,10 @@ def minimize(
     problem = as_problem(problem, batches)
     x, frozen = start_of(problem, x0, request)
     plan = planned(problem, x, frozen, request)
-    return _report(launch(plan, x, request), on_failure)
+    return _warn_or_raise(launch(plan, x, request), on_failure)
 
 
-def _report(result: Result, on_failure: str) -> Result:
+def _warn_or_raise(result: Result, on_failure: str) -> Result:
     """The result, with its failure said as the user asked."""
     if result.ok or on_failure == "ignore":
         return result

@@ -85,7 +85,7 @@ def rule(
     family: Annotated[str, typer.Option(help=f"One of {', '.join(RULE_FAMILIES)}.")] = "rules",
     row_name: Annotated[str | None, _ROW_NAME] = None,
 ) -> None:
-    """See `_RULE_HELP`."""
+    """Writes the files of a new rule."""
     _report(name, RULE_FAMILIES, family, RULE, row_name)
 
 
@@ -95,7 +95,7 @@ def solver(
     family: Annotated[str, typer.Option(help=f"One of {', '.join(SOLVER_FAMILIES)}.")] = "first_order",
     row_name: Annotated[str | None, _ROW_NAME] = None,
 ) -> None:
-    """See `_SOLVER_HELP`."""
+    """Writes the files of a new solver."""
     _report(name, SOLVER_FAMILIES, family, SOLVER, row_name)
 
 

@@ -86,12 +86,12 @@ def _file_target(file: Path, name: str, start: str | None) -> RunTarget:
     label = file.stem if name == "problem" else f"{file.stem}-{name}"
     if isinstance(found, tuple) and len(found) == 2:
         problem, x0 = found
-        return RunTarget(label, f"{file}:{name}", file, _as_problem(problem, file, name), x0)
+        return RunTarget(label, f"{file}:{name}", file, _problem_from(problem, file, name), x0)
     if getattr(found, "problem", None) is not None:
         return _target_from_object(
             found, label, f"{file}:{name}", file, _start_from_module(module, file, start) if start else None
         )
-    problem = _as_problem(found, file, name)
+    problem = _problem_from(found, file, name)
     if start is None and "x0" not in vars(module) and Oracle.START in problem.objective.offers:
         return RunTarget(label, f"{file}:{name}", file, problem, None)
     return RunTarget(label, f"{file}:{name}", file, problem, _start_from_module(module, file, start or "x0"))
@@ -102,7 +102,7 @@ def _target_from_object(found: Any, label: str, source: str, file: Path | None, 
     x0 = getattr(found, "x0", None) if x0 is None else x0
     if x0 is None:
         raise Misuse(f"{source} has a problem but no x0.")
-    problem = _as_problem(found.problem, file or Path(), label)
+    problem = _problem_from(found.problem, file or Path(), label)
     more = {name: getattr(found, name, RunTarget._field_defaults[name]) for name in ("method", "minimum", "unit")}
     options = {name: getattr(found, name, default) for name, default in DEFAULT_OPTIONS.items()}
     return RunTarget(label, source, file, problem, x0, options=options, **more)
@@ -131,7 +131,7 @@ def _required_arguments(function: Any) -> list[str]:
     return [p.name for p in parameters if p.default is p.empty and p.kind not in kinds]
 
 
-def _as_problem(found: Any, file: Path, name: str) -> Problem:
+def _problem_from(found: Any, file: Path, name: str) -> Problem:
     """Returns a problem as it is, and a function of x as a problem."""
     if isinstance(found, Problem):
         return found

@@ -28,7 +28,7 @@ CASES = [
 
 
 def stop_for(name: str) -> tw.Stop | None:
-    """Where a method ends in a neighbourhood no gradient tends to zero, and a sum of 1/t comes slowly to any residual.
+    """Where a method ends in a neighborhood no gradient tends to zero, and a sum of 1/t comes slowly to any residual.
 
     All others end by the default rule.
     """
@@ -92,7 +92,7 @@ def test_the_librarys_step_limit_is_a_failure():
     with pytest.warns(tw.MinimizeWarning, match="STEP_LIMIT after 10000 steps"):
         result = tw.minimize(lambda x: x**2 / 2, np.asarray(1.0), tw.SGD(2.0))
     assert (result.status, result.ok, result.steps) == (tw.Status.STEP_LIMIT, False, 10_000)
-    assert abs(float(result.x)) == 1.0, "at the rate 2/L a quadratic oscillates for ever"
+    assert abs(float(result.x)) == 1.0, "at the rate 2/L a quadratic oscillates without end"
     assert "default" in " ".join(result.advice)
 
 

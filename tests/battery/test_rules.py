@@ -284,5 +284,5 @@ def test_optax_inside_minimize(transformation):
 
 
 def negative_bowl(x):
-    """Its gradient, added, is a step towards 0."""
+    """Its gradient, added, is a step toward 0."""
     return -0.05 * jnp.sum(x**2)

@@ -184,4 +184,4 @@ def test_a_configuration_reads_like_python(config, text):
 
 
 def test_a_configuration_of_another_version_is_shown_as_far_as_it_is_known():
-    assert config_rows({"problem": "digits", "colour": "red"}) == [("problem", "digits"), ("options", "colour=red")]
+    assert config_rows({"problem": "digits", "color": "red"}) == [("problem", "digits"), ("options", "color=red")]

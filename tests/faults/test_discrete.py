@@ -30,8 +30,8 @@ def test_every_dtype_of_bits_is_kept(dtype):
     [
         (lambda: tw.minimize(bits_on, np.ones(5, int)), "floating-point array.*tw.SimulatedAnnealing"),
         (lambda: tw.minimize(bits_on, np.ones(5, bool), tw.Adam()), "holds no floating-point array"),
-        (lambda: tw.minimize(bits_on, {}, FLIPS), "holds no array to optimise"),
-        (lambda: tw.minimize(bits_on, np.asarray(["a"]), FLIPS), "holds no array to optimise"),
+        (lambda: tw.minimize(bits_on, {}, FLIPS), "holds no array to optimize"),
+        (lambda: tw.minimize(bits_on, np.asarray(["a"]), FLIPS), "holds no array to optimize"),
         (lambda: tw.minimize(bits_on, np.ones(3, complex), WALK), "complex"),
         (lambda: tw.minimize(bits_on, np.ones(3, int), WALK), "x0 has none: tw.moves.TwoOpt"),
         (lambda: tw.minimize(bits_on, np.ones((2, 2), int), TURNS), r"one axis, and x0 has the shapes \(2, 2\)"),

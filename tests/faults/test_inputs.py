@@ -103,7 +103,7 @@ def test_a_sweep_of_valid_values_is_accepted():
         (None, "x0 is missing"),
     ],
 )
-def test_starts_that_cannot_be_optimised(x0, match):
+def test_starts_that_cannot_be_optimized(x0, match):
     refuse((TypeError, ValueError), match, lambda: tw.minimize(bowl, x0))
 
 
@@ -155,7 +155,7 @@ def test_the_input_is_never_changed():
         (lambda x: x[0] if x[0] > 0 else -x[0], "jnp.where"),
     ],
 )
-def test_losses_that_cannot_be_minimised(loss, match):
+def test_losses_that_cannot_be_minimized(loss, match):
     refuse(TypeError, match, lambda: tw.minimize(loss, jnp.ones(2)))
 
 

@@ -1,4 +1,4 @@
-"""Row 13: data that a mixture cannot fit, or only just: one sentence, or the behaviour stated here; never NaN."""
+"""Row 13: data that a mixture cannot fit, or only just: one sentence, or the behavior stated here; never NaN."""
 
 import jax
 import jax.numpy as jnp

@@ -66,7 +66,7 @@ def test_the_table_says_everything():
 
 
 def test_multipliers_that_are_not_unique():
-    """Three active inequalities of rank two and an idle equality: LICQ fails, the point is recognised all the same."""
+    """Three active inequalities of rank two and an idle equality: LICQ fails, the point is recognized all the same."""
     problem = tw.Problem(
         squares,
         equality=lambda x: jnp.zeros(2, x.dtype),

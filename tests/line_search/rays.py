@@ -122,12 +122,12 @@ def log_wall(t, wall):
 
 
 def downhill(t, power):
-    """Falls for ever."""
+    """Falls without end."""
     return -((1 + t) ** power)
 
 
 def exponential(t, _):
-    """Falls for ever, and soon to -inf."""
+    """Falls without end, and soon to -inf."""
     return -jnp.exp(t)
 
 

@@ -71,7 +71,7 @@ def test_below_rounding_the_slope_decides(offset):
         assert 0.9 <= found.step < 2
 
 
-def test_an_offset_is_no_licence_to_rise():
+def test_an_offset_is_no_license_to_rise():
     """A limit of 1e-6 |f| would let the value rise from 1e8 by 100, beyond the hill at 3.9."""
     parameters = (1e8 if X64 else 1e2,)
     found = find(tw.line_search.HagerZhang(curvature=0.1), hill, 4.0, parameters)

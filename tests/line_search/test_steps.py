@@ -58,7 +58,7 @@ def test_what_is_not_defined_is_not_stepped_into(search):
 
 
 def test_a_fixed_step_ends_at_two_over_l():
-    """Strictly below 2/L the value falls, at 2/L a quadratic oscillates for ever."""
+    """Strictly below 2/L the value falls, at 2/L a quadratic oscillates without end."""
     values = points(tw.SteepestDescent(tw.line_search.FixedStep(0.199)), 30).trace.value
     assert np.all(np.diff(values) < 0)
     ends = points(tw.SteepestDescent(tw.line_search.FixedStep(0.2)), 31, x0=(0.0, 1.0))

@@ -39,7 +39,7 @@ def test_the_two_views_differ_by_a_factor_of_two(name):
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.argmin is not None])
-def test_the_minimum_is_reached_at_the_minimiser(name):
+def test_the_minimum_is_reached_at_the_minimizer(name):
     case = CASES[name]
     x = as_array(case.argmin)
     residual, jacobian = map(np.asarray, at_once(linearized, case.fit, x))

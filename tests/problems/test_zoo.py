@@ -46,7 +46,7 @@ def curvature(problem, x):
 
 
 @pytest.mark.parametrize("name", ZOO)
-def test_the_minimum_is_the_value_at_the_minimiser(name):
+def test_the_minimum_is_the_value_at_the_minimizer(name):
     known = zoo(name)
     if known.argmin is None:
         pytest.skip("only the value is known")
@@ -57,7 +57,7 @@ def test_the_minimum_is_the_value_at_the_minimiser(name):
 
 
 @pytest.mark.parametrize("name", SMOOTH)
-def test_the_gradient_is_zero_at_the_minimiser(name):
+def test_the_gradient_is_zero_at_the_minimizer(name):
     known = zoo(name)
     assert np.abs(at_once(gradient, known.problem, as_array(known.argmin))).max() <= 100 * EPS
 
@@ -122,7 +122,7 @@ def test_exact_steps_on_the_ellipse_take_its_rate():
     assert rate == pytest.approx(((gamma - 1) / (gamma + 1)) ** 2, rel=100 * EPS)
 
 
-def test_the_minimiser_of_lasso_satisfies_its_optimality_conditions():
+def test_the_minimizer_of_lasso_satisfies_its_optimality_conditions():
     """-gradient = weight * sign(x) where x is not 0, and is at most weight elsewhere."""
     known = lasso()
     x, weight = np.asarray(known.argmin), known.problem.nonsmooth.weight
@@ -135,7 +135,7 @@ def test_the_minimiser_of_lasso_satisfies_its_optimality_conditions():
 
 
 @pytest.mark.parametrize("name", CONSTRAINED)
-def test_the_constrained_minimisers_are_kkt_points(name):
+def test_the_constrained_minimizers_are_kkt_points(name):
     known, x = zoo(name), as_array(zoo(name).argmin)
     assert float(at_once(taken, known.problem, x)[1]) <= 1e3 * EPS
     assert float(at_once(optimality, known.problem, x)) <= 1e3 * EPS

@@ -178,7 +178,7 @@ def test_steepest_descent_with_exact_search_from_the_worst_start(condition):
     assert np.all(anywhere[1:] <= ((condition - 1) / (condition + 1)) ** 2 * anywhere[:-1] * (1 + 1e-9))
 
 
-def test_polyak_steps_never_leave_a_minimiser():
+def test_polyak_steps_never_leave_a_minimizer():
     known = zoo("least-squares")
     for scale in (0.5, 1.0, 1.9):
         xs = np.asarray(iterates(known.problem, tw.PolyakDescent(known.minimum, scale), known.x0, 40))
@@ -218,7 +218,7 @@ def test_acceleration_shows_where_gradient_descent_breaks_the_bound():
 
 
 @pytest.mark.parametrize("name", rows(tw.registry.Neighborhood))
-def test_neighbourhood(name):
+def test_neighborhood(name):
     row = tw.METHODS[name]
     known, claim = zoo(row.claim.on), row.claim
     assert claim.of == "x"

@@ -75,11 +75,11 @@ def test_decoupled_decay_is_an_l2_penalty_for_gradient_descent_and_not_for_adam(
         "adam": (tw.AdamW(0.1, weight_decay=decay), tw.Adam(0.1)),
     }[rule]
 
-    def penalised(x):
+    def penalized(x):
         return half_square(x) + decay / 2 * sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(x))
 
     got = tw.minimize(half_square, X0, decoupled, stop=tw.Steps(STEPS)).x
-    expected = tw.minimize(penalised, X0, plain, stop=tw.Steps(STEPS)).x
+    expected = tw.minimize(penalized, X0, plain, stop=tw.Steps(STEPS)).x
     apart = max(np.abs(got[name] - expected[name]).max() for name in X0)
     assert apart <= 10 * CLOSE if rule == "sgd" else apart > 0.1
 

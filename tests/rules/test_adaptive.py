@@ -115,7 +115,7 @@ def test_adadelta_far_below_its_epsilon_is_gradient_descent():
 
 
 def test_amsgrad_never_raises_a_rate():
-    """One large gradient is remembered for ever: the steps after it are of one size, for Adam they grow again."""
+    """One large gradient is remembered without end: the steps after it are of one size, for Adam they grow again."""
     grads = jnp.asarray([100.0] + 200 * [1.0])
 
     def last(rule):

@@ -15,7 +15,7 @@ from thalweg.rules.wrappers.compact import unpack_state
 
 KINDS = ("bfloat16", "int8")
 GAP = {"bfloat16": 2.0**-7, "int8": 1 - (126 / 127) ** 4}
-"""The largest distance of neighbours: of the entry itself, and of the block's largest entry."""
+"""The largest distance of neighbors: of the entry itself, and of the block's largest entry."""
 by_kind = pytest.mark.parametrize("kind", KINDS)
 
 
@@ -152,7 +152,7 @@ def test_state_bytes():
 
 @by_kind
 def test_rounding_to_nearest_stops_a_slow_mean_and_stochastic_rounding_does_not(kind):
-    """The second moment of Adam, from 1 towards 0.25 at a rate of 0.001; one entry keeps the block's scale."""
+    """The second moment of Adam, from 1 toward 0.25 at a rate of 0.001; one entry keeps the block's scale."""
     goal = jnp.asarray(np.r_[1.0, np.full(255, 0.5)], jnp.float32)
 
     def after(rounding):

@@ -85,7 +85,7 @@ def test_the_table_is_aligned():
     assert "41,664" in lines[-1]
 
 
-def test_nothing_to_optimise():
+def test_nothing_to_optimize():
     found = tw.describe(tw.Adam(), {"n": np.arange(3)})
     assert (found.count, found.rows[0].rule) == (0, "frozen")
 

@@ -1,4 +1,4 @@
-"""Shampoo on matrices, tensors and stacks: blocks, amortised roots, grafting, what no factor may do."""
+"""Shampoo on matrices, tensors and stacks: blocks, amortized roots, grafting, what no factor may do."""
 
 import jax
 import jax.numpy as jnp

@@ -20,7 +20,7 @@ def path(method, loss=half_square):
     return iterates(tw.Problem(loss), tw.FirstOrder(method), X0, 20)
 
 
-def penalised(x):
+def penalized(x):
     """With half of 0.3 times the squared norm of the matrix."""
     return half_square(x) + 0.15 * jnp.sum(x["w"] ** 2)
 
@@ -28,7 +28,7 @@ def penalised(x):
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 def test_the_coupled_form_is_a_penalty(rule):
     coupled = tw.WeightDecay(rule, 0.3, decoupled=False, mask=tw.matrices)
-    assert_close(path(coupled), path(rule, penalised), CLOSE)
+    assert_close(path(coupled), path(rule, penalized), CLOSE)
 
 
 def test_the_coupled_form_of_an_optax_transformation():

@@ -13,15 +13,15 @@ from thalweg.run.many.pool import LANES_ON_CPU, lanes_for
 FLOAT = np.float64 if X64 else np.float32
 RANDOM = np.random.default_rng(7)
 STARTS = RANDOM.normal(size=(5, 4)).astype(FLOAT)
-CENTRES = RANDOM.normal(size=(5, 4)).astype(FLOAT)
+CENTERS = RANDOM.normal(size=(5, 4)).astype(FLOAT)
 
 
 def valley(x):
     return jnp.sum(10 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
 
 
-def distance(x, centre):
-    return jnp.sum(jnp.cosh(x - centre) - 1)
+def distance(x, center):
+    return jnp.sum(jnp.cosh(x - center) - 1)
 
 
 @pytest.mark.parametrize(
@@ -59,41 +59,41 @@ def test_runs_end_at_their_own_steps_and_in_order():
 
 def test_more_runs_than_lanes_share_one_program():
     number = 2 * LANES_ON_CPU + 3
-    centres = np.linspace(-3, 3, number, dtype=FLOAT)[:, None]
-    result = tw.minimize_batch(distance, np.zeros((number, 1), FLOAT), tw.LBFGS(), data=centres)
-    np.testing.assert_allclose(result.x, centres, atol=1e-3)
+    centers = np.linspace(-3, 3, number, dtype=FLOAT)[:, None]
+    result = tw.minimize_batch(distance, np.zeros((number, 1), FLOAT), tw.LBFGS(), data=centers)
+    np.testing.assert_allclose(result.x, centers, atol=1e-3)
     assert (lanes_for(1), lanes_for(3), lanes_for(number)) == (1, 4, LANES_ON_CPU)
     assert (
         tw.minimize_batch(
-            distance, np.zeros((5 * LANES_ON_CPU, 1), FLOAT), tw.LBFGS(), data=np.tile(centres[:5], (LANES_ON_CPU, 1))
+            distance, np.zeros((5 * LANES_ON_CPU, 1), FLOAT), tw.LBFGS(), data=np.tile(centers[:5], (LANES_ON_CPU, 1))
         ).seconds.compile
         == 0
     )
 
 
 def test_each_run_has_its_own_data_and_shares_the_problems():
-    own = tw.minimize_batch(distance, STARTS, data=CENTRES)
-    np.testing.assert_allclose(own.x, CENTRES, atol=20 * EPS**0.5)
+    own = tw.minimize_batch(distance, STARTS, data=CENTERS)
+    np.testing.assert_allclose(own.x, CENTERS, atol=20 * EPS**0.5)
     tree = tw.minimize_batch(
         lambda x, d: d["scale"] * distance(x, d["at"]),
         STARTS,
-        data={"at": CENTRES, "scale": np.arange(1.0, 6, dtype=FLOAT)},
+        data={"at": CENTERS, "scale": np.arange(1.0, 6, dtype=FLOAT)},
     )
-    np.testing.assert_allclose(tree.x, CENTRES, atol=20 * EPS**0.5)
-    shared = tw.minimize_batch(tw.Problem(lambda x, d: jnp.mean(jnp.square(d - x)), CENTRES), STARTS)
-    np.testing.assert_allclose(shared.x, np.tile(CENTRES.mean(0), (5, 1)), atol=20 * EPS**0.5)
+    np.testing.assert_allclose(tree.x, CENTERS, atol=20 * EPS**0.5)
+    shared = tw.minimize_batch(tw.Problem(lambda x, d: jnp.mean(jnp.square(d - x)), CENTERS), STARTS)
+    np.testing.assert_allclose(shared.x, np.tile(CENTERS.mean(0), (5, 1)), atol=20 * EPS**0.5)
     assert np.all(shared.evals.examples == 5 * shared.evals.value)
 
 
 def test_a_run_that_fails_disturbs_no_other():
-    data = CENTRES.copy()
+    data = CENTERS.copy()
     data[2] = np.nan
     with pytest.warns(tw.MinimizeWarning, match="1 of 5 runs failed; run 2: NONFINITE"):
         result = tw.minimize_batch(distance, STARTS, data=data)
     assert result.ok.tolist() == [True, True, False, True, True]
     assert result[2].status is tw.Status.NONFINITE
     assert "no point of this run is finite" in result[2].message
-    np.testing.assert_allclose(np.delete(result.x, 2, 0), np.delete(CENTRES, 2, 0), atol=20 * EPS**0.5)
+    np.testing.assert_allclose(np.delete(result.x, 2, 0), np.delete(CENTERS, 2, 0), atol=20 * EPS**0.5)
     np.testing.assert_array_equal(result.x[2], STARTS[2])
     with pytest.raises(tw.MinimizeError, match="5 runs: 4 CONVERGED, 1 NONFINITE"):
         tw.minimize_batch(distance, STARTS, data=data, on_failure="raise")
@@ -152,10 +152,10 @@ def test_restarts_keep_the_best_point_of_the_best_lane():
         (lambda: tw.minimize_batch(valley, {"a": np.ones((2, 3)), "b": np.ones((4, 3))}), "a.* has 2.*b.* has 4"),
         (lambda: tw.minimize_batch(valley, np.ones((0, 3))), "starts are empty"),
         (lambda: tw.minimize_batch(valley, np.array([[1.0, np.nan]])), r"starts\[0, 1\] is nan"),
-        (lambda: tw.minimize_batch(distance, STARTS, data=CENTRES[:3]), "data has 3 rows and there are 5 starts"),
+        (lambda: tw.minimize_batch(distance, STARTS, data=CENTERS[:3]), "data has 3 rows and there are 5 starts"),
         (lambda: tw.minimize_batch(distance, STARTS, data=2.0), "data is a single number and there are 5 starts"),
-        (lambda: tw.minimize_batch(tw.Problem(distance, data=iter([CENTRES])), STARTS), "brings batches"),
-        (lambda: tw.minimize_batch(tw.Problem(distance, CENTRES, validation=CENTRES), STARTS), "validation goes with"),
+        (lambda: tw.minimize_batch(tw.Problem(distance, data=iter([CENTERS])), STARTS), "brings batches"),
+        (lambda: tw.minimize_batch(tw.Problem(distance, CENTERS, validation=CENTERS), STARTS), "validation goes with"),
         (lambda: tw.minimize_batch(valley, STARTS, stop=tw.Patience(3)), "counts validations"),
         (lambda: tw.minimize_batch(valley, STARTS, tw.FISTA), "is not configured: call it"),
         (lambda: tw.minimize_batch(valley, STARTS, on_failure="hide"), "on_failure='hide'"),

@@ -105,8 +105,8 @@ def test_an_order_says_nothing_about_the_next_one():
         assert excess(np.bincount(orders[:, place], minlength=n), count / n) < 5
     pairs = orders[:-1, 0] * n + orders[1:, 0]
     assert excess(np.bincount(pairs, minlength=n * n), (count - 1) / n**2) < 5
-    neighbours = np.bincount(orders[:, 4] * n + orders[:, 5], minlength=n * n).reshape(n, n)
-    assert excess(neighbours[~np.eye(n, dtype=bool)], count / (n * (n - 1))) < 5
+    neighbors = np.bincount(orders[:, 4] * n + orders[:, 5], minlength=n * n).reshape(n, n)
+    assert excess(neighbors[~np.eye(n, dtype=bool)], count / (n * (n - 1))) < 5
 
 
 def test_orders_differ_by_epoch_and_by_seed_and_repeat():

@@ -112,9 +112,9 @@ def test_the_method_and_the_start_do_not_matter():
     def by(method):
         return lambda c: tw.solution(lambda x: jnp.sum(jnp.cosh(x - c)), ZERO + 1, method)
 
-    centre = np.arange(5, dtype=FLOAT) / 5
+    center = np.arange(5, dtype=FLOAT) / 5
     for method in (tw.LBFGS(), tw.TrustRegion(), tw.Nesterov(tw.Momentum(0.1))):
-        np.testing.assert_allclose(jax.jit(jax.jacrev(by(method)))(centre), np.eye(5), atol=CLOSE)
+        np.testing.assert_allclose(jax.jit(jax.jacrev(by(method)))(center), np.eye(5), atol=CLOSE)
     by_start = jax.grad(lambda x0: jnp.sum(tw.solution(lambda x: jnp.sum(x**2), x0)))(ZERO + 1)
     np.testing.assert_array_equal(by_start, 0)
 

@@ -70,7 +70,7 @@ def test_no_more_work_than_scipys_trust_ncg(name):
     assert np.sum(ours.trace.evals.hvp[:-1]) <= theirs.nhev  # the step from the minimum only certifies it
 
 
-def test_each_step_evaluates_its_trial_point_and_linearises_once():
+def test_each_step_evaluates_its_trial_point_and_linearizes_once():
     result = tw.minimize(valley, np.asarray([-1.2, 1.0]), tw.TrustRegion(), stop=tw.Steps(5))
     np.testing.assert_array_equal(result.trace.evals.value, 2)
     np.testing.assert_array_equal(result.trace.evals.gradient, 1)

@@ -5,7 +5,7 @@ variate. To accept below it is to accept with probability exp(-climb / T).
 """
 
 
-def run(value, x0, draws, *, neighbour, temperature):
+def run(value, x0, draws, *, neighbor, temperature):
     """Best points and values, walkers, and accepted fractions, step by step."""
     here = best = x0
     here_value = best_value = value(x0)
@@ -13,7 +13,7 @@ def run(value, x0, draws, *, neighbour, temperature):
     for t, level in enumerate(draws):
         accepted = 0
         for numbers, exponential in level:
-            there = neighbour(here, numbers)
+            there = neighbor(here, numbers)
             there_value = value(there)
             climb = there_value - here_value
             if there_value < best_value:

@@ -1,4 +1,4 @@
-"""Adaptive sharpness-aware minimisation with gradient descent inside (Kwon et al. 2021, algorithm 1)."""
+"""Adaptive sharpness-aware minimization with gradient descent inside (Kwon et al. 2021, algorithm 1)."""
 
 import numpy as np
 

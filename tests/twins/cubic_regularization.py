@@ -1,4 +1,4 @@
-"""Adaptive cubic regularisation (Cartis, Gould & Toint 2011, algorithm 2.1): the multiplier by bisection.
+"""Adaptive cubic regularization (Cartis, Gould & Toint 2011, algorithm 2.1): the multiplier by bisection.
 
 The loop of the trust region, whose radius is 1 / sigma here.
 """

@@ -40,7 +40,7 @@ def cauchy(x, g, B, lower, upper):
 
 
 def face(x, g, B, z, free, lower, upper):
-    """The minimiser over the free entries, projected; if that leads uphill, the step to it cut at the first bound."""
+    """The minimizer over the free entries, projected; if that leads uphill, the step to it cut at the first bound."""
     v = np.zeros(len(x))
     v[free] = -np.linalg.solve(B[np.ix_(free, free)], (g + B @ z)[free])
     projected = np.clip(z + v, lower - x, upper - x)

@@ -21,11 +21,11 @@ def matrix(gradient, w, steps, *, learning_rate, beta, weight_decay=0.0, scale="
         buffer = beta * buffer + (1 - beta) * g
         update = (1 - beta) * g + beta * buffer if nesterov else buffer
         w = w - learning_rate * weight_decay * w
-        path.append(w - learning_rate * factor * orthogonalised(update, iterations))
+        path.append(w - learning_rate * factor * orthogonalized(update, iterations))
     return path
 
 
-def orthogonalised(m, iterations):
+def orthogonalized(m, iterations):
     """Every singular value divided by the norm and sent through the quintic again and again."""
     u, values, v = np.linalg.svd(m, full_matrices=False)
     values = values / np.sqrt(np.sum(values**2))

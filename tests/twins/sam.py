@@ -1,4 +1,4 @@
-"""Sharpness-aware minimisation with gradient descent inside (Foret et al. 2021, algorithm 1)."""
+"""Sharpness-aware minimization with gradient descent inside (Foret et al. 2021, algorithm 1)."""
 
 import numpy as np
 

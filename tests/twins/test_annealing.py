@@ -55,7 +55,7 @@ def test_ten_steps_beside_the_twin(fun, value, x0, moves):
         got.append(carry.state)
         assert float(trace.value[0]) == pytest.approx(float(got[-2].value), rel=1e-14)
     start = x0 if x0.dtype == float else x0.tolist()
-    expected = twin.run(value, start, draws, neighbour=moves[1], temperature=lambda t: 0.5 * 0.7**t)
+    expected = twin.run(value, start, draws, neighbor=moves[1], temperature=lambda t: 0.5 * 0.7**t)
     assert 0 < np.mean([fraction for *_, fraction in expected[1:]]) < 1
     for state, (best, best_value, walker_value, _) in zip(got, expected, strict=True):
         np.testing.assert_allclose(state.x, best, rtol=1e-12)

@@ -1,4 +1,4 @@
-"""A trust region whose model is minimised exactly (Moré & Sorensen 1983): the multiplier by bisection.
+"""A trust region whose model is minimized exactly (Moré & Sorensen 1983): the multiplier by bisection.
 
 The hard case needs a gradient without a component along the lowest eigenvector; no path of the tests meets it.
 """

@@ -19,7 +19,7 @@ from jax.sharding import SingleDeviceSharding
 
 from thalweg.core.jaxprs import work_a_turn
 
-CAPACITY = 128
+_CACHE_CAPACITY = 128
 """Entries of a cache."""
 FEW_CORES = 2
 """Up to so many, compiling in parts gains nothing."""
@@ -32,7 +32,7 @@ SMALL = 20_000
 class Recent:
     """A bounded cache of what was used most recently; threads may share it."""
 
-    def __init__(self, capacity: int = CAPACITY):
+    def __init__(self, capacity: int = _CACHE_CAPACITY):
         self.capacity, self.lock = capacity, threading.Lock()
         self.entries: collections.OrderedDict[Hashable, Any] = collections.OrderedDict()
 
@@ -139,7 +139,7 @@ def options(flat: Callable, dynamic: list[Any], size: Size) -> dict[str, Any] | 
     On the CPU a small program is all compilation: without the fusion emitters it compiles in a third of the time and
     runs as fast (L-BFGS on 10 variables: 0.42 s for 1.2 s). A program that works on much data would lose 6 to 9 %.
     XLA hands the kernels to LLVM in 32 parts, for as many threads; where two cores or fewer are there one part takes a
-    sixth less. A program that does next to nothing a turn is compiled without LLVM's optimisations as well, in half the
+    sixth less. A program that does next to nothing a turn is compiled without LLVM's optimizations as well, in half the
     time or less: an entry then takes 3 ns more, so 10 000 turns of the most work that counts as little make up for it.
     """
     largest = max((leaf.size for leaf in dynamic if isinstance(leaf, (jax.Array, np.ndarray))), default=0)

@@ -170,7 +170,7 @@ def check_duration(owner: Any, *names: str, low: int = 1, whole_run: bool = True
     for name in names:
         for duration in _as_tuple(getattr(owner, name)):
             steps = known_steps(duration)
-            shown = None if isinstance(duration, WholeRun) else short(steps)
+            shown = None if isinstance(duration, WholeRun) else steps_in_words(steps)
             wrong = steps is not None and not (low <= steps < math.inf and steps == int(steps))
             if wrong or (isinstance(duration, WholeRun) and not whole_run):
                 choices = " or tw.Epochs(n)" if not whole_run else ", tw.Epochs(n), or None for the length of the run"
@@ -184,11 +184,11 @@ def _check_within(owner: Any, name: str, steps: float | None) -> None:
     duration = known_steps(getattr(owner, name))
     if steps is not None and duration is not None and duration > steps:
         raise ValueError(
-            f"{type(owner).__name__}({name}={short(duration)}): the warm-up is longer than the {short(steps)} steps "
+            f"{type(owner).__name__}({name}={steps_in_words(duration)}): the warm-up is longer than the {steps_in_words(steps)} steps "
             "that there are; shorten it, or let the run last longer."
         )
 
 
-def short(steps: float | None) -> str:
+def steps_in_words(steps: float | None) -> str:
     """A number of steps as the user writes it."""
     return str(int(steps)) if steps is not None and math.isfinite(steps) and steps == int(steps) else str(steps)

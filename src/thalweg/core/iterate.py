@@ -224,7 +224,7 @@ def _traced_step(
         if change := explain_state_change(given.state, carry.state):
             raise TypeError(
                 f"{type(solver).__name__}.step changed its state: {change}. Either the step is wrong "
-                "(thalweg.core.protocol.check_protocol finds out), or the carry was started on other batches: pass the "
+                "(tw.check_protocol finds out), or the carry was started on other batches: pass the "
                 "same batches= to tw.start."
             )
         if jax.tree.structure(carry) != structure:

@@ -57,7 +57,7 @@ def work(jaxpr: Any) -> float:
 
 
 def _cost(eqn: Any) -> float:
-    """Of one operation."""
+    """Entries that one operation computes."""
     name, within = eqn.primitive.name, [work(sub) for sub in inner(eqn)]
     if name == "cond":
         return max(within)

@@ -69,7 +69,7 @@ class Case(NamedTuple):
     average: Average | None = None
 
 
-class Row(eqx.Module):
+class PackedRow(eqx.Module):
     """The packed row of a step, and the layout that unpacks it."""
 
     numbers: Any
@@ -84,21 +84,21 @@ class Closing(Solver):
 
     @property
     def needs(self) -> frozenset[Oracle]:
-        """The solver's."""
+        """What the solver inside needs."""
         return self.solver.needs
 
     @property
     def takes(self) -> frozenset[Oracle]:
-        """The solver's."""
+        """What the solver inside takes."""
         return self.solver.takes
 
     @property
     def proxy(self) -> bool:
-        """The solver's."""
+        """Whether the solver inside measures its residual elsewhere than at `x_t`."""
         return self.solver.proxy
 
     def init(self, problem: Problem, x: Params) -> State:
-        """The solver's."""
+        """The initial state of the solver inside."""
         return self.solver.init(problem, x)
 
     def rebase(self, problem: Problem, state: State) -> State:
@@ -120,7 +120,7 @@ def begin_lane(case: Case, x: Params, host: Host) -> Lane:
     """A lane before its first turn. Nothing is opened: the shapes of the progress are those of an opened step."""
     problem, solver, stop, key, _ = case
     carry = start(problem, solver, x, stop, key, None, host, case.average)
-    shapes = jax.eval_shape(lambda carry: _arrays(_opened(case, carry)), carry) if rests(solver) else []
+    shapes = jax.eval_shape(lambda carry: _changing_leaves(_opened(case, carry)), carry) if rests(solver) else []
     blank = [jnp.zeros(shape.shape, shape.dtype) for shape in shapes]
     best = LaneBest(Rank(real(jnp.inf), real(jnp.inf)), jnp.asarray(0, jnp.int32), carry.point)
     phase = jnp.asarray(Phase.RUNS.value, jnp.int32)
@@ -135,7 +135,7 @@ def _opened(case: Case, carry: Carry) -> Any:
     return solver.open(here, carry.state, key)
 
 
-def _arrays(tree: Any) -> list[Any]:
+def _changing_leaves(tree: Any) -> list[Any]:
     """The leaves that can change."""
     return [leaf for leaf in jax.tree.leaves(tree) if not is_number(leaf)]
 
@@ -148,7 +148,7 @@ def _mixed(condition: Any, new: Any, old: list[Any]) -> Any:
     return jax.tree.unflatten(structure, chosen)
 
 
-def turn_lane(case: Case, lane: Lane) -> tuple[Lane, Row, Scalar]:
+def turn_lane(case: Case, lane: Lane) -> tuple[Lane, PackedRow, Scalar]:
     """One turn of a lane, the row of the step that it closed, and whether it closed one."""
     problem, solver, stop, key, _ = case
     runs, looks = lane.phase == Phase.RUNS.value, lane.phase == Phase.LOOKS.value
@@ -160,7 +160,7 @@ def turn_lane(case: Case, lane: Lane) -> tuple[Lane, Row, Scalar]:
         here, _ = bind(problem, key, carry.step, carry.model_state, None)
         under_way = _mixed(lane.opens, _opened(case, carry), lane.progress)
         under_way = solver.turn(here, carry.state, under_way)
-        progress, done = _arrays(under_way), under_way.done
+        progress, done = _changing_leaves(under_way), under_way.done
         solver = Closing(solver, under_way)
     after, info = advance(problem, solver, stop, key, carry)
     closed = done & (runs | looks)
@@ -176,7 +176,7 @@ def turn_lane(case: Case, lane: Lane) -> tuple[Lane, Row, Scalar]:
     )
     check_scalars(info)
     row, layout = pack(info)
-    return jax.tree.map(strong, new), Row(row, layout), closed
+    return jax.tree.map(strong, new), PackedRow(row, layout), closed
 
 
 def _better(best: LaneBest, closed: Scalar, info: Info, point: Params, step: Scalar) -> LaneBest:

@@ -35,7 +35,7 @@ class Packing:
         return vectors + [leaves[i] for i in self.apart]
 
     def unpack(self, packed: list[jax.Array]) -> Any:
-        """The tree."""
+        """The tree that was packed."""
         leaves: list[Any] = [None] * self.structure.num_leaves
         vectors, rest = packed[: len(self.together)], packed[len(self.together) :]
         for vector, places in zip(vectors, self.together, strict=True):

@@ -19,7 +19,7 @@ from thalweg.core.solver import Interruptible, Samples, Solver
 from thalweg.core.types import Evals, Evaluation, Info, Params, Step, is_number, widest
 from thalweg.core.variables import is_array, short, split
 
-_VARIABLES, _EXAMPLES = 3, 8
+_VARIABLES, _SAMPLE_SIZE = 3, 8
 """The size of the problem on which a method is traced where the user gives none."""
 _CONCRETE = "a number that is not known while the step is traced: use jnp.where, jax.lax.cond or jax.lax.while_loop"
 
@@ -34,7 +34,7 @@ def check_method(method: Any, problem: Problem | None = None, x: Params | None =
     check_declarations(solver)
     problem, x = subject(solver, problem, x)
     if isinstance(method, Rule) and not isinstance(method, OptaxRule):
-        _check_rule(method, x)
+        _check_update(method, x)
     state = _check_init(solver, problem, x)
     key = jax.eval_shape(lambda: jax.random.key(0))
     _check_step(solver, "step", state, x, _trace(solver, "step", problem, state, key))
@@ -168,7 +168,7 @@ def _default_problem(needs: frozenset[Oracle]) -> Problem:
     if Oracle.RESIDUALS in needs:
         return Problem(LeastSquares(residuals=lambda x: x))
     if Oracle.FINITE_SUM in needs:
-        return Problem(lambda x, batch: jnp.mean((x - batch) ** 2), jnp.zeros((_EXAMPLES, _VARIABLES)))
+        return Problem(lambda x, batch: jnp.mean((x - batch) ** 2), jnp.zeros((_SAMPLE_SIZE, _VARIABLES)))
     return Problem(lambda x: 0.5 * jnp.sum(x**2))
 
 
@@ -254,9 +254,9 @@ def described(value: Any) -> str:
 
 def _check_examples(solver: Any) -> None:
     """A solver that draws examples knows how many."""
-    count = solver.examples(_EXAMPLES)
+    count = solver.examples(_SAMPLE_SIZE)
     if not isinstance(count, int) or count < 1:
-        raise TypeError(f"{label(solver)}.examples({_EXAMPLES}) is {short(count)}: it must be a whole number >= 1.")
+        raise TypeError(f"{label(solver)}.examples({_SAMPLE_SIZE}) is {short(count)}: it must be a whole number >= 1.")
 
 
 def _check_turns(solver: Any, subject: tuple[Problem, Any, Params], key: Any) -> None:
@@ -289,7 +289,7 @@ def _check_done(solver: Any, name: str, progress: Any) -> None:
         raise TypeError(f"{label(solver)}.{name}: {what}.")
 
 
-def _check_rule(rule: Rule, x: Params) -> None:
+def _check_update(rule: Rule, x: Params) -> None:
     """A rule's update is like the parameters, and its state keeps its shapes."""
     before = _trace(rule, "init", x)
     check_arrays(rule, before)

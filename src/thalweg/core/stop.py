@@ -77,7 +77,7 @@ def make_host(
 class View(NamedTuple):
     """What a stop rule sees after a step, which led from `x` to `x_next`, and about which `info` reports.
 
-    `step` counts completed steps. `sign` times `info.value` is the value in the user's sign (-1: it is maximised).
+    `step` counts completed steps. `sign` times `info.value` is the value in the user's sign (-1: it is maximized).
     """
 
     step: Scalar
@@ -138,11 +138,11 @@ class GradNorm(Stop):
         check_nonnegative(self, "tolerance")
 
     def init(self) -> State:
-        """No memory."""
+        """An empty state: the rule remembers nothing."""
         return ()
 
     def __call__(self, state: State, view: View) -> tuple[State, Scalar]:
-        """See the class."""
+        """CONVERGED where the residual is small enough."""
         return state, _fires(view.info.optimality <= self.tolerance, Status.CONVERGED)
 
 
@@ -155,11 +155,11 @@ class StepNorm(Stop):
         check_nonnegative(self, "tolerance")
 
     def init(self) -> State:
-        """No memory."""
+        """An empty state: the rule remembers nothing."""
         return ()
 
     def __call__(self, state: State, view: View) -> tuple[State, Scalar]:
-        """See the class."""
+        """STOPPED where the step is small enough."""
         return state, _fires(view.step_norm <= self.tolerance, Status.STOPPED)
 
 
@@ -176,7 +176,7 @@ class ValueChange(Stop):
         return real(jnp.nan)
 
     def __call__(self, state: State, view: View) -> tuple[State, Scalar]:
-        """See the class."""
+        """The value, and STOPPED where it hardly changed."""
         change = jnp.abs(view.info.value - state)
         return real(view.info.value), _fires(change <= self.tolerance, Status.STOPPED)
 
@@ -187,11 +187,11 @@ class Target(Stop):
     value: float = real_field()
 
     def init(self) -> State:
-        """No memory."""
+        """An empty state: the rule remembers nothing."""
         return ()
 
     def __call__(self, state: State, view: View) -> tuple[State, Scalar]:
-        """See the class."""
+        """STOPPED where the value is low enough."""
         return state, _fires(view.info.value <= view.sign * self.value, Status.STOPPED)
 
 
@@ -208,7 +208,7 @@ class Patience(Stop):
         return real(jnp.inf), real(0), real(-1)
 
     def __call__(self, state: State, view: View) -> tuple[State, Scalar]:
-        """See the class."""
+        """The lowest validation value and the validations since, and STOPPED where they are too many."""
         lowest, since, seen = state
         new, value = view.host.validated > seen, view.host.validation
         better = new & (value < lowest)
@@ -226,11 +226,11 @@ class Steps(Stop):
         _check_whole(self, "count")
 
     def init(self) -> State:
-        """No memory."""
+        """An empty state: the rule remembers nothing."""
         return ()
 
     def __call__(self, state: State, view: View) -> tuple[State, Scalar]:
-        """See the class."""
+        """STEP_LIMIT where enough steps are made."""
         return state, _fires(view.step >= jnp.asarray(self.count).astype(jnp.int32), Status.STEP_LIMIT)
 
 
@@ -246,11 +246,11 @@ class Epochs(Stop):
         check_positive(self, "count")
 
     def init(self) -> State:
-        """No memory."""
+        """An empty state: the rule remembers nothing."""
         return ()
 
     def __call__(self, state: State, view: View) -> tuple[State, Scalar]:
-        """See the class."""
+        """STEP_LIMIT where enough passes over the data are completed."""
         return state, _fires(view.passes(self.count), Status.STEP_LIMIT)
 
 
@@ -267,7 +267,7 @@ class Evaluations(Stop):
         return jnp.zeros((), jnp.int32)
 
     def __call__(self, state: State, view: View) -> tuple[State, Scalar]:
-        """See the class."""
+        """The evaluations so far, and STEP_LIMIT where they are enough."""
         total = state + view.info.evals.value
         return total, _fires(total >= jnp.asarray(self.count).astype(jnp.int32), Status.STEP_LIMIT)
 
@@ -281,23 +281,23 @@ class Seconds(Stop):
         check_positive(self, "seconds")
 
     def init(self) -> State:
-        """No memory."""
+        """An empty state: the rule remembers nothing."""
         return ()
 
     def __call__(self, state: State, view: View) -> tuple[State, Scalar]:
-        """See the class."""
+        """TIME_LIMIT where the time is up."""
         return state, _fires(view.host.seconds >= self.seconds, Status.TIME_LIMIT)
 
 
 class Never(Stop):
-    """Goes on for ever: for the pure loop, whose `limit` ends it."""
+    """Never ends a run: for the pure loop, whose `limit` ends it."""
 
     def init(self) -> State:
-        """No memory."""
+        """An empty state: the rule remembers nothing."""
         return ()
 
     def __call__(self, state: State, view: View) -> tuple[State, Scalar]:
-        """RUNNING."""
+        """RUNNING at every step."""
         return state, _fires(jnp.asarray(False), Status.STOPPED)
 
 
@@ -311,7 +311,7 @@ class AnyOf(Stop):
         return tuple(rule.init() for rule in self.rules), jnp.asarray(-1, jnp.int32)
 
     def __call__(self, state: State, view: View) -> tuple[State, Scalar]:
-        """See the class."""
+        """The states of all rules, and the verdict of the first that fires."""
         states, found = _verdicts(self.rules, state[0], view)
         status, fired = jnp.asarray(0, jnp.int32), jnp.asarray(-1, jnp.int32)
         for i, verdict in reversed(list(enumerate(found))):
@@ -330,7 +330,7 @@ class AllOf(Stop):
         return tuple(rule.init() for rule in self.rules)
 
     def __call__(self, state: State, view: View) -> tuple[State, Scalar]:
-        """See the class."""
+        """The states of all rules, and the verdict of the leftmost where all fire."""
         states, found = _verdicts(self.rules, state, view)
         every = functools.reduce(jnp.logical_and, [v != Status.RUNNING.value for v in found])
         return states, jnp.where(every, found[0], Status.RUNNING.value).astype(jnp.int32)

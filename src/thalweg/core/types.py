@@ -1,4 +1,4 @@
-"""The values that flow between the parts: plain named tuples, without behaviour."""
+"""The values that flow between the parts: plain named tuples, without behavior."""
 
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ State = Any
 Scalar = jax.Array
 ScalarLike = Any  # a scalar array, or a number of Python or NumPy
 Key = jax.Array
-_WIDE, _NARROW = np.dtype(np.float64), np.dtype(np.float32)
+_DOUBLE, _SINGLE = np.dtype(np.float64), np.dtype(np.float32)
 
 
 class Evals(NamedTuple):
@@ -72,7 +72,7 @@ class Step(NamedTuple):
 
 def widest() -> Any:
     """The dtype of the widest float in use; `jnp.result_type(float)` says the same in 5 us, many times a run."""
-    return _WIDE if jax.config.jax_enable_x64 else _NARROW  # pyright: ignore[reportAttributeAccessIssue]
+    return _DOUBLE if jax.config.jax_enable_x64 else _SINGLE  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def real(value: ScalarLike) -> Scalar:

@@ -40,7 +40,7 @@ FIRST_ORDER_METHODS = (
         make=SAM,
         label="SAM",
         family="first order",
-        # So small a radius that the neighbourhood of the minimum is smaller than the tests' tolerance.
+        # So small a radius that the neighborhood of the minimum is smaller than the tests' tolerance.
         example=lambda problem: SAM(SGD(RATES.get(problem, 0.1)), rho=1e-3),
         solves=("least-squares",),
         # The oscillation rho eta a / (2 - eta a) for the largest curvature a; 1 / 0.4 steps shrink the rest by e.

@@ -18,7 +18,7 @@ from thalweg.core.tree import all_finite, is_key
 from thalweg.core.types import Params
 from thalweg.run.programs import Programs, Rows, Segment, Task, run_chunk, run_step
 
-CAPACITY = 1024
+_CHUNK_CAPACITY = 1024
 """Most steps of a chunk: enough that the host's work between chunks (0.1 ms) is small, and 0.1 MB of trace."""
 _CHUNK_SECONDS = 0.2
 """A chunk's length in time, so that Ctrl-C and the progress bar answer."""
@@ -38,7 +38,7 @@ class Engine:
     - `compile_seconds`: time spent on tracing and compiling so far.
     """
 
-    def __init__(self, programs: Programs, *, fixed: int | None = None, capacity: int = CAPACITY):
+    def __init__(self, programs: Programs, *, fixed: int | None = None, capacity: int = _CHUNK_CAPACITY):
         self.fixed, self.capacity = fixed, capacity
         self.single, self.compile_seconds = False, 0.0
         self.programs, self.notes = programs, programs.notes

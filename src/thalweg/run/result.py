@@ -20,7 +20,7 @@ LISTED = 5
 """Numbers that a line lists."""
 
 
-class Seconds(NamedTuple):
+class WallTime(NamedTuple):
     """Wall time: tracing and compiling, and everything else."""
 
     compile: float
@@ -82,7 +82,7 @@ class Result:
     - `trace`: one row a step, from `first_step` on (0 unless an earlier run was continued); row `t` describes `x_t`.
       `kept`: the step whose point `x` is.
     - `whole`: whether every step saw the same data. On batches `value` is that of the last batch.
-    - `maximize`: whether the objective was maximised: values are in the user's sign, and the best is the highest.
+    - `maximize`: whether the objective was maximized: values are in the user's sign, and the best is the highest.
     - `skipped`: the steps that were dropped because their numbers were not finite.
     - `best`: the lowest point seen, `(x, value, step)`; on batches the one with the lowest validation value.
     - `average`: the average of the iterates that `minimize(average=...)` asked for, a tree like `x`, or None.
@@ -98,7 +98,7 @@ class Result:
     signal: int | None
     steps: int
     epochs: float | None
-    seconds: Seconds
+    seconds: WallTime
     first_step: int
     kept: int
     whole: bool

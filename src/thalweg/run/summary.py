@@ -18,7 +18,7 @@ from thalweg.run.explain.messages import message
 from thalweg.run.explain.violations import lost_constraints, violated_in_words, violations
 from thalweg.run.outcome import Outcome, running
 from thalweg.run.prefetch import REREAD
-from thalweg.run.result import Later, Point, Restarts, Result, Seconds, Words
+from thalweg.run.result import Later, Point, Restarts, Result, WallTime, Words
 
 
 def summarize(run: Run, outcome: Outcome, restarts: Restarts | None = None) -> Result:
@@ -39,7 +39,7 @@ def summarize(run: Run, outcome: Outcome, restarts: Restarts | None = None) -> R
         signal=run.signals[0] if run.signals and outcome.status == Status.INTERRUPTED else None,
         steps=outcome.steps,
         epochs=run.epochs(),
-        seconds=Seconds(run.engine.compile_seconds, max(total - run.engine.compile_seconds, 0.0)),
+        seconds=WallTime(run.engine.compile_seconds, max(total - run.engine.compile_seconds, 0.0)),
         first_step=state.ledger.first_step,
         kept=outcome.kept,
         whole=run.whole,

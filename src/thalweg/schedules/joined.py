@@ -7,7 +7,7 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 
-from thalweg.core.duration import as_duration, check_duration, known_steps, parts_field, short, steps_of
+from thalweg.core.duration import as_duration, check_duration, known_steps, parts_field, steps_in_words, steps_of
 from thalweg.core.fields import check_choice, check_nonnegative, fail, is_tracer, number, real_field, static_field
 from thalweg.core.types import Scalar, real
 from thalweg.schedules.schedule import Schedule, check_schedule, half_cosine, rate_of, schedule_of, steps_since
@@ -32,8 +32,8 @@ def _segment_lengths(owner: "Join", steps: float | None) -> tuple:
     last = ends[-1]
     if steps is not None and last is not None and last >= steps:
         raise ValueError(
-            f"Join(boundaries=...): the last schedule begins at step {short(last)}, but the run has only "
-            f"{short(steps)} steps; lower the last boundary, or let the run last longer."
+            f"Join(boundaries=...): the last schedule begins at step {steps_in_words(last)}, but the run has only "
+            f"{steps_in_words(steps)} steps; lower the last boundary, or let the run last longer."
         )
     pairs = zip([0.0, *ends], ends, strict=False)
     between = [None if begin is None or end is None else end - begin for begin, end in pairs]
@@ -134,5 +134,5 @@ def _check_boundaries(owner: Piecewise | Join, name: str) -> None:
         raise ValueError(f"{kind}: {len(entries)} {name} need {len(entries) - 1} boundaries, not {count}.")
     steps = [known for known in map(known_steps, owner.boundaries) if known is not None]
     if any(b <= a for a, b in itertools.pairwise(steps)):
-        shown = ", ".join(short(s) for s in steps)
+        shown = ", ".join(steps_in_words(s) for s in steps)
         raise ValueError(f"{kind}(boundaries=[{shown}]): boundaries must increase.")

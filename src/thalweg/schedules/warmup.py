@@ -4,7 +4,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from thalweg.core.duration import check_duration, duration_field, in_steps, known_steps, parts_field, short
+from thalweg.core.duration import check_duration, duration_field, in_steps, known_steps, parts_field, steps_in_words
 from thalweg.core.fields import check_choice, check_nonnegative, check_real, real_field, static_field
 from thalweg.core.types import Scalar, real
 from thalweg.schedules.schedule import (
@@ -76,7 +76,7 @@ class WarmupCosine(Schedule):
         warmup, steps = known_steps(self.warmup), known_steps(self.steps)
         if warmup is not None and steps is not None and warmup >= steps:
             raise ValueError(
-                f"WarmupCosine(warmup={short(warmup)}, steps={short(steps)}): the warm-up must be shorter than the "
+                f"WarmupCosine(warmup={steps_in_words(warmup)}, steps={steps_in_words(steps)}): the warm-up must be shorter than the "
                 "whole schedule."
             )
 
@@ -123,7 +123,7 @@ class WSD(Schedule):
         warmup, decay, steps = (known_steps(value) for value in (self.warmup, self.decay, self.steps))
         if warmup is not None and decay is not None and steps is not None and warmup + decay > steps:
             raise ValueError(
-                f"WSD(warmup={short(warmup)}, decay={short(decay)}, steps={short(steps)}): warm-up and decay must "
+                f"WSD(warmup={steps_in_words(warmup)}, decay={steps_in_words(decay)}, steps={steps_in_words(steps)}): warm-up and decay must "
                 "fit into the schedule."
             )
 

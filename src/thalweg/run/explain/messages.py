@@ -27,7 +27,7 @@ def message(
 ) -> str:
     """The sentence after `STATUS after n steps:`; `said` and `lost` are what the driver knows of the end.
 
-    `sign` is -1 where the objective is maximised; the trace is in the user's sign.
+    `sign` is -1 where the objective is maximized; the trace is in the user's sign.
     """
     optimality = float(trace.optimality[row]) if len(trace.optimality) else float("nan")
     if isinstance(rule, GradNorm):

@@ -11,7 +11,7 @@ from thalweg.core.problem import Problem
 from thalweg.core.types import Params
 from thalweg.core.variables import entries, leaf_name, rejoin
 
-_NAMED = 3
+_MOST_NAMED = 3
 """Constraints that a sentence names."""
 _SLIGHT = 1e-3
 """A violation that is this small a fraction of the worst is not worth a name."""
@@ -49,8 +49,8 @@ def _outside(side: str, limit: Params, x: Params, sign: int) -> list[tuple[str, 
 def violated_in_words(bad: list[tuple[str, float]]) -> str:
     """The worst few, and how many more there are that matter."""
     bad = [(name, v) for name, v in bad if not v < _SLIGHT * bad[0][1]]
-    listed = [f"{name} is {'NaN' if np.isnan(v) else f'violated by {v:.3g}'}" for name, v in bad[:_NAMED]]
-    more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
+    listed = [f"{name} is {'NaN' if np.isnan(v) else f'violated by {v:.3g}'}" for name, v in bad[:_MOST_NAMED]]
+    more = f" and {len(bad) - _MOST_NAMED} more" if len(bad) > _MOST_NAMED else ""
     return ", ".join(listed) + more
 
 

@@ -21,7 +21,7 @@ from thalweg.run.explain.violations import violated_in_words, violations
 from thalweg.run.many.ends import RunEnds, entry, rule_that_ended
 from thalweg.run.many.pool import EndedRuns
 from thalweg.run.outcome import is_at_point
-from thalweg.run.result import LISTED, Seconds, count, duration, plural
+from thalweg.run.result import LISTED, WallTime, count, duration, plural
 
 
 class _OneRun(NamedTuple):
@@ -58,7 +58,7 @@ class BatchResult:
     ok: np.ndarray
     steps: np.ndarray
     evals: Evals
-    seconds: Seconds
+    seconds: WallTime
     method: Solver
     name: str
     reason: str | None

@@ -199,7 +199,9 @@ class Pool:
             blocks.append((self.numbers[lane], np.asarray(block.rows)[at, lane]))
             ended = np.flatnonzero(self.busy & (np.asarray(block.phase) == Phase.OVER))
             if len(ended):
-                parts = jax.tree.map(lambda leaf, lanes=ended: _taken(leaf, lanes), (self.lanes.carry, self.lanes.best))
+                parts = jax.tree.map(
+                    lambda leaf, lanes=ended: _lanes_of(leaf, lanes), (self.lanes.carry, self.lanes.best)
+                )
                 pieces.append(EndedSome(self.numbers[ended], *parts))
                 self.busy[ended] = False
         return self.ordered(pieces, blocks, layout)
@@ -224,7 +226,7 @@ class Pool:
         return EndedRuns(carry, best, rows, at, layout, self.compile_seconds)
 
 
-def _taken(leaf: Any, lanes: np.ndarray) -> Any:
+def _lanes_of(leaf: Any, lanes: np.ndarray) -> Any:
     """The entries of some lanes, on the host; random keys stay what they are."""
     return leaf[lanes] if is_key(leaf) else np.asarray(leaf)[lanes]
 

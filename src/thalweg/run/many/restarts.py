@@ -30,13 +30,13 @@ def run_restarts(plan: Plan, x: Params, request: Request, engine: Engine) -> tup
     values = ends.values
     lost = np.isnan(values) | ends.lost
     best = int(np.argmin(np.where(lost, np.inf, values) if not lost.all() else np.nan_to_num(values, nan=np.inf)))
-    run.state = _state_of(plan, ended, ends, best)
+    run.state = _lane_state(plan, ended, ends, best)
     engine.compile_seconds += ended.compile_seconds
     statuses = tuple(Status(int(status)) for status in ends.status)
     return run, Restarts(plan.problem.sign * values, statuses, ends.steps)
 
 
-def _state_of(plan: Plan, ended: EndedRuns, ends: RunEnds, lane: int) -> RunState:
+def _lane_state(plan: Plan, ended: EndedRuns, ends: RunEnds, lane: int) -> RunState:
     """The state of a lane's run at its end; the rows of all others are steps made for nothing."""
     begin, stop = ended.at[lane], ended.at[lane + 1]
     carry, best, steps = entry(ended.carry, lane), entry(ended.best, lane), int(ends.steps[lane])

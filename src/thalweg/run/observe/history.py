@@ -88,7 +88,7 @@ def write_history(result: Result, path: Path) -> None:
 
 
 def _as_event(result: Result) -> Event:
-    """A finished run as a callback would see it, had it slept till then."""
+    """A finished run as a callback would see it that is called at the end only."""
     return Event(
         step=result.steps,
         epoch=result.epochs,

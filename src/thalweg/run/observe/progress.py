@@ -88,10 +88,10 @@ class Progress:
             yield f"validation {held_out.pop('validation_value'):.4g}"
         for name, number in held_out.items():
             yield f"{name.removeprefix('validation_')} {number:.4g}"
-        yield from _last_number("optimality", self._trace, "optimality")
+        yield from _last_measured("optimality", self._trace, "optimality")
         if not event.final:
             yield from self._pace.left(event)
-        yield from _last_number("step size", self._trace, "step_size")
+        yield from _last_measured("step size", self._trace, "step_size")
         yield from self._pace.text()
 
     @contextlib.contextmanager
@@ -123,7 +123,7 @@ class Pace:
             yield f"{clock(max(event.length - event.step, 0) / self.rate)} left"
 
     def text(self) -> Iterator[str]:
-        """The pace."""
+        """The pace in words, steps per second or seconds per step."""
         if self.rate is not None:
             yield f"{self.rate:,.0f} steps/s" if self.rate >= 100 else f"{self.rate:.2g} steps/s"
 
@@ -131,12 +131,12 @@ class Pace:
 def _value_text(trace: Trace | None, whole: bool) -> Iterator[str]:
     """The last value, or the mean of the finite ones where every step sees other data."""
     if whole or trace is None:
-        yield from _last_number("value", trace, "value", digits=5)
+        yield from _last_measured("value", trace, "value", digits=5)
     elif np.isfinite(trace.value).any():
         yield f"mean value {trace.value[np.isfinite(trace.value)].mean():.4g}"
 
 
-def _last_number(name: str, trace: Trace | None, field: str, digits: int = 2) -> Iterator[str]:
+def _last_measured(name: str, trace: Trace | None, field: str, digits: int = 2) -> Iterator[str]:
     """The last number of a column, where it is measured."""
     number = math.nan if trace is None else float(getattr(trace, field)[-1])
     if not math.isnan(number):
