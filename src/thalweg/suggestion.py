@@ -42,7 +42,7 @@ class Suggestion(NamedTuple):
 
 
 def suggest(problem: Problem, x: Params) -> Suggestion:
-    """The method that `minimize` uses when none is given.
+    """The method that `minimize` uses for a `problem` and variables like `x` when none is given.
 
     Raises a `ValueError` that names the part that no method takes, where there is one.
     """

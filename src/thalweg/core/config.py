@@ -50,7 +50,7 @@ def to_config(value: Any) -> Any:
 
 
 def from_config(config: Any) -> Any:
-    """The object that `to_config` described; a list comes back as a tuple."""
+    """The object that `config`, made by `to_config`, describes; a list comes back as a tuple."""
     if isinstance(config, (*_JSON_TYPES, float)):
         return config
     if isinstance(config, list):
@@ -131,7 +131,7 @@ def _subclasses(cls: type) -> Iterator[type]:
 
 
 def change(solver: Any, **values: float) -> Any:
-    """`solver` with hyperparameters replaced by field name, wherever they stand inside it.
+    """`solver` with the hyperparameters in `values` replaced by field name, wherever they stand inside it.
 
     A schedule's lengths in steps are among them. Keeps every leaf's type, so nothing recompiles. A name that fits no
     field, or several, is refused.

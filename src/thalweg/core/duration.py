@@ -184,8 +184,8 @@ def _check_within(owner: Any, name: str, steps: float | None) -> None:
     duration = known_steps(getattr(owner, name))
     if steps is not None and duration is not None and duration > steps:
         raise ValueError(
-            f"{type(owner).__name__}({name}={steps_in_words(duration)}): the warm-up is longer than the {steps_in_words(steps)} steps "
-            "that there are; shorten it, or let the run last longer."
+            f"{type(owner).__name__}({name}={steps_in_words(duration)}): the warm-up is longer than the "
+            f"{steps_in_words(steps)} steps that there are; shorten it, or let the run last longer."
         )
 
 

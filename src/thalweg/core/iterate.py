@@ -39,10 +39,12 @@ _MOST_DOUBT = 1e6
 class Carry(NamedTuple):
     """Everything that passes from one step to the next, and from one chunk to the next.
 
-    `point` is where the last row was measured (`x_t`), kept only on whole data: a converged run returns the very
-    point whose certificate passed, and the best point is read from it after a replay. `doubt` multiplies a proxy
-    optimality; it doubles whenever the certificate at the point itself refutes the proxy. `average` is a running
-    average of the iterates, where one was asked for.
+    - `step`: steps made. `state`: the solver's. `model_state`: running statistics of a stateful loss. `stop`: the stop
+      rule's state. `status`: RUNNING, or why the run has ended. `host`: what the host told.
+    - `point`: where the last row was measured (`x_t`), kept only on whole data: a converged run returns the very point
+      whose certificate passed, and the best point is read from it after a replay.
+    - `doubt`: multiplies a proxy optimality; it doubles whenever the certificate at the point refutes the proxy.
+    - `average`: a running average of the iterates, where one was asked for.
     """
 
     step: Scalar
@@ -92,9 +94,13 @@ def start(
 ) -> Carry:
     """The carry before the first step.
 
-    `x0` holds variables only (see `split`); `key` defaults to `jax.random.key(0)`; `batches` as in `iterate`;
-    `average` is kept of the iterates `x_1, x_2, ...` and read by `carry.average.read()`. A method that looks at the
-    data to start sees as many examples as a step does, the first ones. Pure: may be jitted and vmapped.
+    - `problem`, `solver`, `stop`, `batches`: as in `iterate`. A method that looks at the data to start sees as many
+      examples as a step does, the first ones.
+    - `x0`: variables only (see `split`). `key`: `jax.random.key(0)` by default.
+    - `host`: the host's numbers (clock, validation); by default those of a run that has just begun.
+    - `average`: kept of the iterates `x_1, x_2, ...` and read by `carry.average.read()`.
+
+    Pure: it may be jitted and vmapped.
     """
     key = jax.random.key(0) if key is None else key
     x0 = jax.tree.map(jnp.asarray, x0)
@@ -249,6 +255,9 @@ def iterate(
 ) -> tuple[Carry, Trace]:
     """At most `limit` steps (default and maximum: `capacity`), fewer once the status is no longer RUNNING.
 
+    - `problem`: a `Problem`. `solver`: a `Solver`; a rule goes into `tw.FirstOrder(rule)`. `carry`: from `tw.start`, or
+      from an earlier call. `stop`: a stop rule, for instance `tw.Never()`. `key`: of all randomness; step `t` uses
+      `fold_in(key, t)`.
     - `batches`: None for the problem's whole data; `tw.Batches(size)` for mini-batches of it; or a tree with a
       leading axis of batches, one for each step of this call. The carry must have been started with the same kind.
     - `capacity`: static; the number of rows of the trace. Rows that were not reached are zero.

@@ -21,5 +21,8 @@ def residual(problem: Problem, x: Params, grad: Params) -> Scalar:
 
 
 def optimality(problem: Problem, x: Params) -> Scalar:
-    """The first-order residual at `x`, at the cost of one gradient; of a latent-variable model, how far EM moves it."""
+    """The first-order residual of a `problem` at `x`, at the cost of one gradient.
+
+    Of a latent-variable model it is how far one step of EM moves `x`.
+    """
     return problem.objective.optimality(x, functools.partial(residual, problem))

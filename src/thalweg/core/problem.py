@@ -43,6 +43,8 @@ class Problem(eqx.Module):
       validation speak of \(f - h\) then, in the user's sign; "lower" is better everywhere else.
     - `allow_unused`: accept parameters on which the loss does not depend. `allow_nan`: accept NaN and infinity in
       the data, for a loss that masks them.
+
+    `stream` is where batches come from elsewhere, else None; `whole` says whether every step sees the same data.
     """
 
     objective: Objective

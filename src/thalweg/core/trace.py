@@ -12,7 +12,10 @@ from thalweg.core.variables import leaf_name
 
 
 class Trace(NamedTuple):
-    """`Info` with a leading step axis: row `t` describes `x_t`."""
+    """`Info` with a leading step axis: row `t` describes `x_t`.
+
+    - `value`, `optimality`, `infeasibility`, `step_size`, `evals`, `status`, `aux`, `extra`: as in `Info`.
+    """
 
     value: Any
     optimality: Any

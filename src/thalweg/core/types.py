@@ -19,7 +19,8 @@ _DOUBLE, _SINGLE = np.dtype(np.float64), np.dtype(np.float32)
 class Evals(NamedTuple):
     """How often each oracle was called, and how many data examples those calls read.
 
-    One `value_and_grad` counts one value and one gradient.
+    - `value`, `gradient`: one `value_and_grad` counts one of each. `hvp`: Hessian-vector products. `prox`: proximal
+      steps and projections. `examples`: data examples read.
     """
 
     value: Any = 0
@@ -35,7 +36,11 @@ def together(*parts: Evals) -> Evals:
 
 
 class Evaluation(NamedTuple):
-    """The smooth part at one point: the point goes with its value, so that the two are never confused."""
+    """The smooth part at one point: the point goes with its value, so that the two are never confused.
+
+    - `x`: the point. `value`, `grad`: value and gradient there. `model_state`: the new running statistics of a
+      stateful loss. `aux`: what the loss returned beside its value.
+    """
 
     x: Params
     value: Scalar
@@ -47,9 +52,11 @@ class Evaluation(NamedTuple):
 class Info(NamedTuple):
     """What one step reports. Every field describes `x_t`, the point from which the step started.
 
-    `optimality` is the largest entry of the gradient (or of the residual that plays its part) in absolute
-    value; NaN where the method does not measure it. `infeasibility` is the largest violation of a
-    constraint. `aux` is what the loss returned beside its value, `extra` what the method adds.
+    - `value`: of the objective, nonsmooth part included. `optimality`: the largest entry of the gradient (or of the
+      residual that plays its part) in absolute value. Both are NaN where the method does not measure them.
+    - `infeasibility`: the largest violation of a constraint. `step_size`: the learning rate, or the step of a search.
+    - `evals`: the oracles called in this step. `status`: RUNNING, or why the method cannot go on.
+    - `aux`: what the loss returned beside its value. `extra`: what the method adds, by name.
     """
 
     value: Scalar
@@ -63,7 +70,11 @@ class Info(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What `Solver.step` returns. `seen` is the evaluation that `info` describes, where it is not at `x_t`."""
+    """What `Solver.step` returns.
+
+    - `state`: the next state. `info`: about the point from which the step started. `seen`: the evaluation that `info`
+      describes; None where the method made none.
+    """
 
     state: State
     info: Info
@@ -94,6 +105,9 @@ def make_info(
     """An `Info` with every array in its own fixed dtype, so that no method can cause a second compilation.
 
     Python numbers stay what they are: they are the same at every step, and the trace does not store them.
+
+    - `value`, `optimality`, `infeasibility`, `step_size`, `evals`, `status`, `aux`, `extra`: the fields of `Info`; a
+      plain NaN says that the method does not measure it.
     """
     return Info(
         value if is_number(value) else real(value),

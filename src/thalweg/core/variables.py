@@ -77,9 +77,9 @@ def rejoin(x: Params, frozen: Any) -> Params:
 
 
 def split(tree: Params, integers: bool = False) -> tuple[Params, Any]:
-    """`(variables, frozen)`: floating-point arrays (all arrays of numbers if `integers`) and the rest, None elsewhere.
+    """`(variables, frozen)` of a `tree`: floating-point arrays (all arrays of numbers if `integers`), and the rest.
 
-    `frozen` is None where nothing is held fixed.
+    Each of the two is None where the other has a leaf. `frozen` is None where nothing is held fixed.
     """
     chosen = is_number_array if integers else is_inexact
     leaves, treedef = jax.tree.flatten(tree)

@@ -89,6 +89,7 @@ class Result:
     - `state`: pass it as `minimize(..., state=result.state)` to go on. `model_state`: of a stateful loss.
     - `method`: the solver that ran; `reason`: why, where it was not named; `config`: the run as JSON can hold it.
     - `validation`: validation values and metrics, or None. `restarts`: all lanes, or None.
+    - `later`: how the trace, counts and words are worked out when somebody asks for them.
     """
 
     x: Params

@@ -76,8 +76,8 @@ class WarmupCosine(Schedule):
         warmup, steps = known_steps(self.warmup), known_steps(self.steps)
         if warmup is not None and steps is not None and warmup >= steps:
             raise ValueError(
-                f"WarmupCosine(warmup={steps_in_words(warmup)}, steps={steps_in_words(steps)}): the warm-up must be shorter than the "
-                "whole schedule."
+                f"WarmupCosine(warmup={steps_in_words(warmup)}, steps={steps_in_words(steps)}): the warm-up must be "
+                "shorter than the whole schedule."
             )
 
     def __call__(self, step: Scalar) -> Scalar:
@@ -123,8 +123,8 @@ class WSD(Schedule):
         warmup, decay, steps = (known_steps(value) for value in (self.warmup, self.decay, self.steps))
         if warmup is not None and decay is not None and steps is not None and warmup + decay > steps:
             raise ValueError(
-                f"WSD(warmup={steps_in_words(warmup)}, decay={steps_in_words(decay)}, steps={steps_in_words(steps)}): warm-up and decay must "
-                "fit into the schedule."
+                f"WSD(warmup={steps_in_words(warmup)}, decay={steps_in_words(decay)}, steps={steps_in_words(steps)}): "
+                "warm-up and decay must fit into the schedule."
             )
 
     def __call__(self, step: Scalar) -> Scalar:

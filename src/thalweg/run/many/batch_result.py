@@ -47,7 +47,9 @@ class BatchResult:
       returns its best finite point.
     - `status`: numbers of `tw.Status`; `ok`: whether a run ended as it was asked to; `steps`, `evals`: the work done.
     - `result[i]`: everything about one run, with its `message` and `trace`. `best`: the number of the lowest run.
-    - `seconds`: `(compile, run)` of all together. `method`: the solver that ran; `reason`: why, where it was not named.
+    - `seconds`: `(compile, run)` of all together. `method`: the solver that ran, `name`: what it is called; `reason`:
+      why, where it was not named. `maximize`: whether the values are in the sign of an objective that is maximized.
+    - `problem`, `frozen`, `stop`, `ended`, `ends`: from which single runs are read.
     """
 
     x: Params

@@ -29,7 +29,9 @@ class ConjugateGradientDirection(Direction):
 
     The division changes no path, because a search only sees \(s\,d\); it keeps products of gradients in range. The
     first trial step promises the fall that the last step promised; where the direction would not descend it is the
-    negative gradient. The formulas are those of `ConjugateGradient`.
+    negative gradient.
+
+    - `formula`: of beta, `"hager-zhang"` or `"polak-ribiere"`. `truncation`: in [0, 1). See `ConjugateGradient`.
     """
 
     needs: ClassVar[frozenset[Oracle]] = frozenset()

@@ -184,7 +184,9 @@ def SaddleFreeNewton(search: LineSearch = StrongWolfe(), damping: float = 0.0, m
     \(x_{t+1} = x_t - s_t (V|\Lambda|V' + \delta I)^{-1}\nabla f(x_t)\) with \(\nabla^2 f(x_t) = V\Lambda V'\): the
     step of Newton's method, turned round along the eigenvectors of negative curvature.
 
-    The eigenvalues are all exact here; the paper approximates them in a Krylov space. For the fields see `Newton`.
+    The eigenvalues are all exact here; the paper approximates them in a Krylov space.
+
+    - `search`, `damping`, `max_step`: as in `Newton`.
 
     **Needs** a gradient, Hessian-vector products and the same function at every step.
     **Guarantee** That of `Newton`: where the Hessian is positive definite the two are one.

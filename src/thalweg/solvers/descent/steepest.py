@@ -55,7 +55,9 @@ def BarzilaiBorweinDescent(
 
     \(x_{t+1} = x_t - s_t\nabla f(x_t)\) with
     \(s_t = \langle\Delta x, \Delta x\rangle/\langle\Delta x, \Delta g\rangle\), shortened until the value is below the
-    largest of the last `memory` ones; see `tw.line_search.BarzilaiBorwein` for the fields.
+    largest of the last `memory` ones.
+
+    - `formula`, `memory`, `step_size`: as in `tw.line_search.BarzilaiBorwein`.
 
     **Needs** a gradient and the same function at every step; about one evaluation a step.
     **Guarantee** Limit points are stationary; on strongly convex functions linear in the sense of roots.
