@@ -118,6 +118,7 @@ if TYPE_CHECKING:
     from thalweg.core.types import (
         Evals as Evals, Evaluation as Evaluation, Info as Info, make_info as make_info, Step as Step,
     )
+    from thalweg.solvers.protocol import check_protocol as check_protocol
     from thalweg.core.config import change as change, from_config as from_config, to_config as to_config
     from thalweg.registry import METHODS as METHODS
     from thalweg.solvers import descent as descent, trust_region as trust_region
@@ -236,6 +237,7 @@ else:
             "thalweg.run.observe.progress": "Progress",
             # To write a method
             "thalweg.core.types": "Evals Evaluation Info make_info Step",
+            "thalweg.solvers.protocol": "check_protocol",
             # Configuration and the registry
             "thalweg.core.config": "change from_config to_config",
             "thalweg.registry": "METHODS",
