@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from thalweg.core.status import Status as Status
     from thalweg.core.trace import Trace as Trace
     from thalweg.core.variables import split as split
-    from thalweg.run.result import MinimizeError as MinimizeError, MinimizeWarning as MinimizeWarning, Result as Result
+    from thalweg.run.result import MinimizeError as MinimizeError, Result as Result
+    from thalweg.run.warn import MinimizeWarning as MinimizeWarning
     from thalweg.run.many.batch_result import BatchResult as BatchResult
     from thalweg.core.average import Average as Average, EMA as EMA, PolyakRuppert as PolyakRuppert, SWA as SWA
     from thalweg.core.first_order import FirstOrder as FirstOrder
@@ -152,7 +153,8 @@ else:
             "thalweg.core.status": "Status",
             "thalweg.core.trace": "Trace",
             "thalweg.core.variables": "split",
-            "thalweg.run.result": "MinimizeError MinimizeWarning Result",
+            "thalweg.run.result": "MinimizeError Result",
+            "thalweg.run.warn": "MinimizeWarning",
             "thalweg.run.many.batch_result": "BatchResult",
             "thalweg.core.average": "Average EMA PolyakRuppert SWA",
             # Rules

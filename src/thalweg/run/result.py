@@ -285,7 +285,3 @@ class MinimizeError(RuntimeError):
 
     def __str__(self) -> str:
         return self.result.lines()[0]
-
-
-class MinimizeWarning(RuntimeWarning):
-    """A run that failed under `on_failure="warn"`, a start outside the bounds, a tolerance out of reach."""

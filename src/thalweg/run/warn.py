@@ -5,9 +5,11 @@ import sys
 import warnings
 from pathlib import Path
 
-from thalweg.run.result import MinimizeWarning
-
 _PACKAGE = str(Path(__file__).parents[1]) + os.sep
+
+
+class MinimizeWarning(RuntimeWarning):
+    """A run that failed under `on_failure="warn"`, a start outside the bounds, a tolerance out of reach."""
 
 
 def warn(sentence: str, category: type[Warning] = MinimizeWarning) -> None:
