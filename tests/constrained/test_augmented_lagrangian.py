@@ -41,7 +41,7 @@ def test_the_same_minimum_as_scipy(name, method):
     constraints = []
     for kind, values, sign in (("eq", problem.equalities, 1), ("ineq", problem.inequalities, -1)):
         if np.asarray(values(known.x0)).size:
-            values, slope = jax.jit(values), jax.jit(jax.jacobian(values))
+            values, slope = jax.jit(lambda x, f=values: f(x)), jax.jit(jax.jacobian(values))
             fun = {"fun": lambda x, v=values, s=sign: s * np.asarray(v(x)), "type": kind}
             constraints.append({**fun, "jac": lambda x, j=slope, s=sign: s * np.asarray(j(x))})
     bounds = None

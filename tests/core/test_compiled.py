@@ -39,9 +39,9 @@ def test_fresh_losses_do_not_leak():
     first = run(1.0)
     module = importlib.import_module("thalweg.prepare")
     for cache in (compiled._programs, module._problems):
-        for i in range(compiled.CAPACITY):
+        for i in range(compiled._CACHE_CAPACITY):
             cache.get(("another", i), object)
-        assert len(cache.entries) <= compiled.CAPACITY
+        assert len(cache.entries) <= compiled._CACHE_CAPACITY
     gc.collect()
     assert first() is None
 

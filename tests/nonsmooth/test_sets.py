@@ -145,5 +145,5 @@ def test_a_penalty_is_refused_with_the_method_that_takes_it():
     problem = tw.Problem(half_square, nonsmooth=tw.L1(0.1))
     with pytest.raises(ValueError, match=r"ProjectedGradient would ignore nonsmooth=L1.*fit: FISTA\."):
         tw.minimize(problem, np.ones(2), tw.ProjectedGradient())
-    with pytest.raises(ValueError, match=r"LBFGS would ignore nonsmooth=Simplex.*fit: FISTA, ProjectedGradient"):
+    with pytest.raises(ValueError, match=r"LBFGS would ignore nonsmooth=Simplex.*fit: ProjectedGradient, FISTA"):
         tw.minimize(tw.Problem(half_square, nonsmooth=tw.Simplex()), np.ones(2), tw.LBFGS())

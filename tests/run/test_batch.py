@@ -187,7 +187,7 @@ RATES = np.asarray([0.01, 0.03, 0.1, 0.3, 0.02], FLOAT)
     [
         lambda rate: tw.Adam(rate),
         lambda rate: tw.SGD(tw.schedules.WarmupCosine(rate / 30, warmup=3)),
-        lambda rate: tw.SteepestDescent(tw.line_search.Backtracking(fraction=rate)),
+        lambda rate: tw.SteepestDescent(tw.line_search.Backtracking(rate)),
     ],
     ids=["rule", "schedule", "search"],
 )
