@@ -100,16 +100,15 @@ class Ledger:
 
 def _lowest_row(rows: np.ndarray, layout: Layout) -> tuple[int, Rank] | None:
     """The row of lowest rank and that rank, the last of equals; None where no value is finite."""
-    value, violation = (
-        np.broadcast_to(np.asarray(column(rows, layout, name), rows.dtype), len(rows))
-        for name in ("value", "infeasibility")
-    )
+    value, violation = column(rows, layout, "value"), column(rows, layout, "infeasibility")
+    value = value if isinstance(value, np.ndarray) else np.full(len(rows), value, rows.dtype)
+    if not isinstance(violation, np.ndarray) and violation == 0:  # nothing to violate: the lowest value will do
+        row = len(value) - 1 - int(np.argmin(np.where(np.isfinite(value), value, np.inf)[::-1])) if len(value) else -1
+        return (row, Rank(0.0, float(value[row]))) if row >= 0 and np.isfinite(value[row]) else None
+    violation = np.broadcast_to(violation, value.shape)
     finite = np.flatnonzero(np.isfinite(value) & ~np.isnan(violation))
     if not len(finite):
         return None
     rank = ranked(value[finite], violation[finite])
-    if rank.excess.any():
-        place = int(np.lexsort((-finite, rank.value, rank.excess))[0])
-    else:
-        place = len(finite) - 1 - int(np.argmin(rank.value[::-1]))
+    place = int(np.lexsort((-finite, rank.value, rank.excess))[0])
     return int(finite[place]), Rank(float(rank.excess[place]), float(rank.value[place]))
