@@ -57,10 +57,10 @@ def minimize_batch(
     """
     began = time.perf_counter()
     stacked, frozen, number = _stacked_start(starts, method)
-    method, numbers = _first_numbers(method, number)
+    first, swept = _first_numbers(method, stacked, number)
     own_seeds = np.ndim(seed) > 0
     seeds = _checked_seeds(seed, number) if own_seeds else seed
-    request = Request(method, stop, seed=0 if own_seeds else seed)
+    request = Request(first, stop, seed=0 if own_seeds else seed)
     check_request(request, on_failure)
     problem = as_problem(problem, None)
     _refuse_parts(problem)
@@ -73,34 +73,41 @@ def minimize_batch(
     engine_for(plan, x, request)
     stacked = jax.tree.map(np.asarray, within(problem, stacked, "some starts lie"))
     seeds = np.asarray(seeds, np.uint32)
-    runs = Runs(plan.task, seeds, stacked, number, data, _own_numbers(numbers, plan), plan.epoch.steps)
+    own = _own_numbers(method, number, plan) if swept else ()
+    runs = Runs(plan.task, seeds, stacked, number, data, own, plan.epoch.steps)
     return _report_batch(_run_all(runs, plan, began), on_failure)
 
 
-def _first_numbers(method: Any, number: int) -> tuple[Any, Any]:
-    """The method of the first run, and the method as given where its numbers have a leading axis of runs, else None."""
+def _first_numbers(method: Any, stacked: Params, number: int) -> tuple[Any, bool]:
+    """The method of the first run, and whether any number of the method has a leading axis of runs.
+
+    An array of the shape of a variable (the scale of a move for every coordinate, say) is shared by all runs.
+    """
     given = as_solver(method)
     if not isinstance(given, Solver):
-        return method, None
-    leaves = tree_leaves_with_path(given)
-    wrong = next((pair for pair in leaves if np.ndim(pair[1]) and np.shape(pair[1])[0] != number), None)
-    if wrong is not None:
-        name = leaf_name(wrong[0])
-        raise ValueError(
-            f"method: {name} has shape {np.shape(wrong[1])} and there are {number} starts: give one number for "
-            "all runs, or an array with one for each."
-        )
-    if not any(np.ndim(leaf) for _, leaf in leaves):
-        return method, None
-    return jax.tree.map(lambda leaf: float(leaf[0]) if np.ndim(leaf) == 1 else leaf, given), given
+        return method, False
+    alike = {np.shape(leaf)[1:] for leaf in jax.tree.leaves(stacked)}
+    for path, leaf in tree_leaves_with_path(given):
+        if np.ndim(leaf) and not _is_own(leaf, number) and np.shape(leaf) not in alike:
+            raise ValueError(
+                f"method: {leaf_name(path)} has shape {np.shape(leaf)} and there are {number} starts: give one number "
+                "for all runs, or an array with one for each."
+            )
+    if not any(_is_own(leaf, number) for leaf in jax.tree.leaves(given)):
+        return method, False
+    first = jax.tree.map(lambda leaf: leaf[0] if _is_own(leaf, number) else leaf, given)
+    return jax.tree.map(lambda leaf: leaf if np.ndim(leaf) else float(leaf), first), True
 
 
-def _own_numbers(given: Any, plan: Plan) -> tuple[Any, ...]:
-    """The numbers of the solver that each run has for itself, in the order of the solver's leaves; None for others."""
-    if given is None:
-        return ()
-    leaves = jax.tree.leaves(resolve(given, plan.epoch.steps, plan.cadence.length))
-    return tuple(np.asarray(leaf, widest()) if np.ndim(leaf) else None for leaf in leaves)
+def _own_numbers(method: Any, number: int, plan: Plan) -> tuple[Any, ...]:
+    """The numbers that each run has for itself, in the order of the plan's solver's leaves; None for all others."""
+    leaves = jax.tree.leaves(resolve(as_solver(method), plan.epoch.steps, plan.cadence.length))
+    return tuple(np.asarray(leaf, widest()) if _is_own(leaf, number) else None for leaf in leaves)
+
+
+def _is_own(leaf: Any, number: int) -> bool:
+    """Whether a number of the method is an array with a leading axis of runs."""
+    return np.ndim(leaf) > 0 and np.shape(leaf)[0] == number
 
 
 def _checked_seeds(seeds: Any, number: int) -> np.ndarray:

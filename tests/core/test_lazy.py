@@ -137,3 +137,10 @@ def test_configurations_name_every_public_class():
     for value in [getattr(space, name) for space in spaces for name in space.__all__]:
         if inspect.isclass(value) and issubclass(value, eqx.Module):
             assert find(value.__name__) is value
+
+
+def test_a_name_of_a_namespace_is_found_for_whoever_looks_at_the_top():
+    with pytest.raises(AttributeError, match=r"no attribute 'Cosine': it is in schedules, schedules.Cosine$"):
+        tw.Cosine  # noqa: B018
+    with pytest.raises(AttributeError, match=r"no attribute 'Nowhere'$"):
+        tw.Nowhere  # noqa: B018

@@ -200,6 +200,14 @@ def test_each_run_may_have_its_own_numbers(method):
         assert together[run].steps == alone.steps
 
 
+def test_an_array_of_the_shape_of_a_variable_is_shared():
+    scales, stop = np.asarray([0.1, 0.2, 0.3, 0.4], FLOAT), tw.Steps(3)
+    shared = tw.SimulatedAnnealing(tw.moves.GaussianMove(scales), 0.1)
+    each = tw.SimulatedAnnealing(tw.moves.GaussianMove(np.tile(scales, (5, 1))), 0.1)
+    together = tw.minimize_batch(valley, STARTS, shared, stop=stop)
+    np.testing.assert_allclose(tw.minimize_batch(valley, STARTS, each, stop=stop).x, together.x, rtol=1e4 * EPS)
+
+
 def test_each_run_may_have_its_own_seed():
     method = tw.SimulatedAnnealing(
         tw.moves.GaussianMove(0.3), temperature=tw.schedules.Exponential(1.0, 1e-2, every=None)

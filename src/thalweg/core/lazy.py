@@ -27,7 +27,7 @@ def lazy(
         elif name in modules:
             value = importlib.import_module(modules[name])
         else:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+            raise AttributeError(f"module {package!r} has no attribute {name!r}{_place_of(name, modules)}")
         setattr(sys.modules[package], name, value)
         return value
 
@@ -35,3 +35,15 @@ def lazy(
         return sorted({*vars(sys.modules[package]), *public})
 
     return look_up, names, public
+
+
+def _place_of(name: str, modules: Mapping[str, str]) -> str:
+    """Where among the namespaces a name is that was looked for in the package itself; empty where it is nowhere."""
+    for space, module in modules.items() if not name.startswith("_") else ():
+        try:
+            found = name in dir(importlib.import_module(module))
+        except ImportError:  # a namespace whose extra is not installed
+            continue
+        if found:
+            return f": it is in {space}, {space}.{name}"
+    return ""
