@@ -1,4 +1,4 @@
-"""Checks docstrings against signatures: `python tools/docstrings.py [folder]`, by default src.
+"""Checks docstrings against signatures: `python -m tools.docstrings [folder]`, by default src.
 
 An item such as "- `a`, `b`: ..." (or "`b`: ..." behind it, at the start of a sentence) must name arguments of the
 function, or fields, properties or arguments of the class, that it documents. The docstring of whatever a package
@@ -12,24 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-Function = ast.FunctionDef | ast.AsyncFunctionDef
-Definition = Function | ast.ClassDef
+from tools.modules import Definition, Finding, Function
 
 NAMES = r"`\w+`(?:(?:,| and|, and| or) `\w+`)*"
 ITEM = re.compile(rf"(?:^|(?<=^- )|(?<=[.;!?)] ))({NAMES})(?: \([^()]*\))?:(?= |$)")
 """The names before a colon, where an item or a sentence begins."""
 MATHEMATICS = re.compile(r"\\\(.*?\\\)|\\\[.*?\\\]", re.DOTALL)
-
-
-class Finding(NamedTuple):
-    """A message about a line."""
-
-    path: Path
-    line: int
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.path}:{self.line}: {self.message}"
 
 
 class Place(NamedTuple):

@@ -1,4 +1,4 @@
-"""Checks the house rules on size and shape: `python tools/sizes.py [folder]`, by default src.
+"""Checks the house rules on size and shape: `python -m tools.sizes [folder]`, by default src.
 
 A comment `# sizes: reason` on the `def` or `class` line, or on the line above it, exempts that
 function or class; there are at most ten.
@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from tools.modules import Definition, Finding, Function
+
 MAX_FUNCTION_LINES = 60
 MAX_FILE_LINES = 400
 MAX_DEPTH = 2  # nested functions inside a function or method
@@ -20,8 +22,6 @@ MAX_EXEMPTIONS = 10
 PROTOCOL = frozenset({"init", "step", "update", "__call__", "prox", "value"})
 FORBIDDEN_CALLS = frozenset({"super", "hasattr"})
 
-Function = ast.FunctionDef | ast.AsyncFunctionDef
-Definition = Function | ast.ClassDef
 LAYOUT = {
     tokenize.COMMENT,
     tokenize.NL,
@@ -31,17 +31,6 @@ LAYOUT = {
     tokenize.ENCODING,
     tokenize.ENDMARKER,
 }
-
-
-class Finding(NamedTuple):
-    """A message about a line."""
-
-    path: Path
-    line: int
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.path}:{self.line}: {self.message}"
 
 
 class Source(NamedTuple):

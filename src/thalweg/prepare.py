@@ -16,7 +16,7 @@ from thalweg.checks import (
     method_name,
 )
 from thalweg.core.batches import Batches
-from thalweg.core.compiled import Recent, is_hashable, placement, program
+from thalweg.core.compiled import Recent, is_hashable, program
 from thalweg.core.duration import length, resolve
 from thalweg.core.fields import is_tracer
 from thalweg.core.first_order import as_solver
@@ -26,7 +26,7 @@ from thalweg.core.problem import Problem
 from thalweg.core.solver import Solver
 from thalweg.core.stop import GradNorm, Steps, Stop
 from thalweg.core.types import Params, widest
-from thalweg.core.variables import check_start, is_inexact, short, split
+from thalweg.core.variables import check_start, is_inexact, placement, short, split
 from thalweg.registry import METHODS
 from thalweg.run.explain.cautions import precision, warn_of_tolerance
 from thalweg.run.loss_facts import UNDER_TRANSFORM

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax.sharding import SingleDeviceSharding
 
 from thalweg.core.jaxprs import work_a_turn
+from thalweg.core.variables import placement
 
 _CACHE_CAPACITY = 128
 """Entries of a cache."""
@@ -62,19 +62,6 @@ def _is_traced(leaf: Any) -> bool:
 def _traced_type(kind: type) -> bool:
     """`_is_traced` for all leaves of a type: asking a type whether it is a `jax.Array` takes a microsecond."""
     return issubclass(kind, (jax.Array, float, np.ndarray, np.generic))
-
-
-def placement(leaf: Any) -> Any:
-    """How an array is laid out over several devices; None for one on a single device."""
-    sharding = getattr(leaf, "sharding", None)
-    if sharding is None or isinstance(sharding, SingleDeviceSharding) or sharding.num_devices == 1:
-        return None
-    return sharding
-
-
-def is_spread(leaf: Any) -> bool:
-    """Whether an array lies on more than one device."""
-    return placement(leaf) is not None
 
 
 class Program:

@@ -6,9 +6,9 @@ from typing import Any
 import equinox as eqx
 import jax
 import numpy as np
+from jax.sharding import SingleDeviceSharding
 from jax.tree_util import DictKey, SequenceKey, keystr
 
-from thalweg.core.fields import is_tracer
 from thalweg.core.types import Params
 
 
@@ -161,7 +161,15 @@ def first_nonfinite(array: Any) -> tuple[tuple[int, ...], Any] | None:
 
 def is_sharded(leaf: Any) -> bool:
     """Whether an array lies on several devices, from which it is not to be gathered."""
-    return isinstance(leaf, jax.Array) and not is_tracer(leaf) and len(leaf.sharding.device_set) > 1
+    return placement(leaf) is not None
+
+
+def placement(leaf: Any) -> Any:
+    """How an array is laid out over several devices; None for one on a single device, and for a tracer."""
+    sharding = getattr(leaf, "sharding", None)
+    if sharding is None or isinstance(sharding, SingleDeviceSharding) or sharding.num_devices == 1:
+        return None
+    return sharding
 
 
 def short(value: Any) -> str:

@@ -9,13 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from thalweg.core.batches import examples_in
-from thalweg.core.compiled import Call, Program, is_spread, program
+from thalweg.core.compiled import Call, Program, program
 from thalweg.core.fields import replace
 from thalweg.core.iterate import Carry
 from thalweg.core.status import Status
 from thalweg.core.trace import Layout
 from thalweg.core.tree import all_finite, is_key
 from thalweg.core.types import Params
+from thalweg.core.variables import is_sharded
 from thalweg.run.programs import Programs, Rows, Segment, Task, run_chunk, run_step
 
 _CHUNK_CAPACITY = 1024
@@ -66,7 +67,7 @@ class Engine:
         """At most `limit` steps of a segment; `meanwhile` is called while the device computes."""
         if self.single:
             return self.dispatch(at, limit, meanwhile)
-        if at.carry is None and any(map(is_spread, jax.tree.leaves(at.x0))):
+        if at.carry is None and any(map(is_sharded, jax.tree.leaves(at.x0))):
             at = at._replace(carry=self.begun(at))  # a blank carry would lie on one device
         fresh, now = np.asarray(at.carry is None), (self.blank() if at.carry is None else at.carry)
         room = self.capacity if at.stack is None else examples_in(at.stack)
@@ -139,7 +140,7 @@ def _tested(carry: Carry, counts: np.ndarray) -> tuple[Carry, np.ndarray]:
 def _is_finite_tree(x: Params) -> bool:
     """Whether every entry is finite: by NumPy where there are few on one device, else on the devices."""
     leaves = jax.tree.leaves(x)
-    if sum(leaf.size for leaf in leaves) > _FEW_ENTRIES or any(map(is_spread, leaves)):
+    if sum(leaf.size for leaf in leaves) > _FEW_ENTRIES or any(map(is_sharded, leaves)):
         found, dynamic = program(all_finite, x)
         return bool(found.call(dynamic))
     floating = (leaf for leaf in leaves if not is_key(leaf) and jnp.issubdtype(leaf.dtype, jnp.inexact))
