@@ -96,17 +96,26 @@ def quartic(x: Any) -> jax.Array:
     return total(lambda leaf: weights(leaf) * (leaf - 1) ** 4 / 4, x)
 
 
-@functools.cache
 def posed(name: str, fun: Callable) -> tw.Problem:
     """`fun` as a problem that the method takes: a mean over examples or the square of a residual, where it needs one.
 
     A latent-variable model has a likelihood of its own, whatever `fun` is; its variables are any tree too.
     """
-    if name in LATENT:
+    return posed_for(next((needed for needed in PARTICULAR if needed in solver(name).needs), None), fun)
+
+
+PARTICULAR = (tw.Oracle.LATENT, tw.Oracle.RESIDUALS, tw.Oracle.FINITE_SUM)
+"""What a plain function does not offer."""
+
+
+@functools.cache
+def posed_for(needed: tw.Oracle | None, fun: Callable) -> tw.Problem:
+    """The same problem for all methods with one need, so that what is asked of the problem alone is compiled once."""
+    if needed is tw.Oracle.LATENT:
         return tw.Problem(NoisyMean(), DATA)
-    if name in RESIDUALS:
+    if needed is tw.Oracle.RESIDUALS:
         return tw.Problem(tw.LeastSquares(lambda x: jnp.sqrt(2 * fun(x))))
-    if name in FINITE_SUM:
+    if needed is tw.Oracle.FINITE_SUM:
         return tw.Problem(lambda x, batch: (value := fun(x)) * jnp.mean(batch).astype(value.dtype), DATA)
     return tw.Problem(fun)
 

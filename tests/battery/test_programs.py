@@ -70,7 +70,7 @@ def ten_steps(problem: tw.Problem, method: tw.Solver, x0: jax.Array, *, batched:
     return tw.iterate(problem, method, carry, stop, jax.random.key(0), capacity=10, batched=batched)[0].state.x
 
 
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("name", sampled(ROWS, (*KINDS, *LATENT, "adam", "muon")))
 def test_vmap_is_a_loop(name):
     together = jax.jit(jax.vmap(functools.partial(ten_steps, posed(name, quartic), solver(name), batched=True)))
     alone = [run(name, limits(name, 10), x0).x for x0 in STARTS]

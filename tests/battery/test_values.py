@@ -11,8 +11,19 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from tests.battery.runs import limits, run
-from tests.helpers import ON_FUNCTIONS, REPRESENTATIVE, ROWS, X64, assert_same, compilations, half_square, posed, solver
+from tests.battery.runs import KINDS, limits, run
+from tests.helpers import (
+    ON_FUNCTIONS,
+    REPRESENTATIVE,
+    ROWS,
+    X64,
+    assert_same,
+    compilations,
+    half_square,
+    posed,
+    sampled,
+    solver,
+)
 from thalweg.core.fields import replace
 
 DTYPES = [jnp.float32, jnp.bfloat16]
@@ -69,7 +80,7 @@ def loss_of_tree(tree: dict) -> jax.Array:
     return half_square((active, tree["pair"])) + (fixed - 3) ** 2
 
 
-@pytest.mark.parametrize("name", ON_FUNCTIONS)
+@pytest.mark.parametrize("name", sampled(ON_FUNCTIONS, (*KINDS, "adam", "muon")))
 def test_a_mixed_tree_keeps_its_structure_and_dtypes(name):
     x0 = mixed_tree()
     problem = replace(posed(name, loss_of_tree), allow_unused=True)  # the empty array
