@@ -1,11 +1,14 @@
 """What the tests of matrix rules share: a small regression, a tree of all kinds of leaves, paths without the driver."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.helpers import X64
+from tests.helpers import X64, at_once
+from tests.rules.updates import first
 
 WIDE = float if X64 else np.float32
 STEPS = 10
@@ -31,26 +34,35 @@ def mixed(*lead):
 
 def path(rule, x0, loss, steps=STEPS):
     """`x_0, ..., x_steps`, by the rule alone."""
+    return jax.tree.map(np.asarray, at_once(walked, rule, x0, loss, steps))
+
+
+def walked(rule, x0, loss, steps):
+    """See `path`."""
 
     def one(carry, _):
         x, state = carry
         update, state = rule.update(jax.grad(loss)(x), state, x)
         return (jax.tree.map(jnp.add, x, update), state), x
 
-    x0 = jax.tree.map(jnp.asarray, x0)
-    return jax.jit(lambda x: jax.lax.scan(one, (x, rule.init(x)), length=steps + 1)[1])(x0)
+    return jax.lax.scan(one, (x0, rule.init(x0)), length=steps + 1)[1]
 
 
 def one_update(rule, grads):
     """The first update from a start at 1."""
-    x = jax.tree.map(jnp.ones_like, grads)
-    return jax.jit(rule.update)(grads, rule.init(x), x)[0]
+    return jax.tree.map(np.asarray, at_once(first, rule, grads, jax.tree.map(np.ones_like, grads))[0])
 
 
 def gradient(loss, fold=lambda w: w, unfold=lambda w: w):
     """The gradient in NumPy, of a leaf folded as the twin sees it."""
-    grad = jax.jit(jax.grad(loss))
-    return lambda w: fold(np.asarray(grad(jnp.asarray(unfold(w)))))
+    grad = compiled_gradient(loss)
+    return lambda w: fold(np.asarray(grad(unfold(w))))
+
+
+@functools.cache
+def compiled_gradient(loss):
+    """One program a shape."""
+    return jax.jit(jax.grad(loss))
 
 
 def layers(tree):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import thalweg as tw
-from tests.helpers import assert_same, examples, iterates, quartic
+from tests.helpers import assert_same, at_once, examples, iterates, quartic
 from thalweg.core.rule import Rule
 from thalweg.rules.wrappers.compact import unpack_state
 
@@ -34,10 +34,17 @@ class Keep(Rule):
 
 def through(array, kind: str, rounding: str = "stochastic", seed: int = 0) -> np.ndarray:
     """An array packed and unpacked again."""
-    rule = tw.CompactState(Keep(), kind, rounding, min_size=0)
-    array = jnp.asarray(array)
-    _, state = rule.update(array, rule.init(array), key=jax.random.key(seed))
-    return np.asarray(unpack_state(state))
+    return np.asarray(at_once(packed, tw.CompactState(Keep(), kind, rounding, min_size=0), array, np.uint32(seed)))
+
+
+def packed(rule, array, seed):
+    """What the state holds after a step."""
+    return unpack_state(rule.update(array, rule.init(array), key=jax.random.key(seed))[1])
+
+
+def packed_by_each(rule, array, seeds):
+    """The same for many seeds."""
+    return jax.vmap(lambda seed: packed(rule, array, seed))(seeds)
 
 
 ARRAYS = st.tuples(
@@ -56,7 +63,7 @@ def test_the_error_is_bounded(kind, rounding, drawn):
     shape, dtype, seed, size = drawn
     rng = np.random.default_rng(seed)
     x = rng.normal(size=shape) * 10.0 ** rng.uniform(-6, 0, size=shape) * (rng.random(shape) < 0.8)
-    array = jnp.asarray(x * (size if dtype == jnp.float32 else 1.0)).astype(dtype)
+    array = (x * (size if dtype == jnp.float32 else 1.0)).astype(dtype)
     got = through(array, kind, rounding, seed)
     assert (got.shape, got.dtype) == (shape, array.dtype)
     a, b = np.asarray(array, float), np.asarray(got, float)
@@ -79,7 +86,8 @@ def test_the_error_is_bounded(kind, rounding, drawn):
 @by_kind
 def test_stochastic_rounding_has_the_right_mean(kind):
     x = np.random.default_rng(0).normal(size=256).astype(np.float32)
-    draws = np.stack([through(x, kind, seed=seed) for seed in range(400)]).astype(float)
+    rule = tw.CompactState(Keep(), kind, min_size=0)
+    draws = np.asarray(at_once(packed_by_each, rule, x, np.arange(400, dtype=np.uint32)), float)
     deviation = draws.std(0)
     exact = deviation == 0
     assert np.abs(draws[0] - x)[exact].max() < 0.02 * GAP[kind] * np.abs(x).max()
@@ -91,17 +99,21 @@ def test_stochastic_rounding_has_the_right_mean(kind):
 
 @by_kind
 def test_every_leaf_and_every_step_draws_bits_of_its_own(kind):
-    x = {"a": jnp.full(256, 0.3).at[0].set(1.0), "b": jnp.full(256, 0.3).at[0].set(1.0)}
-    rule = tw.CompactState(Keep(), kind, min_size=0)
-    first = rule.update(x, rule.init(x), key=jax.random.key(0))[1]
-    other = rule.update(x, rule.init(x), key=jax.random.key(1))[1]
-    plain = rule.update(x, rule.init(x))[1]
-    later = rule.update(x, plain)[1]
-    columns = [np.asarray(s.rule[name], float).ravel() for s in (first, other, plain, later) for name in x]
+    x = {name: np.r_[1.0, np.full(255, 0.3)] for name in "ab"}
+    states = at_once(four_steps, tw.CompactState(Keep(), kind, min_size=0), x)
+    columns = [np.asarray(s.rule[name], float).ravel() for s in states[:4] for name in x]
     assert len({column.tobytes() for column in columns}) == 8
     pairs = np.corrcoef(np.stack(columns)[:, 1:])
     assert np.abs(pairs - np.eye(8)).max() < 0.35
-    assert_same(first, rule.update(x, rule.init(x), key=jax.random.key(0))[1])
+    assert_same(states[0], states[4])
+
+
+def four_steps(rule, x):
+    """With one key and another, without one, and the next step without one; then with the first key again."""
+    start = rule.init(x)
+    first, other, again = (rule.update(x, start, key=jax.random.key(seed))[1] for seed in (0, 1, 0))
+    plain = rule.update(x, start)[1]
+    return first, other, plain, rule.update(x, plain)[1], again
 
 
 @by_kind
@@ -128,8 +140,8 @@ def test_a_second_moment_does_not_become_zero():
 
 def test_small_arrays_scalars_and_counts_stay():
     shapes = {"large": (4096,), "small": (4095,), "scalar": (), "half": (4096,)}
-    params = {name: jnp.ones(shape, "float16" if name == "half" else "float32") for name, shape in shapes.items()}
-    state = tw.CompactState(tw.Adam(), "int8").init(params)
+    params = {name: np.ones(shape, "float16" if name == "half" else "float32") for name, shape in shapes.items()}
+    state = jax.eval_shape(tw.CompactState(tw.Adam(), "int8").init, params)
     assert {name: str(leaf.dtype) for name, leaf in state.rule.m.items()} == {
         "large": "int8",
         "small": "float32",
@@ -137,7 +149,7 @@ def test_small_arrays_scalars_and_counts_stay():
         "half": "int8",
     }
     assert state.rule.count.dtype == jnp.int32
-    bits = tw.CompactState(tw.Adam()).init(params).rule.v
+    bits = jax.eval_shape(tw.CompactState(tw.Adam()).init, params).rule.v
     assert [str(bits[name].dtype) for name in shapes] == ["bfloat16", "bfloat16", "float32", "float16"]
 
 
@@ -153,28 +165,33 @@ def test_state_bytes():
 @by_kind
 def test_rounding_to_nearest_stops_a_slow_mean_and_stochastic_rounding_does_not(kind):
     """The second moment of Adam, from 1 toward 0.25 at a rate of 0.001; one entry keeps the block's scale."""
-    goal = jnp.asarray(np.r_[1.0, np.full(255, 0.5)], jnp.float32)
+    goal = np.r_[1.0, np.full(255, 0.5)].astype(np.float32)
 
     def after(rounding):
         rule = tw.CompactState(tw.Momentum(1.0, 0.999, "average"), kind, rounding, min_size=0)
-        start = rule.rule.init(goal)._replace(m=jnp.ones(256, jnp.float32))
-        state = rule.packed(start, jnp.zeros((), jnp.int32))
-        step = lambda t, s: rule.update(goal, s, key=jax.random.fold_in(jax.random.key(0), t))[1]  # noqa: E731
-        return np.asarray(unpack_state(jax.lax.fori_loop(0, 1000, step, state)).m)[1:].mean()
+        return np.asarray(at_once(thousand_steps, rule, goal))[1:].mean()
 
     assert after("nearest") == 1.0
     assert after("stochastic") == pytest.approx(0.5 + 0.5 * 0.999**1000, rel=0.02)
 
 
-def test_optax_transformations_are_compacted_too():
+def thousand_steps(rule, goal):
+    """The mean after them, from 1."""
+    start = rule.rule.init(goal)._replace(m=jnp.ones(256, jnp.float32))
+    state = rule.packed(start, jnp.zeros((), jnp.int32))
+    step = lambda t, s: rule.update(goal, s, key=jax.random.fold_in(jax.random.key(0), t))[1]  # noqa: E731
+    return unpack_state(jax.lax.fori_loop(0, 1000, step, state)).m
+
+
+@pytest.mark.parametrize("method", [optax.adam(0.05), pytest.param(optax.sgd(0.01, 0.9), marks=pytest.mark.thorough)])
+def test_optax_transformations_are_compacted_too(method):
     x0 = np.linspace(-1, 1, 300).astype(np.float32)
-    for method in (optax.adam(0.05), optax.sgd(0.01, 0.9)):
-        with jax.numpy_dtype_promotion("standard"):
-            packed, plain = (
-                np.asarray(iterates(tw.Problem(quartic_mean), tw.FirstOrder(m), x0, 30)[-1])
-                for m in (tw.CompactState(method, "int8", min_size=0), tw.CompactState(method, "int8", min_size=10**6))
-            )
-        assert 0 < np.abs(packed - plain).mean() < 0.05 * np.abs(plain - x0).max()
+    with jax.numpy_dtype_promotion("standard"):
+        packed, plain = (
+            np.asarray(iterates(tw.Problem(quartic_mean), tw.FirstOrder(m), x0, 30)[-1])
+            for m in (tw.CompactState(method, "int8", min_size=0), tw.CompactState(method, "int8", min_size=10**6))
+        )
+    assert 0 < np.abs(packed - plain).mean() < 0.05 * np.abs(plain - x0).max()
 
 
 def quartic_mean(x):

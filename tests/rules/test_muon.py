@@ -7,7 +7,7 @@ import optax
 import pytest
 
 import thalweg as tw
-from tests.helpers import assert_close, half_square, tol
+from tests.helpers import assert_close, half_square, sampled, tol
 from tests.rules.matrices import (
     CLOSE,
     START,
@@ -43,11 +43,11 @@ def test_ten_steps_beside_the_twin(numbers):
 
 
 def test_the_factor_counts_outputs_and_inputs():
-    tall = jnp.asarray(np.random.default_rng(4).normal(size=(8, 2)), WIDE)
-    one = jnp.linalg.norm(one_update(tw.Muon(1.0), tall))
-    four = jnp.linalg.norm(one_update(tw.Muon(1.0, outputs="first"), tall))
+    tall = np.random.default_rng(4).normal(size=(8, 2)).astype(WIDE)
+    one = np.linalg.norm(one_update(tw.Muon(1.0), tall))
+    four = np.linalg.norm(one_update(tw.Muon(1.0, outputs="first"), tall))
     np.testing.assert_allclose(four / one, 2.0, rtol=1e-5)
-    rms = jnp.linalg.norm(one_update(tw.Muon(1.0, scale="rms"), tall))
+    rms = np.linalg.norm(one_update(tw.Muon(1.0, scale="rms"), tall))
     np.testing.assert_allclose(rms / one, 0.2 * np.sqrt(8), rtol=1e-5)
 
 
@@ -61,12 +61,12 @@ def test_a_mixed_tree_is_its_parts():
         fold, unfold = (lambda w, n=rows: w.reshape(n, -1).T), (lambda w, s=shape: w.T.reshape(s))
         expected = muon.matrix(gradient(half_square, fold, unfold), fold(x0[name]), STEPS, learning_rate=0.1, beta=0.95)
         np.testing.assert_allclose(got[name], [unfold(w) for w in expected], rtol=CLOSE, atol=CLOSE)
-    value_and_grad = jax.value_and_grad(half_square)
+    grad = gradient(half_square)
     for name in ("bias", "scale"):
         numbers = {"learning_rate": 0.05, "b1": 0.9, "b2": 0.999, "eps": 1e-8, "weight_decay": 0.2, "mask": None}
         shape = x0[name].shape
         expected = adamw.run(
-            lambda x, s=shape: (0.0, np.asarray(value_and_grad(jnp.asarray(x.reshape(s)))[1]).reshape(-1)),
+            lambda x, s=shape: (0.0, grad(x.reshape(s)).reshape(-1)),
             x0[name].reshape(-1),
             STEPS,
             **numbers,
@@ -76,14 +76,14 @@ def test_a_mixed_tree_is_its_parts():
 
 def test_a_stack_is_its_items():
     """A vector in every layer is no matrix; a kernel in every layer is one."""
-    grads = jax.tree.map(jnp.asarray, mixed(2))
+    grads = mixed(2)
     stacked = one_update(tw.Muon(0.1, stacked=1), grads)
     for part, alone in zip(layers(grads), layers(stacked), strict=True):
         assert_close(alone, one_update(tw.Muon(0.1), part), tol(1e-12, 1e-5))
 
 
 @exactly
-@pytest.mark.parametrize("rms", [None, 0.2])
+@pytest.mark.parametrize("rms", sampled([None, 0.2], [0.2]))
 def test_equals_optax_without_looking_ahead(rms):
     """With it, Optax gives the gradient another weight in the first steps."""
     numbers = {"beta": 0.9, "weight_decay": 0.1, "nesterov": False, "eps": 1e-13}
@@ -92,24 +92,18 @@ def test_equals_optax_without_looking_ahead(rms):
     ours = tw.Muon(0.1, others=others, scale="rms" if rms else "original", **numbers)
     x0 = {"wide": START, "tall": START.T, "bias": START[0]}
 
-    def one(carry, _):
-        x, state = carry
-        update, state = theirs.update(jax.grad(half_square)(x), state, x)
-        return (optax.apply_updates(x, update), state), x
-
     with jax.numpy_dtype_promotion("standard"):
-        start = jax.tree.map(jnp.asarray, x0)
-        _, expected = jax.lax.scan(one, (start, theirs.init(start)), length=STEPS + 1)
+        expected = path(theirs, x0, half_square)
     assert_close(path(ours, x0, half_square), expected, 1e-10)
 
 
 @pytest.mark.parametrize("bfloat16", [False, True])
-@pytest.mark.parametrize("shape", [(8, 8), (64, 16), (16, 64)])
+@pytest.mark.parametrize("shape", sampled([(8, 8), (64, 16), (16, 64)], [(16, 64)]))
 def test_the_update_is_near_the_polar_factor(shape, bfloat16):
     """The same singular vectors as by an SVD, and singular values in the band that the quintic promises."""
     grad = np.random.default_rng(2).normal(size=shape).astype(np.float32)
     rule = tw.Muon(1.0, beta=0.0, outputs="first", bfloat16=bfloat16)
-    update = np.asarray(-one_update(rule, jnp.asarray(grad)), float) / np.sqrt(max(1, shape[0] / shape[1]))
+    update = np.asarray(-one_update(rule, grad), float) / np.sqrt(max(1, shape[0] / shape[1]))
     u, values, v = np.linalg.svd(grad.astype(float), full_matrices=False)
     assert values.min() > np.linalg.norm(values) / 500
     seen = u.T @ update @ v.T
@@ -121,18 +115,18 @@ def test_the_update_is_near_the_polar_factor(shape, bfloat16):
 
 
 def test_the_scale_of_the_loss_does_not_matter():
-    grad = jnp.asarray(START, WIDE)
+    grad = np.asarray(START, WIDE)
     expected = one_update(tw.Muon(), grad)
     for scale in (1e-5, 1e5):
         assert_close(one_update(tw.Muon(), grad * np.asarray(scale, WIDE)), expected, 1e-5)
 
 
 def test_a_zero_gradient_is_no_accident():
-    np.testing.assert_array_equal(one_update(tw.Muon(), jnp.zeros((3, 2))), 0)
+    np.testing.assert_array_equal(one_update(tw.Muon(), np.zeros((3, 2))), 0)
 
 
 def test_a_tree_without_matrices_or_with_empty_ones():
-    grads = {"none": None, "empty": jnp.zeros((0, 3)), "flat": jnp.ones((2, 0)), "b": jnp.ones(2)}
+    grads = {"none": None, "empty": np.zeros((0, 3)), "flat": np.ones((2, 0)), "b": np.ones(2)}
     update = one_update(tw.Muon(), grads)
     assert jax.tree.structure(update) == jax.tree.structure(grads)
     assert np.all(update["b"] < 0)
@@ -144,12 +138,12 @@ def no_embedding(params):
 
 
 def test_a_mask_says_which_leaves_are_matrices():
-    grads = {"w": jnp.asarray(START, WIDE), "embedding": jnp.asarray(START, WIDE)}
+    grads = {"w": np.asarray(START, WIDE), "embedding": np.asarray(START, WIDE)}
     update = one_update(tw.Muon(0.1, mask=no_embedding, others=tw.SGD(0.5)), grads)
     np.testing.assert_allclose(update["embedding"], -0.5 * START, rtol=1e-6)
     np.testing.assert_allclose(update["w"], one_update(tw.Muon(0.1), grads["w"]), rtol=1e-5, atol=1e-7)
     with pytest.raises(ValueError, match=r"Muon\(mask=.*False for a leaf of shape \(3,\), which is not a matrix"):
-        tw.Muon(mask=lambda params: {name: True for name in params}).init({"w": jnp.ones((2, 2)), "b": jnp.ones(3)})
+        tw.Muon(mask=lambda params: {name: True for name in params}).init({"w": np.ones((2, 2)), "b": np.ones(3)})
 
 
 def test_the_rest_keeps_its_own_rate_and_is_asked_for_its_part():
@@ -173,18 +167,18 @@ def test_matrices_of_one_shape_share_their_products():
     """Fifteen products of batches, for two leaves or forty, and for their transposes."""
 
     def products(count):
-        x = [jnp.ones((3, 5))] * count + [jnp.ones((5, 3))] * count
+        x = [np.ones((3, 5))] * count + [np.ones((5, 3))] * count
         rule = tw.Muon()
-        return str(jax.make_jaxpr(rule.update)(x, rule.init(x), x)).count("dot_general[")
+        return str(jax.make_jaxpr(rule.update)(x, jax.eval_shape(rule.init, x), x)).count("dot_general[")
 
     assert products(1) == products(20) == 15
 
 
 def test_low_precision_is_computed_in_float32_and_kept():
-    grads = jnp.asarray(START, jnp.bfloat16)
+    grads = START.astype(jnp.bfloat16)
     update = one_update(tw.Muon(1.0), grads)
     assert update.dtype == jnp.bfloat16
-    wide = one_update(tw.Muon(1.0), grads.astype(jnp.float32))
+    wide = one_update(tw.Muon(1.0), grads.astype(np.float32))
     np.testing.assert_array_equal(np.asarray(update, np.float32), np.asarray(wide.astype(jnp.bfloat16), np.float32))
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from tests.helpers import assert_close, half_square, tol
+from tests.helpers import assert_close, at_once, half_square, tol
 from tests.rules.matrices import CLOSE, START, STEPS, WIDE, exactly, gradient, layers, mixed, path, regression
+from tests.rules.updates import along, first, repeated
 from tests.twins import soap
 
 NUMBERS = {
@@ -59,9 +60,9 @@ def test_without_bases_it_is_adamw_one_step_late():
 
 
 def test_the_first_gradient_only_makes_the_bases():
-    rule, x = tw.SOAP(0.1, b2=0.5), jnp.asarray(START, WIDE)
-    g = jax.grad(regression)(x)
-    update, state = jax.jit(rule.update)(g, rule.init(x), x)
+    rule, x = tw.SOAP(0.1, b2=0.5), np.asarray(START, WIDE)
+    g = gradient(regression)(x)
+    update, state = jax.tree.map(np.asarray, at_once(first, rule, g, x))
     for leaf in (update, state.m, state.v):
         np.testing.assert_array_equal(leaf, 0)
     left, right = state.factors[0]
@@ -75,11 +76,9 @@ def test_the_first_gradient_only_makes_the_bases():
 def test_the_bases_come_to_be_eigenvectors_and_stay_orthogonal():
     """Of a factor that stays the same, whatever the first gradient was."""
     rng = np.random.default_rng(5)
-    x, first, then = (jnp.asarray(rng.normal(size=(4, 4)), WIDE) for _ in range(3))
-    rule = tw.SOAP(0.0, every=1, b2=0.5)
-    state, update = rule.init(x), jax.jit(rule.update)
-    for g in [first] + [then] * 80:
-        _, state = update(g, state, x)
+    x, once, then = (rng.normal(size=(4, 4)).astype(WIDE) for _ in range(3))
+    state = at_once(along, tw.SOAP(0.0, every=1, b2=0.5), np.stack([once] + [then] * 80), x)[1]
+    state = jax.tree.map(np.asarray, state)
     for factor, basis in zip(state.factors[0], state.bases[0], strict=True):
         np.testing.assert_allclose(basis[0].T @ basis[0], np.eye(4), atol=tol(1e-12, 1e-5))
         diagonal = basis[0].T @ factor[0] @ basis[0]
@@ -89,32 +88,29 @@ def test_the_bases_come_to_be_eigenvectors_and_stay_orthogonal():
 
 def test_a_stack_is_its_items():
     x0, rule = mixed(2), tw.SOAP(0.1, every=2, eps=1e-2)
-
-    def loss(x):
-        """The same for every layer."""
-        return sum(jnp.sum((leaf - 1) ** 4) for leaf in jax.tree.leaves(x))
-
-    stacked = path(tw.SOAP(0.1, every=2, eps=1e-2, stacked=1), x0, loss, 5)
+    stacked = path(tw.SOAP(0.1, every=2, eps=1e-2, stacked=1), x0, quartic_of_layers, 5)
     for layer, start in enumerate(layers(x0)):
-        expected = path(rule, start, loss, 5)
+        expected = path(rule, start, quartic_of_layers, 5)
         assert_close(jax.tree.map(lambda leaf, i=layer: leaf[:, i], stacked), expected, tol(1e-7, 1e-2))
+
+
+def quartic_of_layers(x):
+    """The same for every layer."""
+    return sum(jnp.sum((leaf - 1) ** 4) for leaf in jax.tree.leaves(x))
 
 
 def test_epsilon_stands_beside_the_corrected_mean():
     """Where it is large the second step is the gradient over it; the authors' would be shorter by sqrt(1 - b2)."""
-    rule, x = tw.SOAP(1.0, b2=0.99, eps=1e6, weight_decay=0.0), jnp.asarray(START, WIDE)
-    g = jax.grad(regression)(x)
-    update = jax.jit(rule.update)
-    _, state = update(g, rule.init(x), x)
-    np.testing.assert_allclose(update(g, state, x)[0], -g / 1e6, rtol=1e-4, atol=1e-12)
+    rule, x = tw.SOAP(1.0, b2=0.99, eps=1e6, weight_decay=0.0), np.asarray(START, WIDE)
+    g = gradient(regression)(x)
+    np.testing.assert_allclose(at_once(repeated, rule, g, x, 2)[0][1], -g / 1e6, rtol=1e-4, atol=1e-12)
 
 
 def test_zero_gradients_empty_leaves_and_low_precision():
-    x = {"w": jnp.ones((3, 2), jnp.bfloat16), "b": jnp.ones(2), "empty": jnp.zeros((0, 2)), "none": None}
-    rule, zeros = tw.SOAP(0.1, weight_decay=0.0), jax.tree.map(jnp.zeros_like, x)
-    state, step = rule.init(x), jax.jit(rule.update)
-    for _ in range(3):
-        update, state = step(zeros, state, x)
+    x = {"w": np.ones((3, 2), jnp.bfloat16), "b": np.ones(2, WIDE), "empty": np.zeros((0, 2), WIDE), "none": None}
+    rule, zeros = tw.SOAP(0.1, weight_decay=0.0), jax.tree.map(np.zeros_like, x)
+    updates, state = at_once(repeated, rule, zeros, x, 3)
+    update = jax.tree.map(lambda leaf: np.asarray(leaf)[-1], updates)
     assert jax.tree.map(lambda leaf: leaf.dtype, update) == jax.tree.map(lambda leaf: leaf.dtype, x)
     assert all(np.all(leaf == 0) for leaf in jax.tree.leaves(update))
     assert {leaf.dtype for leaf in jax.tree.leaves((state.factors, state.bases))} == {jnp.dtype(jnp.float32)}

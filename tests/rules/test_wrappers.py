@@ -1,5 +1,7 @@
 """Clipping, noise, centralization, accumulation, lost steps: what the battery does not say of them."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,16 +9,23 @@ import optax
 import pytest
 
 import thalweg as tw
-from tests.helpers import X64, assert_close, assert_same, half_square, iterates, quartic, tol
+from tests.helpers import X64, assert_close, assert_same, at_once, half_square, iterates, quartic, tol
+from tests.rules.matrices import walked
+from tests.rules.updates import first, repeated, stepped
 
 START = np.asarray([0.5, -1.0, 3.0], float if X64 else np.float32)
-TREE = {"w": jnp.asarray([[3.0, -4.0], [0.0, 0.0]]), "b": jnp.asarray([12.0, 0.0])}
+TREE = {"w": np.asarray([[3.0, -4.0], [0.0, 0.0]], START.dtype), "b": np.asarray([12.0, 0.0], START.dtype)}
 PLAIN = tw.SGD(1.0)
 
 
-def seen(rule: tw.Rule, grads, params=None, **extra):
+def seen(rule: tw.Rule, grads, params=None):
     """The gradient that the rule inside sees: gradient descent of rate 1 returns its negative."""
-    return jax.tree.map(jnp.negative, rule.update(grads, rule.init(grads), params, **extra)[0])
+    return jax.tree.map(lambda leaf: -np.asarray(leaf), at_once(once, rule, grads, params))
+
+
+def once(rule, grads, params):
+    """The first update."""
+    return rule.update(grads, rule.init(grads), params)[0]
 
 
 @pytest.mark.parametrize(
@@ -63,19 +72,19 @@ def test_clip_by_norm_leaf_and_value():
 def test_a_gradient_within_the_limit_passes_bit_for_bit_and_zero_stays_zero(by):
     rule = tw.Clip(PLAIN, 13.5, by)
     assert_same(seen(rule, TREE), TREE)
-    nothing = jax.tree.map(jnp.zeros_like, TREE)
+    nothing = jax.tree.map(np.zeros_like, TREE)
     assert all(np.all(np.asarray(leaf) == 0) for leaf in jax.tree.leaves(seen(rule, nothing)))
 
 
 @pytest.mark.parametrize("size", [1e30, 1e-30])
 def test_norms_beyond_the_range_of_squares_are_clipped_right(size):
-    huge = jnp.asarray([3.0, 4.0], jnp.float32) * np.float32(size)
+    huge = np.asarray([3.0, 4.0], np.float32) * np.float32(size)
     got = seen(tw.Clip(PLAIN, size), huge)
     np.testing.assert_allclose(np.asarray(got, float) / size, [0.6, 0.8], rtol=1e-6)
 
 
 def test_a_lost_gradient_stays_visible_through_a_clip():
-    got = seen(tw.Clip(PLAIN), jnp.asarray([jnp.nan, 1.0]))
+    got = seen(tw.Clip(PLAIN), np.asarray([np.nan, 1.0]))
     assert np.isnan(np.asarray(got)).any()
 
 
@@ -84,7 +93,7 @@ def test_adaptive_clip_limits_every_unit_by_its_weights(outputs):
     rng = np.random.default_rng(0)
     w, g = rng.normal(size=(4, 3)), 10 * rng.normal(size=(4, 3))
     w[:, 1] = w[1, :] = 0  # a unit without weights counts as eps
-    got = np.asarray(seen(tw.AdaptiveClip(PLAIN, 0.1, 1e-2, outputs), jnp.asarray(g), jnp.asarray(w)), float)
+    got = np.asarray(seen(tw.AdaptiveClip(PLAIN, 0.1, 1e-2, outputs), g, w), float)
     w, g, got = (a if outputs == "last" else a.T for a in (w, g, got))
     for unit in range(g.shape[1]):
         limit = 0.1 * max(np.linalg.norm(w[:, unit]), 1e-2)
@@ -95,34 +104,37 @@ def test_adaptive_clip_limits_every_unit_by_its_weights(outputs):
 @pytest.mark.parametrize("shape", [(3, 4), (2, 3, 4)])
 def test_centralize_takes_every_units_mean(shape):
     g = np.random.default_rng(1).normal(size=shape)
-    last = np.asarray(seen(tw.Centralize(PLAIN), jnp.asarray(g)), float)
+    last = np.asarray(seen(tw.Centralize(PLAIN), g), float)
     np.testing.assert_allclose(
         last, g - g.mean(axis=tuple(range(len(shape) - 1)), keepdims=True), atol=tol(1e-14, 1e-6)
     )
-    first = np.asarray(seen(tw.Centralize(PLAIN, "first"), jnp.asarray(g)), float)
+    first = np.asarray(seen(tw.Centralize(PLAIN, "first"), g), float)
     np.testing.assert_allclose(
         first, g - g.mean(axis=tuple(range(1, len(shape))), keepdims=True), atol=tol(1e-14, 1e-6)
     )
 
 
 def test_noise_has_the_mean_and_the_variance_that_are_documented():
-    zeros, rule = {"a": jnp.zeros((100, 100)), "b": jnp.zeros(10_000)}, tw.GradientNoise(PLAIN, 0.04, 0.5)
-    state = rule.init(zeros)._replace(count=jnp.asarray(15, jnp.int32))
-    update, after = rule.update(zeros, state, key=jax.random.key(7))
+    zeros = {"a": np.zeros((100, 100)), "b": np.zeros(10_000)}
+    update, other = jax.tree.map(np.asarray, at_once(two_noises, tw.GradientNoise(PLAIN, 0.04, 0.5), zeros))
     a, b = np.asarray(update["a"]).ravel(), np.asarray(update["b"])
     assert np.var(np.r_[a, b]) == pytest.approx(0.04 / 4, rel=0.03)
     assert abs(np.mean(np.r_[a, b])) < 0.1 * 4 / 141
     assert abs(np.corrcoef(a, b)[0, 1]) < 0.04, "every leaf has a stream of its own"
-    other, _ = rule.update(zeros, after, key=jax.random.key(8))
     assert not np.allclose(update["b"], other["b"])
 
 
+def two_noises(rule, zeros):
+    """The updates at steps 15 and 16."""
+    state = rule.init(zeros)._replace(count=jnp.asarray(15, jnp.int32))
+    update, after = rule.update(zeros, state, key=jax.random.key(7))
+    return update, rule.update(zeros, after, key=jax.random.key(8))[0]
+
+
 def test_a_loop_without_keys_has_noise_too():
-    rule = tw.GradientNoise(PLAIN)
-    first, state = rule.update(jnp.zeros(3), rule.init(jnp.zeros(3)))
-    second, _ = rule.update(jnp.zeros(3), state)
-    assert np.all(np.asarray(first) != 0)
-    assert np.all(np.asarray(first) != np.asarray(second))
+    first, second = np.asarray(at_once(repeated, tw.GradientNoise(PLAIN), np.zeros(3), np.zeros(3), 2)[0])
+    assert np.all(first != 0)
+    assert np.all(first != second)
 
 
 def regression(x, batch):
@@ -137,40 +149,43 @@ def test_small_batches_accumulated_are_the_large_batch(rule):
     problem = tw.Problem(regression, (t, 1 + 2 * t))
     x0 = np.zeros(2)
     large = tw.minimize(problem, x0, rule, stop=tw.Steps(5))
-    parts = [tw.Problem(regression, (t[i::3], 1 + 2 * t[i::3])) for i in range(3)]
-    method, state, x = tw.Accumulate(rule, 3), None, jnp.asarray(x0)
-    state = method.init(x)
-    for step in range(15):
-        grad = jax.grad(parts[step % 3].objective.value)(x)
-        update, state = method.update(grad, state, x)
-        x = x + update
-        assert np.any(np.asarray(update) != 0) == (step % 3 == 2)
-    assert_close(np.asarray(x), np.asarray(large.x), tol(1e-12, 1e-5))
+    batches = np.stack([[t[i::3], 1 + 2 * t[i::3]] for i in range(3)] * 5)
+    xs = np.asarray(at_once(on_batches, tw.Accumulate(rule, 3), x0, batches))
+    for step, (before, after) in enumerate(itertools.pairwise(xs)):
+        assert np.any(after != before) == (step % 3 == 2)
+    assert_close(xs[-1], np.asarray(large.x), tol(1e-12, 1e-5))
+
+
+def on_batches(rule, x0, batches):
+    """`x_0, x_1, ...`, every step on a batch of its own."""
+
+    def one(carry, batch):
+        x, state = carry
+        update, state = rule.update(jax.grad(regression)(x, batch), state, x)
+        return (x + update, state), x + update
+
+    return jnp.concatenate([x0[None], jax.lax.scan(one, (x0, rule.init(x0)), batches)[1]])
 
 
 def test_accumulate_agrees_with_optax():
     rule = tw.Accumulate(tw.Momentum(0.02, 0.5), 2)
+    theirs = optax.MultiSteps(optax.sgd(0.02, 0.5), 2).gradient_transformation()
     with jax.numpy_dtype_promotion("standard"):
-        theirs = optax.MultiSteps(optax.sgd(0.02, 0.5), 2)
-        state, x, path = theirs.init(jnp.asarray(START)), jnp.asarray(START), []
-        for _ in range(6):
-            path.append(x)
-            update, state = theirs.update(jax.grad(quartic)(x), state, x)
-            x = x + update
-    assert_close(iterates(tw.Problem(quartic), tw.FirstOrder(rule), START, 5), np.stack(path), 1e-6)
+        expected = at_once(walked, theirs, START, quartic, 5)
+    assert_close(iterates(tw.Problem(quartic), tw.FirstOrder(rule), START, 5), expected, 1e-6)
 
 
 def test_a_lost_gradient_is_left_out_with_its_state():
     rule = tw.SkipNonfinite(tw.Adam(0.1))
-    x = {"a": jnp.ones(2), "b": jnp.ones(())}
-    lost = {"a": jnp.asarray([jnp.inf, 1.0]), "b": jnp.ones(())}
-    update, before = jax.jit(rule.update)(x, rule.init(x), x)
-    nothing, after = jax.jit(rule.update)(lost, before, x)
-    assert_same(nothing, jax.tree.map(jnp.zeros_like, x))
+    x = {"a": np.ones(2, START.dtype), "b": np.ones((), START.dtype)}
+    lost = {"a": np.asarray([np.inf, 1.0], START.dtype), "b": np.ones((), START.dtype)}
+    update, before = at_once(first, rule, x, x)
+    nothing, after = at_once(stepped, rule, lost, before, x)
+    assert_same(nothing, jax.tree.map(np.zeros_like, x))
     assert_same(after.rule, before.rule)
     assert (int(before.skipped), int(after.skipped)) == (0, 1)
-    again, _ = jax.jit(rule.update)(x, after, x)
-    assert_close(again, rule.rule.update(x, before.rule, x)[0], tol(1e-14, 1e-6))
+    again, _ = at_once(stepped, rule, x, after, x)
+    assert_close(again, at_once(stepped, rule.rule, x, before.rule, x)[0], tol(1e-14, 1e-6))
     assert np.all(np.asarray(update["a"]) != 0)
 
 
