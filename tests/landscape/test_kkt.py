@@ -7,9 +7,8 @@ import pytest
 from scipy.optimize import nnls as scipy_nnls
 
 import thalweg as tw
-from tests.helpers import EPS, X64, tol
+from tests.helpers import EPS, X64, tol, zoo
 from thalweg.landscape.kkt import nnls
-from thalweg.problems import ZOO
 
 CLOSE = tol(1e-9, 1e-3)
 DTYPE = jnp.result_type(float)
@@ -32,7 +31,7 @@ def squares(x):
 
 @pytest.mark.parametrize("name", BY_HAND)
 def test_multipliers_by_hand(name):
-    known, (lam, mu, bounds) = ZOO[name](), BY_HAND[name]
+    known, (lam, mu, bounds) = zoo(name), BY_HAND[name]
     report = tw.landscape.kkt(known.problem, np.asarray(known.argmin, DTYPE))
     assert report.ok(tol(1e-8, 1e-4))
     np.testing.assert_allclose(report.multipliers.equality, lam, atol=CLOSE)
@@ -49,7 +48,7 @@ def test_multipliers_by_hand(name):
 
 @pytest.mark.parametrize("name", ["hs35", "hs71"])
 def test_a_point_that_is_not_stationary_is_not_ok(name):
-    known = ZOO[name]()
+    known = zoo(name)
     x = np.asarray(known.argmin, DTYPE) + 0.01
     report = tw.landscape.kkt(known.problem, x)
     assert not report.ok(1e-3)
@@ -57,7 +56,7 @@ def test_a_point_that_is_not_stationary_is_not_ok(name):
 
 
 def test_the_table_says_everything():
-    known = ZOO["hs71"]()
+    known = zoo("hs71")
     text = str(tw.landscape.kkt(known.problem, np.asarray(known.argmin, DTYPE)))
     for words in ("KKT residual", "stationarity", "feasibility", "complementarity", "independent", "strict"):
         assert words in text
@@ -114,7 +113,7 @@ def test_bounds_and_sets_alone():
     report = tw.landscape.kkt(problem, np.asarray([2.0, 0.0, 3.0], DTYPE))
     assert {line.name: line.multiplier for line in report.bounds} == {"x[1] lower": 0.0, "x[2] lower": 2.0}
     assert report.stationarity == 3.0, "at the lower limit of x_2 the value falls inwards"
-    known = ZOO["simplex-least-squares"]()
+    known = zoo("simplex-least-squares")
     assert tw.landscape.kkt(known.problem, np.asarray(known.argmin, DTYPE)).ok(tol(1e-9, 1e-5))
 
 
@@ -166,6 +165,6 @@ def test_nonnegative_least_squares_beside_scipy(seed):
 
 
 def test_the_certificate_can_be_jitted():
-    known = ZOO["hs71"]()
+    known = zoo("hs71")
     value = jax.jit(lambda x: tw.optimality(known.problem, x))(jnp.asarray(known.argmin, DTYPE))
     assert float(value) <= (1e-10 if X64 else 1e-3)

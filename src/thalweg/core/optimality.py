@@ -2,6 +2,10 @@
 
 import functools
 
+import jax
+
+from thalweg.core.compiled import program
+from thalweg.core.fields import is_tracer
 from thalweg.core.kkt import estimated_residual, stationarity
 from thalweg.core.oracle import Oracle
 from thalweg.core.problem import Problem
@@ -23,6 +27,15 @@ def residual(problem: Problem, x: Params, grad: Params) -> Scalar:
 def optimality(problem: Problem, x: Params) -> Scalar:
     """The first-order residual of a `problem` at `x`, at the cost of one gradient.
 
-    Of a latent-variable model it is how far one step of EM moves `x`.
+    Of a latent-variable model it is how far one step of EM moves `x`. It is compiled, and a part of the caller's
+    program under a transformation.
     """
+    if any(is_tracer(leaf) for leaf in jax.tree.leaves((problem, x))):
+        return _optimality(problem, x)
+    found, dynamic = program(_optimality, problem, x)
+    return found.call(dynamic)
+
+
+def _optimality(problem: Problem, x: Params) -> Scalar:
+    """The same, as a function to compile."""
     return problem.objective.optimality(x, functools.partial(residual, problem))

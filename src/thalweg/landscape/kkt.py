@@ -114,7 +114,7 @@ class KKT(NamedTuple):
 
 
 class _FirstOrderData(NamedTuple):
-    """Gradient, constraints, their Jacobian, and distances to the bounds at a point, as NumPy arrays."""
+    """Gradient, constraints, their Jacobian, distances to the bounds, and the loop's estimate of the multipliers."""
 
     x: np.ndarray
     grad: np.ndarray
@@ -123,6 +123,12 @@ class _FirstOrderData(NamedTuple):
     jacobian: np.ndarray
     lower: np.ndarray
     upper: np.ndarray
+    infeasibility: np.ndarray
+    estimate: Multipliers
+
+    def on_the_host(self) -> "_FirstOrderData":
+        """The same in NumPy, in float64 but for `x`, whose dtype decides what is near."""
+        return jax.tree.map(lambda array: np.asarray(array, float), self)._replace(x=np.asarray(self.x))
 
 
 def kkt(problem: Problem | Callable, x: Params, multipliers: Any = None, *, active: float | None = None) -> KKT:
@@ -140,35 +146,31 @@ def kkt(problem: Problem | Callable, x: Params, multipliers: Any = None, *, acti
     """
     problem = problem if isinstance(problem, Problem) else Problem(problem)
     variables, frozen = split(check_start(x))
-    variables = jax.tree.map(jnp.asarray, variables)
     problem = problem.training(frozen)
-    found, dynamic = program(_gradient_and_constraints, problem, variables)
-    grad, *constraints = found.call(dynamic)
-    here = _first_order_data(problem, variables, grad, constraints)
+    found, dynamic = program(_look_at, problem, variables)
+    here = _FirstOrderData(*found.call(dynamic)).on_the_host()
     near = max(1e-6, 10 * float(np.finfo(here.x.dtype).eps) ** 0.5) if active is None else active
     if multipliers is not None:
         return _kkt_report(problem, variables, here, _as_multipliers(multipliers, here), near)
     # Try the loop's estimate too: it needs no active set, and takes sets and penalties into account.
-    smooth = Multipliers(*(np.asarray(part, float) for part in estimate(problem, variables, grad)[0]))
-    reports = [_kkt_report(problem, variables, here, y, near) for y in (_nonnegative_multipliers(here, near), smooth)]
+    candidates = (_nonnegative_multipliers(here, near), here.estimate)
+    reports = [_kkt_report(problem, variables, here, y, near) for y in candidates]
     return min(reports, key=lambda report: report.residual)
 
 
-def _gradient_and_constraints(problem: Problem, x: Params) -> tuple[Params, jax.Array, jax.Array, jax.Array]:
-    """Returns the gradient, `h`, `c` and their Jacobian, to be compiled as one program."""
+def _look_at(problem: Problem, x: Params) -> tuple:
+    """The fields of `_FirstOrderData`; one program, because each of its many small operations would be one."""
     grad = problem.objective.evaluate(x).grad
-    return grad, problem.equalities(x), problem.inequalities(x), constraint_jacobian(problem, x)
-
-
-def _first_order_data(problem: Problem, x: Params, grad: Params, constraints: list[jax.Array]) -> _FirstOrderData:
-    """Collects what is known at one point as NumPy arrays."""
     flat = ravel(x)
-    h, c, jacobian = (np.asarray(part, float) for part in constraints)
-    gaps = [np.full(flat.size, np.inf)] * 2
-    if problem.bounds is not None:
-        lower, upper = problem.bounds.sides(x)
-        gaps = [np.asarray(flat - lower), np.asarray(upper - flat)]
-    return _FirstOrderData(np.asarray(flat), np.asarray(ravel(grad), float), h, c, jacobian, *gaps)
+    lower, upper = (-jnp.inf, jnp.inf) if problem.bounds is None else problem.bounds.sides(x)
+    gaps = [jnp.broadcast_to(gap, flat.shape) for gap in (flat - lower, upper - flat)]
+    constraints = (problem.equalities(x), problem.inequalities(x), constraint_jacobian(problem, x))
+    return flat, ravel(grad), *constraints, *gaps, problem.infeasibility(x), estimate(problem, x, grad)[0]
+
+
+def _stationarity_at(problem: Problem, x: Params, lagrangian: jax.Array) -> jax.Array:
+    """The stationarity of a gradient that is given as a vector."""
+    return stationarity(problem, x, unravel(lagrangian, x))
 
 
 def _as_multipliers(multipliers: Any, here: _FirstOrderData) -> Multipliers:
@@ -239,7 +241,8 @@ def _kkt_report(problem: Problem, x: Params, here: _FirstOrderData, y: Multiplie
     """Returns the report for these multipliers."""
     m = here.equality.size
     lagrangian = here.grad + here.jacobian.T @ np.concatenate([y.equality, y.inequality])
-    stationary = float(stationarity(problem, x, unravel(jnp.asarray(lagrangian, here.x.dtype), x)))
+    found, dynamic = program(_stationarity_at, problem, x, lagrangian.astype(here.x.dtype))
+    stationary = float(found.call(dynamic))
     on, low, high = here.inequality >= -near, here.lower <= near, here.upper <= near
     tree, frozen_names = rejoin(x, problem.objective.frozen), _entry_names(x)
     equality = _constraint_rows(names("equality", problem.equality, tree), here.equality, y.equality, np.ones(m, bool))
@@ -264,7 +267,7 @@ def _kkt_report(problem: Problem, x: Params, here: _FirstOrderData, y: Multiplie
     return KKT(
         residual=float(np.maximum(np.maximum(stationary, np.abs(here.equality).max(initial=0)), slack)),
         stationarity=stationary,
-        feasibility=float(problem.infeasibility(x)),
+        feasibility=float(here.infeasibility),
         complementarity=float(np.abs(y.inequality * here.inequality).max(initial=0)),
         sign=float(np.maximum(-y.inequality, 0).max(initial=0)),
         equality=equality,
