@@ -48,13 +48,13 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    """All tests of one method go to one process, one after the other: it compiles the method's programs once."""
+    """All tests of one method, and all others of one file, go to one process, which compiles their programs once."""
     place = {}
     for i, item in enumerate(items):
         name = getattr(item, "callspec", None) and item.callspec.params.get("name")
-        if isinstance(name, str):
-            item.add_marker(pytest.mark.xdist_group(name))
-        place[item] = place.setdefault(name if isinstance(name, str) else item, i)
+        group = name if isinstance(name, str) else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group))
+        place[item] = place.setdefault(group, i)
     items.sort(key=place.get)
     gc.collect()
     gc.freeze()
