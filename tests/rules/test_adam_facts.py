@@ -1,12 +1,12 @@
 """What is said of Adam: steps of about the rate or none, and a penalty that is not a decay."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import thalweg as tw
-from tests.helpers import X64, iterates
+from tests.helpers import X64, at_once, iterates
+from tests.rules.updates import along
 
 RATE = 0.01
 pytestmark = pytest.mark.skipif(not X64, reason="bounds to the last digits")
@@ -14,13 +14,7 @@ pytestmark = pytest.mark.skipif(not X64, reason="bounds to the last digits")
 
 def steps(grads: np.ndarray, **fields) -> np.ndarray:
     """The updates for a sequence of gradients, one entry each."""
-    rule = tw.Adam(RATE, **fields)
-
-    def one(state, g):
-        update, state = rule.update(g, state)
-        return state, update
-
-    return np.asarray(jax.lax.scan(one, rule.init(jnp.zeros(grads.shape[1:])), jnp.asarray(grads))[1])
+    return np.asarray(at_once(along, tw.Adam(RATE, **fields), grads, grads[0])[0])
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])

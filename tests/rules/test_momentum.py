@@ -9,7 +9,9 @@ import optax
 import pytest
 
 import thalweg as tw
-from tests.helpers import X64, assert_close, iterates, quartic
+from tests.helpers import X64, assert_close, at_once, iterates, quartic, sampled
+from tests.rules.matrices import gradient, walked
+from tests.rules.updates import first, repeated, stepped
 
 START = np.asarray([0.5, -1.0, 3.0], float if X64 else np.float32)
 STEPS = 20
@@ -19,12 +21,17 @@ FALLING = tw.schedules.Linear(RATE, 0.1 * RATE, steps=STEPS)
 by_nesterov = pytest.mark.parametrize("nesterov", [False, True], ids=["plain", "nesterov"])
 
 
+def steeper(t):
+    """So much more that the average falls alike."""
+    return FALLING(t) / (1 - BETA)
+
+
 def path(rule: tw.Rule) -> np.ndarray:
     """`x_0, ..., x_20` on the quartic."""
     return np.asarray(iterates(tw.Problem(quartic), tw.FirstOrder(rule), START, STEPS))
 
 
-@by_nesterov
+@pytest.mark.parametrize("nesterov", sampled([False, True], [False]), ids=["plain", "nesterov"])
 def test_with_a_constant_rate_the_scalings_are_one_sequence(nesterov):
     gradients = tw.Momentum(RATE, BETA, nesterov=nesterov)
     steps = dataclasses.replace(gradients, accumulate="steps")
@@ -33,12 +40,12 @@ def test_with_a_constant_rate_the_scalings_are_one_sequence(nesterov):
     assert_close(path(average), path(gradients), CLOSE)
 
 
-@by_nesterov
+@pytest.mark.parametrize("nesterov", sampled([False, True], [True]), ids=["plain", "nesterov"])
 def test_with_a_schedule_steps_keep_the_old_rates(nesterov):
     rules = {
         "gradients": tw.Momentum(FALLING, BETA, nesterov=nesterov),
         "steps": tw.Momentum(FALLING, BETA, "steps", nesterov),
-        "average": tw.Momentum(lambda t: FALLING(t) / (1 - BETA), BETA, "average", nesterov),
+        "average": tw.Momentum(steeper, BETA, "average", nesterov),
     }
     paths = {name: path(rule) for name, rule in rules.items()}
     assert_close(paths["average"], paths["gradients"], CLOSE)
@@ -50,26 +57,19 @@ def test_with_a_schedule_steps_keep_the_old_rates(nesterov):
 @by_nesterov
 @pytest.mark.parametrize("rate", [RATE, FALLING], ids=["constant", "schedule"])
 def test_gradients_are_optax_sgd(rate, nesterov):
-    transformation = optax.sgd(rate, BETA, nesterov)
-
-    def one(carry, _):
-        x, state = carry
-        update, state = transformation.update(jax.grad(quartic)(x), state)
-        return (x + update, state), x
-
     with jax.numpy_dtype_promotion("standard"):
-        x0 = jnp.asarray(START)
-        _, expected = jax.lax.scan(one, (x0, transformation.init(x0)), length=STEPS + 1)
+        expected = at_once(walked, optax.sgd(rate, BETA, nesterov), START, quartic, STEPS)
     assert_close(path(tw.Momentum(rate, BETA, nesterov=nesterov)), expected, CLOSE)
 
 
 def test_the_rewrite_visits_the_points_that_look_ahead():
     """Nesterov's ball takes its gradient at x + beta v, where it would roll; there the rewrite's iterates are."""
-    x, v, expected, grad = START, np.zeros_like(START), [], jax.jit(jax.grad(quartic))
-    for t in range(STEPS + 1):
+    x, v, expected, grad = START, np.zeros_like(START), [], gradient(quartic)
+    rates = np.asarray(at_once(jax.vmap(FALLING), np.arange(STEPS + 1)), float)
+    for rate in rates:
         ahead = x + BETA * v
         expected.append(ahead)
-        v = BETA * v - float(FALLING(t)) * np.asarray(grad(ahead))
+        v = BETA * v - rate * grad(ahead)
         x = x + v
     assert_close(path(tw.Momentum(FALLING, BETA, "steps", nesterov=True)), np.stack(expected), CLOSE)
 
@@ -77,11 +77,9 @@ def test_the_rewrite_visits_the_points_that_look_ahead():
 @by_nesterov
 @pytest.mark.parametrize("accumulate", ["gradients", "steps", "average"])
 def test_under_a_constant_gradient_the_step_grows_to_the_effective_rate(accumulate, nesterov):
-    rule, grad = tw.Momentum(0.1, 0.75, accumulate, nesterov), jnp.asarray(3.0)
-    state, sizes = rule.init(grad), []
-    for _ in range(100):
-        update, state = rule.update(grad, state)
-        sizes.append(-float(update) / 3.0)
+    rule, grad = tw.Momentum(0.1, 0.75, accumulate, nesterov), np.asarray(3.0, START.dtype)
+    updates, state = at_once(repeated, rule, grad, grad, 100)
+    sizes = -np.asarray(updates, float) / 3.0
     effective = 0.1 if accumulate == "average" else 0.1 / (1 - 0.75)
     assert sizes[-1] == pytest.approx(effective, rel=1e-5)
     assert np.all(np.diff(sizes[:20]) > 0)
@@ -96,11 +94,11 @@ def test_without_memory_it_is_gradient_descent():
 
 def test_low_precision_is_computed_in_float32_and_kept():
     """0.99 is 0.98828 in bfloat16."""
-    rule, grads = tw.Momentum(1.0, 0.99), {"a": jnp.full(2, 100.0, jnp.bfloat16), "b": jnp.ones((), jnp.float32)}
-    _, state = rule.update(grads, rule.init(grads))
-    update, state = rule.update(jax.tree.map(jnp.zeros_like, grads), state)
+    rule, grads = tw.Momentum(1.0, 0.99), {"a": np.full(2, 100.0, jnp.bfloat16), "b": np.ones((), np.float32)}
+    _, state = at_once(first, rule, grads, grads)
+    update, state = at_once(stepped, rule, jax.tree.map(np.zeros_like, grads), state, grads)
     assert update["a"].dtype == state.m["a"].dtype == jnp.bfloat16
-    np.testing.assert_array_equal(update["a"], jnp.full(2, -99.0, jnp.bfloat16))
+    np.testing.assert_array_equal(update["a"], np.full(2, -99.0, jnp.bfloat16))
 
 
 @pytest.mark.parametrize("tree", [{}, None])

@@ -8,7 +8,8 @@ import optax.contrib
 import pytest
 
 import thalweg as tw
-from tests.helpers import X64, assert_close
+from tests.helpers import X64, assert_close, at_once
+from tests.rules import matrices
 from tests.twins import sophia
 
 FLOAT = float if X64 else np.float32
@@ -24,14 +25,18 @@ def quadratic(x):
 
 def path(rule, steps: int, given) -> np.ndarray:
     """`x_0, ..., x_steps` with the exact diagonal at the steps `t` where `given(t)`."""
-    x = jnp.asarray(START)
-    xs, state, update = [x], rule.init(x), jax.jit(rule.update)
-    for t in range(steps):
-        diagonal = {"hessian_diagonal": jnp.asarray(DIAGONAL)} if given(t) else {}
-        step, state = update(jax.grad(quadratic)(x), state, x, **diagonal)
+    return np.asarray(at_once(walked, rule, START, tuple(given(t) for t in range(steps))))
+
+
+def walked(rule, x, given):
+    """See `path`: step by step, as what is given differs."""
+    xs, state = [x], rule.init(x)
+    for now in given:
+        diagonal = {"hessian_diagonal": jnp.asarray(DIAGONAL)} if now else {}
+        step, state = rule.update(jax.grad(quadratic)(x), state, x, **diagonal)
         x = x + step
         xs.append(x)
-    return np.stack(xs)
+    return jnp.stack(xs)
 
 
 @pytest.mark.skipif(not X64, reason="rounding in float32 hides a wrong formula")
@@ -55,14 +60,9 @@ def test_optax_s_form_sees_an_estimate_one_step_later_and_corrects_the_momentum(
     exact = optax.GradientTransformation(lambda x: (), lambda g, state, x=None: (jnp.asarray(DIAGONAL), state))
     theirs = optax.contrib.sophia(0.1, 0.0, 0.9, 1e-6, 0.05, gamma=0.2, update_interval=2, hessian_diagonal_fn=exact)
     with jax.numpy_dtype_promotion("standard"):
-        x = jnp.asarray(START)
-        xs, state = [x], theirs.init(x)
-        for _ in range(8):
-            step, state = theirs.update(jax.grad(quadratic)(x), state, x)
-            x = optax.apply_updates(x, step)
-            xs.append(x)
+        expected = matrices.path(theirs, START, quadratic, 8)
     ours = path(tw.Sophia(0.1, 0.0, 0.9, 0.2, 1e-6, 0.05), 8, lambda t: t % 2 == 1)
-    assert_close(ours, np.stack(xs), CLOSE)
+    assert_close(ours, expected, CLOSE)
 
 
 @pytest.mark.parametrize(
@@ -84,11 +84,16 @@ def test_a_loop_that_estimates_no_curvature_refuses_it(method):
 
 def test_a_step_without_an_estimate_keeps_the_mean():
     rule = tw.Sophia(0.1)
-    x = {"a": jnp.ones(2), "none": None, "empty": jnp.zeros((0, 2))}
-    _, given = rule.update(x, rule.init(x), x, hessian_diagonal=x, value=1.0)
-    _, kept = rule.update(x, given, x)
+    x = {"a": np.ones(2), "none": None, "empty": np.zeros((0, 2))}
+    given, kept = at_once(estimated_once, rule, x)
     np.testing.assert_allclose(given.h["a"], 0.01, rtol=1e-5)
     np.testing.assert_array_equal(kept.h["a"], given.h["a"])
+
+
+def estimated_once(rule, x):
+    """The state after a step with an estimate, and after one without."""
+    _, given = rule.update(x, rule.init(x), x, hessian_diagonal=x, value=1.0)
+    return given, rule.update(x, given, x)[1]
 
 
 def test_no_entry_moves_further_than_the_rate_and_negative_curvature_is_left_downhill():
@@ -100,6 +105,6 @@ def test_no_entry_moves_further_than_the_rate_and_negative_curvature_is_left_dow
 def test_it_is_newton_s_step_where_nothing_is_clipped():
     """Without means, and with gamma = 1, the quadratic is solved in one step."""
     rule = tw.Sophia(1.0, b1=0.0, b2=0.0, gamma=1.0)
-    x = jnp.asarray([0.5, -0.9])
-    update, _ = rule.update(3 * x, rule.init(x), x, hessian_diagonal=jnp.full(2, 3.0, x.dtype))
+    x = np.asarray([0.5, -0.9], FLOAT)
+    update = at_once(lambda x: rule.update(3 * x, rule.init(x), x, hessian_diagonal=jnp.full(2, 3.0, x.dtype))[0], x)
     np.testing.assert_allclose(x + update, 0.0, atol=1e-6)

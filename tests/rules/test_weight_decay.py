@@ -7,7 +7,7 @@ import optax
 import pytest
 
 import thalweg as tw
-from tests.helpers import X64, assert_close, half_square, iterates
+from tests.helpers import X64, assert_close, half_square, iterates, sampled
 
 CLOSE = 1e-12 if X64 else 5e-6
 FLOAT = float if X64 else np.float32
@@ -17,7 +17,7 @@ RULES = {"sgd": tw.SGD(0.1), "momentum": tw.Momentum(0.02), "adam": tw.Adam(0.1)
 
 def path(method, loss=half_square):
     """`x_0, ..., x_20`."""
-    return iterates(tw.Problem(loss), tw.FirstOrder(method), X0, 20)
+    return jax.tree.map(np.asarray, iterates(tw.Problem(loss), tw.FirstOrder(method), X0, 20))
 
 
 def penalized(x):
@@ -25,8 +25,9 @@ def penalized(x):
     return half_square(x) + 0.15 * jnp.sum(x["w"] ** 2)
 
 
-@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
-def test_the_coupled_form_is_a_penalty(rule):
+@pytest.mark.parametrize("name", sampled(RULES, ["adam"]))
+def test_the_coupled_form_is_a_penalty(name):
+    rule = RULES[name]
     coupled = tw.WeightDecay(rule, 0.3, decoupled=False, mask=tw.matrices)
     assert_close(path(coupled), path(rule, penalized), CLOSE)
 
@@ -37,7 +38,7 @@ def test_the_coupled_form_of_an_optax_transformation():
         assert_close(coupled, path(tw.FirstOrder(tw.WeightDecay(tw.Adam(0.1), 0.3, decoupled=False)).rule), CLOSE)
 
 
-@pytest.mark.parametrize("mask", [None, tw.matrices], ids=["all", "matrices"])
+@pytest.mark.parametrize("mask", sampled([None, tw.matrices], [tw.matrices]), ids=["all", "matrices"])
 def test_around_adam_it_is_adamw(mask):
     rate = tw.schedules.Cosine(0.1, 20)
     decayed = tw.WeightDecay(tw.Adam(rate, b1=0.8), 0.3, mask=mask)
