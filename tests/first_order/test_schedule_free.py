@@ -8,7 +8,7 @@ import optax.contrib
 import pytest
 
 import thalweg as tw
-from tests.helpers import EPS, X64, assert_close, iterates, quartic
+from tests.helpers import EPS, X64, assert_close, at_once, iterates, quartic
 
 START = np.asarray([0.5, -1.0, 3.0], float if X64 else np.float32)
 CLOSE = 1e-12 if X64 else 1e-4
@@ -22,12 +22,19 @@ def by_optax(rule, rate, beta: float, steps: int) -> np.ndarray:
 def by_form(form, steps: int) -> np.ndarray:
     """The evaluation parameters of a Schedule-Free transformation of Optax's."""
     with jax.numpy_dtype_promotion("standard"):
-        y = jnp.asarray(START)
-        state = form.init(y)
-        for _ in range(steps):
-            update, state = form.update(jax.grad(quartic)(y), state, y)
-            y = optax.apply_updates(y, update)
-        return np.asarray(optax.contrib.schedule_free_eval_params(state, y))
+        return np.asarray(at_once(evaluated, form, START, steps))
+
+
+def evaluated(form, y, steps):
+    """See `by_form`."""
+
+    def one(_, carry):
+        y, state = carry
+        update, state = form.update(jax.grad(quartic)(y), state, y)
+        return optax.apply_updates(y, update), state
+
+    y, state = jax.lax.fori_loop(0, steps, one, (y, form.init(y)))
+    return optax.contrib.schedule_free_eval_params(state, y)
 
 
 def test_it_is_optax_s_form_at_its_evaluation_parameters():
@@ -56,12 +63,12 @@ def test_beta_zero_is_the_average_of_gradient_descent():
 def test_the_result_is_at_the_average_and_the_trace_at_the_gradients_point():
     result = tw.minimize(quartic, START, tw.ScheduleFreeSGD(0.01), stop=tw.Steps(10))
     state = result.state.state
-    assert result.value == pytest.approx(float(quartic(jnp.asarray(result.x))), rel=100 * EPS)
+    assert result.value == pytest.approx(float(at_once(quartic, result.x)), rel=100 * EPS)
     assert_close(state.x, result.x, 10 * EPS)
     assert np.abs(np.asarray(state.z) - result.x).max() > 0.1
     longer = tw.minimize(quartic, START, tw.ScheduleFreeSGD(0.01), stop=tw.Steps(11))
     gradient_point = 0.1 * np.asarray(state.z) + 0.9 * np.asarray(state.x)
-    assert longer.trace.value[10] == pytest.approx(float(quartic(jnp.asarray(gradient_point))), rel=1e3 * EPS)
+    assert longer.trace.value[10] == pytest.approx(float(at_once(quartic, gradient_point)), rel=1e3 * EPS)
 
 
 def test_converged_is_said_of_the_average():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from tests.helpers import X64
+from tests.helpers import X64, sampled
 
 T, F = True, False
 PROVEN = {
@@ -77,8 +77,9 @@ MEASURED = {
 }
 
 
-@pytest.mark.parametrize(("schedule", "diverges", "converge", "exponent"), MEASURED.values(), ids=MEASURED)
-def test_any_other_function_is_measured(schedule, diverges, converge, exponent):
+@pytest.mark.parametrize("name", sampled(MEASURED, ["hyperbola", "root", "exponential", "waves"]))
+def test_any_other_function_is_measured(name):
+    schedule, diverges, converge, exponent = MEASURED[name]
     found = tw.schedules.robbins_monro(schedule)
     assert (found.sum_diverges, found.squares_converge) == (diverges, converge)
     assert found.exponent == pytest.approx(exponent, abs=0.05)

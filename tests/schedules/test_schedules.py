@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import thalweg as tw
-from tests.helpers import EPS, compilations
+from tests.helpers import EPS, at_once, compilations, sampled
+from tests.schedules.rates import mapped, rates
 from thalweg.core.duration import Duration, WholeRun, resolve
 
 
@@ -20,11 +21,6 @@ def closed_form(t: float, peak: float, warmup: int, steps: int, final: float) ->
         return peak * (t + 1) / warmup
     progress = min((t - warmup) / (steps - warmup), 1.0)
     return peak * (final + (1 - final) * 0.5 * (1 + math.cos(math.pi * progress)))
-
-
-def rates(schedule: tw.schedules.Schedule, steps: int) -> np.ndarray:
-    """The rate at 0, 1, ..., steps - 1."""
-    return np.asarray(jax.vmap(schedule)(jnp.arange(steps)))
 
 
 @pytest.mark.parametrize(
@@ -52,7 +48,8 @@ def test_its_landmarks():
     t=st.integers(0, 200),
 )
 def test_rates_are_finite_and_between_zero_and_the_peak(peak, final, warmup, more, t):
-    rate = float(tw.schedules.WarmupCosine(peak, warmup=warmup, steps=warmup + more, final=final)(jnp.asarray(t)))
+    schedule = tw.schedules.WarmupCosine(peak, warmup=warmup, steps=warmup + more, final=final)
+    rate = float(at_once(mapped, schedule, np.full(1, t))[0])
     assert 0 <= rate <= peak * (1 + 10 * EPS)
     assert rate == pytest.approx(
         closed_form(t, peak, warmup, warmup + more, final), rel=1e3 * EPS, abs=1e-30 + 10 * EPS * peak
@@ -61,20 +58,37 @@ def test_rates_are_finite_and_between_zero_and_the_peak(peak, final, warmup, mor
 
 def test_constant():
     np.testing.assert_array_equal(rates(tw.schedules.Constant(0.25), 3), 0.25)
-    assert tw.schedules.Constant(1)(jnp.asarray(0)).dtype == jnp.result_type(float)
+    assert tw.schedules.Constant(1)(np.asarray(0)).dtype == jnp.result_type(float)
+
+
+def quadratic(x):
+    return (x - 1) ** 2
+
+
+def noisy(x, batch):
+    return jnp.mean((x - batch) ** 2)
 
 
 def used_rates(schedule: tw.schedules.Schedule, stop: tw.Stop, *, data=None) -> np.ndarray:
     """The rates that a run used at its steps."""
-    loss = (lambda x: (x - 1) ** 2) if data is None else (lambda x, batch: jnp.mean((x - batch) ** 2))
+    loss = quadratic if data is None else noisy
     result = tw.minimize(tw.Problem(loss, data), np.zeros(()), tw.SGD(schedule), stop=stop)
     return result.trace.step_size[: result.steps]
 
 
-def test_none_is_the_length_of_the_run():
+STOPS = {
+    "steps": tw.Steps(8),
+    "or a target": tw.Steps(8) | tw.Target(-1.0),
+    "the longer": tw.Steps(8) & tw.Steps(4),
+    "the shorter": tw.Steps(8) | tw.Steps(30),
+}
+
+
+@pytest.mark.parametrize("name", sampled(STOPS, ["steps", "the shorter"]))
+def test_none_is_the_length_of_the_run(name):
     expected = [closed_form(t, 0.1, 2, 8, 0.0) for t in range(8)]
-    for stop in (tw.Steps(8), tw.Steps(8) | tw.Target(-1.0), tw.Steps(8) & tw.Steps(4), tw.Steps(8) | tw.Steps(30)):
-        np.testing.assert_allclose(used_rates(tw.schedules.WarmupCosine(0.1, warmup=2), stop), expected, rtol=10 * EPS)
+    used = used_rates(tw.schedules.WarmupCosine(0.1, warmup=2), STOPS[name])
+    np.testing.assert_allclose(used, expected, rtol=10 * EPS)
 
 
 def test_epochs_are_steps_of_the_data():
@@ -104,11 +118,8 @@ def test_durations_are_resolved_anywhere_in_a_tree():
 
 
 def test_another_length_or_peak_does_not_recompile():
-    def loss(x):
-        return (x - 1) ** 2
-
     def run(schedule, steps):
-        return tw.minimize(loss, np.zeros(()), tw.SGD(schedule), stop=tw.Steps(steps))
+        return tw.minimize(quadratic, np.zeros(()), tw.SGD(schedule), stop=tw.Steps(steps))
 
     run(tw.schedules.WarmupCosine(0.1, warmup=2), 8)
     with compilations() as names:
