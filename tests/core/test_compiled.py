@@ -7,6 +7,7 @@ import weakref
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import thalweg as tw
@@ -28,12 +29,27 @@ def test_a_program_is_found_by_structure_and_shape_not_by_value():
     assert float(first.call(args)[0]) == 3.0
 
 
-def test_fresh_losses_do_not_leak():
+def is_gone(reference) -> bool:
+    """Whether only garbage holds it. First the youngest objects are looked at: all that live are very many."""
+    return any(gc.collect(generation) >= 0 and reference() is None for generation in range(3))
+
+
+@pytest.fixture
+def small_heap(monkeypatch):
+    """Nothing grows old meanwhile; and the programs of other tests stay in the caches."""
+    monkeypatch.setattr(compiled, "_programs", compiled.Recent())
+    monkeypatch.setattr(importlib.import_module("thalweg.prepare"), "_problems", compiled.Recent())
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def test_fresh_losses_do_not_leak(small_heap):
     def run(scale):
         def loss(x):
             return scale * jnp.sum(x**2)
 
-        tw.minimize(loss, jnp.ones(2), tw.SGD(0.1), stop=tw.Steps(1))
+        tw.minimize(loss, np.ones(2), tw.SGD(0.1), stop=tw.Steps(1))
         return weakref.ref(loss)
 
     first = run(1.0)
@@ -42,8 +58,7 @@ def test_fresh_losses_do_not_leak():
         for i in range(compiled._CACHE_CAPACITY):
             cache.get(("another", i), object)
         assert len(cache.entries) <= compiled._CACHE_CAPACITY
-    gc.collect()
-    assert first() is None
+    assert is_gone(first)
 
 
 def test_what_cannot_be_hashed_is_named():
@@ -67,7 +82,7 @@ def test_threads_share_the_cache():
         return jnp.sum((x - 1.0) ** 2)
 
     def work():
-        results.append(tw.minimize(loss, jnp.zeros(3), tw.SGD(0.3)).x)
+        results.append(np.asarray(tw.minimize(loss, np.zeros(3), tw.SGD(0.3)).x))
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
@@ -89,16 +104,14 @@ def test_the_same_function_on_another_dtype_compiles_once_more():
     assert len([p for p in programs if "flat" in p]) == 2
 
 
-def test_a_problem_takes_its_data_and_plans_with_it():
+def test_a_problem_takes_its_data_and_plans_with_it(small_heap):
     def run():
-        problem = tw.Problem(lambda w, batch: jnp.mean((batch - w) ** 2), jnp.arange(4.0))
-        first, again = (tw.minimize(problem, jnp.ones(()), tw.SGD(0.1), stop=tw.Steps(1)) for _ in range(2))
+        problem = tw.Problem(lambda w, batch: jnp.mean((batch - w) ** 2), np.arange(4.0))
+        first, again = (tw.minimize(problem, np.ones(()), tw.SGD(0.1), stop=tw.Steps(1)) for _ in range(2))
         assert first.method is again.method, "one plan"
         return weakref.ref(problem)
 
-    gone = run()
-    gc.collect()
-    assert gone() is None
+    assert is_gone(run())
 
 
 def level(loss, x0) -> int | None:
@@ -107,11 +120,14 @@ def level(loss, x0) -> int | None:
 
     def watch(flat, dynamic, size):
         chosen.append(real(flat, dynamic, size) or {})
+        if size.counted:  # the run itself: what is compiled does not matter
+            raise InterruptedError
         return chosen[-1]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compiled, "options", watch)
-        tw.minimize(loss, x0, tw.LBFGS(), stop=tw.Steps(2), on_failure="ignore")
+        with pytest.raises(InterruptedError):
+            tw.minimize(loss, x0, tw.LBFGS(), stop=tw.Steps(2))
     return chosen[-1].get("xla_backend_optimization_level")
 
 
@@ -128,10 +144,10 @@ def test_what_does_next_to_nothing_is_compiled_in_haste_and_nothing_else_is():
     def repeated(x):  # the same twenty thousand times
         return jax.lax.scan(lambda total, _: (total + jnp.sum(x**2), None), 0.0, length=20_000)[0]
 
-    assert level(little, jnp.ones(3)) == 0
-    assert level(wide, jnp.ones(3)) == 0
-    assert level(wide, jnp.ones(200)) is None
-    assert level(repeated, jnp.ones(3)) is None
+    assert level(little, np.ones(3)) == 0
+    assert level(wide, np.ones(3)) == 0
+    assert level(wide, np.ones(200)) is None
+    assert level(repeated, np.ones(3)) is None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compiled, "FEW_CORES", 10**6)
         assert compiled.options(little, [jnp.ones(3)], compiled.Size()) == {

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from tests.helpers import tol
+from tests.helpers import at_once, tol
 from thalweg.core.oracle import Oracle
 
 
 def real(values):
     """An array in the float in use."""
-    return jnp.asarray(values, jnp.result_type(float))
+    return np.asarray(values, jnp.result_type(float))
 
 
 def test_least_squares_is_half_the_squared_norm_of_the_residuals():
@@ -20,14 +20,17 @@ def test_least_squares_is_half_the_squared_norm_of_the_residuals():
     objective = tw.Problem(tw.LeastSquares(lambda x: a @ x - b)).objective
     x = real([0.3, -0.7])
     residual = a @ x - b
-    assert float(objective.value(x)) == pytest.approx(0.5 * float(residual @ residual))
-    np.testing.assert_allclose(objective.evaluate(x).grad, a.T @ residual, rtol=tol(1e-12, 1e-5))
-    np.testing.assert_allclose(objective.hvp(x, real([1.0, 0.0])), (a.T @ a)[:, 0], rtol=tol(1e-12, 1e-5))
+    value, grad, hvp = jax.jit(lambda x, v: (objective.value(x), objective.evaluate(x).grad, objective.hvp(x, v)))(
+        x, real([1.0, 0.0])
+    )
+    assert float(value) == pytest.approx(0.5 * float(residual @ residual))
+    np.testing.assert_allclose(grad, a.T @ residual, rtol=tol(1e-12, 1e-5))
+    np.testing.assert_allclose(hvp, (a.T @ a)[:, 0], rtol=tol(1e-12, 1e-5))
 
 
 def test_residuals_on_data_may_be_a_tree():
     t = real(np.linspace(0, 1, 20))
-    data = (t, 2.0 * jnp.exp(-1.5 * t))
+    data = (t, real(2.0 * np.exp(-1.5 * t)))
 
     def residuals(p, batch):
         time, observed = batch
@@ -76,21 +79,21 @@ def tosses():
 def test_a_latent_model_draws_its_own_start_and_its_value_is_the_mean_negative_log_likelihood():
     problem = tw.Problem(TwoCoins(), data=tosses())
     result = tw.minimize(problem)
-    expected = -jnp.mean(TwoCoins().log_likelihood(result.x, tosses()))
+    expected = -np.mean(at_once(TwoCoins.log_likelihood, TwoCoins(), result.x, tosses()))
     assert result.ok
     assert result.value == pytest.approx(float(expected), rel=1e-6)
-    probabilities = np.sort(jax.nn.sigmoid(result.x["heads"]))
+    probabilities = np.sort(1 / (1 + np.exp(-np.asarray(result.x["heads"]))))
     np.testing.assert_allclose(probabilities, [0.235, 0.765], atol=0.02)
 
 
 def test_an_em_step_never_lowers_the_likelihood():
     model, params, data = TwoCoins(), {"heads": real([-0.1, 0.2])}, tosses()
-    before = model.log_likelihood(params, data).sum()
-    for _ in range(5):
-        params = model.maximize(model.expect(params, data)[1])
-        after = model.log_likelihood(params, data).sum()
-        assert after >= before - 1e-6
-        before = after
+
+    def em(params, _):
+        return model.maximize(model.expect(params, data)[1]), model.log_likelihood(params, data).sum()
+
+    likelihoods = np.asarray(jax.jit(lambda params: jax.lax.scan(em, params, length=6)[1])(params))
+    assert np.all(np.diff(likelihoods) >= -1e-6)
 
 
 def test_a_latent_model_without_data_is_refused():

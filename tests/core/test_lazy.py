@@ -125,6 +125,7 @@ print(tw.from_config(json.loads(CONFIG)).direction.memory)
 """
 
 
+@pytest.mark.thorough
 def test_a_configuration_is_read_where_nothing_was_imported_yet():
     import json
 

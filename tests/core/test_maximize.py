@@ -19,8 +19,8 @@ def valley(x):
 
 
 def test_a_maximum_is_found_and_every_value_is_in_the_users_sign():
-    up = tw.minimize(tw.Problem(hill, maximize=True), jnp.zeros(2))
-    down = tw.minimize(valley, jnp.zeros(2))
+    up = tw.minimize(tw.Problem(hill, maximize=True), np.zeros(2))
+    down = tw.minimize(valley, np.zeros(2))
     assert up.status == tw.Status.CONVERGED and up.maximize and not down.maximize
     np.testing.assert_array_equal(up.x, down.x)
     np.testing.assert_array_equal(up.trace.value, -down.trace.value)
@@ -28,17 +28,19 @@ def test_a_maximum_is_found_and_every_value_is_in_the_users_sign():
     assert "-> 3" in repr(up)
 
 
+HILL = tw.Problem(hill, maximize=True)
+
+
 @pytest.mark.parametrize("target", [2.0, -4.0])
 def test_a_target_is_reached_from_below(target):
-    problem = tw.Problem(hill, maximize=True)
-    result = tw.minimize(problem, jnp.zeros(2), tw.SGD(0.05), stop=tw.Target(target) | tw.Steps(500))
+    result = tw.minimize(HILL, np.zeros(2), tw.SGD(0.05), stop=tw.Target(target) | tw.Steps(500))
     assert result.value >= target and result.status == tw.Status.STOPPED
     assert np.all(result.trace.value[: result.kept] < target)
     assert f"at least {target:g}" in result.message
 
 
 def test_without_a_maximum_it_rises_without_end():
-    result = tw.minimize(tw.Problem(lambda x: jnp.sum(x), maximize=True), jnp.zeros(2), on_failure="ignore")
+    result = tw.minimize(tw.Problem(lambda x: jnp.sum(x), maximize=True), np.zeros(2), on_failure="ignore")
     assert result.status == tw.Status.DIVERGED
     assert "rises" in result.message and "Unbounded above" in result.advice[0]
     assert result.value == 0, "the last point before it left"
@@ -51,15 +53,17 @@ def test_validation_keeps_the_highest():
     rng = np.random.default_rng(0)
     data, held_out = rng.normal(size=(64,)) + 1.0, rng.normal(size=(32,)) + 0.5
     problem = tw.Problem(score, data, validation=held_out, maximize=True)
-    result = tw.minimize(problem, jnp.asarray(-2.0), tw.SGD(0.05), batch_size=16, stop=tw.Epochs(30), keep="best")
+    result = tw.minimize(problem, np.asarray(-2.0), tw.SGD(0.05), batch_size=16, stop=tw.Epochs(30), keep="best")
     assert np.all(result.validation.value < 0)
     assert result.best.value == np.max(result.validation.value) > result.validation.value[0]
-    np.testing.assert_allclose(score(result.x, jnp.asarray(held_out)), result.best.value, rtol=tol(1e-10, 1e-5))
+    np.testing.assert_allclose(
+        -np.mean((held_out - np.asarray(result.x)) ** 2), result.best.value, rtol=tol(1e-10, 1e-5)
+    )
 
 
 def test_a_penalty_is_taken_from_what_is_maximized():
     problem = tw.Problem(hill, nonsmooth=tw.L1(0.5), maximize=True)
-    result = tw.minimize(problem, jnp.zeros(2), tw.FISTA())
+    result = tw.minimize(problem, np.zeros(2), tw.FISTA())
     x = np.array([1.0 - 0.25, 2.0 - 0.125])
     np.testing.assert_allclose(result.x, x, rtol=tol(1e-6, 1e-3))
     np.testing.assert_allclose(result.value, float(hill(x)) - 0.5 * np.abs(x).sum(), rtol=tol(1e-9, 1e-5))

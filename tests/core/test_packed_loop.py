@@ -28,10 +28,10 @@ class State(NamedTuple):
 
 def start() -> State:
     """Before the first turn."""
-    zero = jnp.zeros((), jnp.float32)
-    flags = {"odd": jnp.asarray(False), "narrow": jnp.zeros((), jnp.bfloat16)}
-    key = jax.random.key(3)
-    return State(jnp.asarray(0), zero, zero + 8, jnp.asarray(False), flags, jnp.arange(3.0), key, None, jnp.zeros((0,)))
+    low, high, narrow = np.float32(0), np.float32(8), np.zeros((), jnp.bfloat16)
+    x = State(np.asarray(0), low, high, np.asarray(False), {"odd": np.asarray(False), "narrow": narrow}, *[None] * 4)
+    x = x._replace(x=np.arange(3.0, dtype=jnp.result_type(float)), empty=np.zeros(0, jnp.result_type(float)))
+    return jax.tree.map(jnp.asarray, x)._replace(key=jax.random.key(3))
 
 
 def body(s: State) -> State:
@@ -51,9 +51,9 @@ def going(s: State) -> Any:
 
 def by_hand() -> State:
     """Turn after turn."""
-    s = start()
+    s, turn = start(), jax.jit(body)
     while not s.done:
-        s = jax.jit(body)(s)
+        s = turn(s)
     return s
 
 

@@ -5,6 +5,8 @@ import subprocess
 import sys
 import textwrap
 
+import pytest
+
 SCRIPT = """
     import jax
     import jax.numpy as jnp
@@ -36,6 +38,7 @@ SCRIPT = """
 """
 
 
+@pytest.mark.thorough
 def test_sharded_arrays_stay_on_their_devices():
     """In a process of its own, because the number of devices is fixed when JAX starts."""
     flags = "--xla_force_host_platform_device_count=2"
