@@ -20,6 +20,9 @@ def loss(w, batch):
     return jnp.mean(jnp.logaddexp(0.0, margin) - y * margin)
 
 
+hessian = jax.jit(jax.hessian(loss))
+
+
 def measured(stretch):
     """The Hessian's diagonal, and Adam's `v` times the batch size, at `stretch` times the true weights."""
     rng = np.random.default_rng(0)
@@ -30,7 +33,7 @@ def measured(stretch):
     at = stretch * w
     frozen = tw.Adam(1e-12)  # stays where it is and gathers gradients
     result = tw.minimize(tw.Problem(loss, (x, y)), at, frozen, batch_size=16, stop=tw.Steps(8000))
-    curvature = np.diagonal(jax.hessian(loss)(at, (x, y)))
+    curvature = np.diagonal(hessian(at, (x, y)))
     return curvature, 16 * np.asarray(result.state.state.rule.v)
 
 

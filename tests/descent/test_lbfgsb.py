@@ -7,7 +7,8 @@ import pytest
 import scipy.optimize
 
 import thalweg as tw
-from tests.helpers import EPS, X64, iterates, tol
+from tests.faults.chosen import chosen
+from tests.helpers import EPS, X64, at_once, iterates, sampled, tol
 from thalweg.problems import ZOO, rosenbrock
 from thalweg.solvers.descent.lbfgsb import cauchy_point, quadratic_model, subspace_step
 
@@ -32,6 +33,7 @@ BOXED |= {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not X64, reason="SciPy computes in float64")
 def test_beside_scipy():
     """The same minima from the same starts; evaluations in the median at most 1.1 times SciPy's."""
@@ -56,6 +58,7 @@ def test_beside_scipy():
     assert np.median(ratios) <= 1.1
 
 
+@pytest.mark.thorough
 def test_where_scipy_stops_at_the_start():
     """HS 25 is flat at its start, and its power is not real beyond the box."""
     problem, x0 = from_zoo("hs25")
@@ -96,6 +99,7 @@ def test_the_active_bounds_are_found_and_stay():
     assert same[first:].all()
 
 
+@pytest.mark.thorough
 def test_open_sides_make_it_lbfgs():
     """Infinite limits go through the Cauchy point and the subspace step, and give the direction of L-BFGS."""
     known = rosenbrock(4)
@@ -111,13 +115,12 @@ def test_the_cauchy_point_and_the_face_by_brute_force():
     """Along a fine grid of the projected path the model first rises there; on the face nothing is lower."""
     rng = np.random.default_rng(0)
     n, memory = 6, 3
-    known = tw.LBFGSB(memory).direction.init(jnp.zeros(n))
+    known = at_once(tw.LBFGSB(memory).direction.init, np.zeros(n))
     curved = np.diag(rng.uniform(0.5, 3, n)) + 0.2 * np.ones((n, n))
     s = rng.normal(size=(memory, n))
     y = s @ curved
     size, gamma = np.sqrt(np.sum(s * y, 1))[:, None], s[-1] @ y[-1] / (y[-1] @ y[-1])
-    pairs = known.pairs._replace(y=jnp.asarray(y / size), gamma=jnp.asarray(gamma))
-    known = known._replace(pairs=pairs, s=jnp.asarray(s / size))
+    known = known._replace(pairs=known.pairs._replace(y=y / size, gamma=np.asarray(gamma)), s=s / size)
     low, high = -rng.uniform(0, 0.5, n), rng.uniform(0, 0.5, n)
     low[0], high[1], low[2] = 0.0, np.inf, -np.inf
     g = rng.normal(size=n)
@@ -129,40 +132,50 @@ def test_the_cauchy_point_and_the_face_by_brute_force():
     def value(z):
         return g @ z + 0.5 * z @ matrix @ z
 
-    model = quadratic_model(known, jnp.asarray(gamma * g), jnp.asarray(low), jnp.asarray(high))
-    z, free, c = cauchy_point(model)
-    path = [np.clip(-t * g, low, high) for t in np.linspace(0, 5, 200_001)]
-    values = np.asarray([value(p) for p in path])
+    @jax.jit
+    def ours(known, g, low, high):
+        model = quadratic_model(known, g, low, high)
+        z, free, c = cauchy_point(model)
+        wide = model._replace(low=jnp.full(n, -jnp.inf), high=jnp.full(n, jnp.inf))
+        return z, free, c, model.w @ z, subspace_step(model, z, free, c), subspace_step(wide, z, free, c)
+
+    z, inside, c, on_path, d, whole = map(np.asarray, ours(known, gamma * g, low, high))
+    path = np.clip(-np.linspace(0, 5, 200_001)[:, None] * g, low, high)
+    values = path @ g + 0.5 * np.sum(path @ matrix * path, axis=1)
     first = int(np.argmax(np.diff(values) > 0))
     np.testing.assert_allclose(z, path[first], atol=1e-4)
-    np.testing.assert_allclose(c, model.w @ z, atol=1e-12)
-    d = np.asarray(subspace_step(model, z, free, c))
+    np.testing.assert_allclose(c, on_path, atol=1e-12)
     assert np.all((low <= d) & (d <= high))
-    assert value(d) <= value(np.asarray(z)) + 1e-12
-    inside = np.asarray(free)
-    wide = model._replace(low=jnp.full(n, -jnp.inf), high=jnp.full(n, jnp.inf))
-    whole = np.asarray(subspace_step(wide, z, free, c))
+    assert value(d) <= value(z) + 1e-12
     np.testing.assert_allclose((g + matrix @ whole)[inside], 0, atol=1e-10)
-    np.testing.assert_array_equal(whole[~inside], np.asarray(z)[~inside])
+    np.testing.assert_array_equal(whole[~inside], z[~inside])
 
 
-TREES = {
-    "a scalar": (jnp.asarray(0.5, DTYPE), tw.Bounds(0.0, 0.25), 0.25),
-    "one fixed entry": (jnp.asarray([0.5], DTYPE), tw.Bounds(0.5, 0.5), 0.5),
-    "a corner": (jnp.asarray([0.5, 0.5], DTYPE), tw.Bounds(0.0, 0.5), 0.5),
-    "huge": (jnp.asarray([0.5, 0.5], DTYPE), tw.Bounds(0.0, np.inf), 1.0),
+SHAPES = {
+    "a scalar": (0.5, tw.Bounds(0.0, 0.25), 0.25),
+    "one fixed entry": ([0.5], tw.Bounds(0.5, 0.5), 0.5),
+    "a corner": ([0.5, 0.5], tw.Bounds(0.0, 0.5), 0.5),
+    "huge": ([0.5, 0.5], tw.Bounds(0.0, np.inf), 1.0),
 }
+"""The last two are one program."""
 
 
-@pytest.mark.parametrize(("x0", "bounds", "best"), TREES.values(), ids=TREES)
+def bowl(x, factor):
+    return factor * jnp.sum((x - 1.0) ** 2)
+
+
+@pytest.mark.parametrize("shape", sampled(SHAPES, ["a corner", "huge"]))
 @pytest.mark.parametrize("factor", [1.0, tol(1e200, 1e30), tol(1e-200, 1e-30)])
-def test_any_scale_and_small_shapes(x0, bounds, best, factor):
-    problem = tw.Problem(lambda x: factor * jnp.sum((x - 1.0) ** 2), bounds=bounds)
-    result = tw.minimize(problem, x0, tw.LBFGSB(), stop=tw.GradNorm(1e-6 * factor) | tw.Steps(50))
+def test_any_scale_and_small_shapes(shape, factor):
+    x0, bounds, best = SHAPES[shape]
+    problem = tw.Problem(chosen((bowl,), bowl, factor), bounds=bounds)
+    stop = tw.GradNorm(1e-6 * factor) | tw.Steps(50)
+    result = tw.minimize(problem, np.asarray(x0, DTYPE), tw.LBFGSB(), stop=stop)
     assert result.status is tw.Status.CONVERGED
     np.testing.assert_allclose(result.x, best, rtol=1e-4)
 
 
+@pytest.mark.thorough
 def test_mixed_dtypes_empty_and_missing_leaves():
     x0 = {
         "a": jnp.asarray([0.5, -0.5], jnp.bfloat16),
@@ -197,6 +210,7 @@ def test_sets_are_not_bounds():
         tw.minimize(tw.Problem(jnp.sum, nonsmooth=tw.Simplex()), np.ones(2) / 2, tw.LBFGSB())
 
 
+@pytest.mark.thorough
 def test_inside_the_method_of_multipliers():
     """Bounds stay with the inner method: no point is outside, and fewer evaluations than with inequalities."""
     known = ZOO["hs71"]()
