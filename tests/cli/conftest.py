@@ -22,6 +22,15 @@ def clean(monkeypatch, tmp_path):
     jax.config.update("jax_enable_x64", x64)
 
 
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A folder that a run left."""
+    folder = tmp_path_factory.mktemp("finished") / "a"
+    words = ["run", "digits", "--epochs", "3", "--quiet", "--out", str(folder)]
+    assert CliRunner().invoke(app, words, catch_exceptions=False).exit_code == 0
+    return folder
+
+
 @pytest.fixture
 def thalweg():
     """`thalweg("run", "digits")` as typed; the result has `exit_code`, `stdout` and `stderr`."""

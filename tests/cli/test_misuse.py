@@ -122,7 +122,7 @@ def test_without_scikit_learn(thalweg, monkeypatch):
 
 def test_without_matplotlib_the_rest_is_written(thalweg, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    done = thalweg("run", "quadratic", "--stop", "steps:2", "--out", "a")
+    done = thalweg("run", "quadratic", "--method", "adam", "--stop", "steps:2", "--out", "a")
     assert done.exit_code == 0
     assert 'pip install "thalweg[plot]"' in done.stderr
     assert {file.name for file in Path("a").iterdir()} == {

@@ -16,7 +16,11 @@ from thalweg.problems import ZOO
 from thalweg_cli.new import RULE_FAMILIES, SOLVER_FAMILIES, add_row, kebab
 
 ROOT = pathlib.Path(__file__).parents[2]
-CASES = [("rule", "AdaBelief", "adaptive"), ("rule", "Plain", "rules"), ("solver", "RestartedHeavyBall", "first_order")]
+CASES = [
+    ("rule", "AdaBelief", "adaptive"),
+    pytest.param("rule", "Plain", "rules", marks=pytest.mark.thorough),
+    ("solver", "RestartedHeavyBall", "first_order"),
+]
 
 
 @pytest.fixture
@@ -38,7 +42,7 @@ def load(file: pathlib.Path, name: str):
     return module
 
 
-@pytest.mark.parametrize(("kind", "name", "family"), CASES, ids=[name for _, name, _ in CASES])
+@pytest.mark.parametrize(("kind", "name", "family"), CASES, ids=["AdaBelief", "Plain", "RestartedHeavyBall"])
 def test_what_is_written_works_at_once(thalweg, checkout, monkeypatch, kind, name, family):
     done = thalweg("new", kind, name, "--family", family)
     assert done.exit_code == 0, done.output

@@ -13,6 +13,9 @@ from thalweg_cli.run_options import with_epochs
 
 ROSENBROCK = ("run", "rosenbrock", "--method", "adam", "--stop", "steps:40")
 
+QUICK = ("--method", "adam", "--stop", "steps:2")
+"""For whatever is small."""
+
 FILES = {"config.json", "history.csv", "parameters.npz", "curves.png", "result.json"}
 
 MINE = """
@@ -99,6 +102,7 @@ def test_a_configuration_repeats_the_run_bit_for_bit(thalweg):
     assert (config["problem"], config["seed"], config["method"]["b1"]) == ("rosenbrock", 3, 0.8)
 
 
+@pytest.mark.thorough
 def test_what_is_typed_goes_before_what_the_configuration_says(thalweg):
     thalweg(*ROSENBROCK, "--out", "a")
     thalweg("run", "--config", "a", "--set", "learning_rate=0.5", "--stop", "steps:7", "--out", "b")
@@ -151,18 +155,18 @@ def test_a_failure_prints_its_summary_even_when_quiet(thalweg, mine):
     done = thalweg("run", f"{mine}:lost", "--quiet", "--out", "a")
     assert done.exit_code == 1
     assert "NONFINITE" in done.stdout
-    assert thalweg("run", "quadratic", "--stop", "steps:2", "-q").stdout == ""
+    assert thalweg("run", "quadratic", *QUICK, "-q").stdout == ""
 
 
 @pytest.mark.parametrize(
     ("words", "size"),
     [
         (("",), 2),
-        ((":problem",), 2),
-        ((":square",), 2),
-        ((":pair",), 4),
-        ((":job",), 5),
-        ((":problem", "--start", "other"), 3),
+        pytest.param((":problem", *QUICK), 2, marks=pytest.mark.thorough),
+        pytest.param((":square", *QUICK), 2, marks=pytest.mark.thorough),
+        ((":pair", *QUICK), 4),
+        pytest.param((":job",), 5, marks=pytest.mark.thorough),
+        ((":problem", "--start", "other", *QUICK), 3),
     ],
 )
 def test_a_users_file_in_every_form(thalweg, mine, words, size):
@@ -181,7 +185,7 @@ def test_a_users_own_method_is_run_configured_and_repeated(thalweg, mine):
 
 
 def test_restarts_and_precision(thalweg):
-    done = thalweg("run", "rosenbrock", "--restarts", "3", "--x32", "--json", "--out", "a")
+    done = thalweg(*ROSENBROCK, "--restarts", "3", "--x32", "--json", "--out", "a")
     found = json.loads(done.stdout)
     assert len(found["restarts"]["values"]) == 3
     assert len(rows("a")) == found["steps"] + 1
@@ -210,6 +214,7 @@ def test_the_main_job_is_what_its_author_recommends(thalweg):
     assert found["kept"] == found["validation"]["step"]
 
 
+@pytest.mark.thorough
 def test_a_configuration_repeats_a_run_on_batches_bit_for_bit(thalweg):
     words = ("--batch-size", "100", "--on-nonfinite", "skip", "--keep", "last", "--seed", "5", "--set", "peak=0.01")
     thalweg(*FAST, *words, "--out", "a")
@@ -300,7 +305,7 @@ def test_a_full_disk_is_a_sentence(thalweg, monkeypatch):
         raise OSError(28, "No space left on device", "a/parameters.npz.part")
 
     monkeypatch.setattr(np.lib.format, "write_array", full)
-    done = thalweg("run", "quadratic", "--stop", "steps:3", "--out", "a")
+    done = thalweg("run", "quadratic", *QUICK, "--out", "a")
     assert (done.exit_code, done.stderr) == (2, "a/parameters.npz.part cannot be written: No space left on device.\n")
     assert {file.name for file in Path("a").iterdir()} == {"config.json", "history.csv"}
 

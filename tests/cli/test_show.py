@@ -5,20 +5,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from thalweg_cli.app import app
 from thalweg_cli.show_command import as_python, config_rows, range_text, read_history
 from thalweg_cli.sparklines import ASCII_MARKS, BLOCK_MARKS, sparkline
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A folder that a run left, to be copied."""
-    folder = tmp_path_factory.mktemp("show") / "a"
-    words = ["run", "digits", "--epochs", "3", "--quiet", "--out", str(folder)]
-    assert CliRunner().invoke(app, words, catch_exceptions=False).exit_code == 0
-    return folder
 
 
 @pytest.fixture
@@ -84,7 +73,7 @@ def test_a_run_that_has_only_just_begun(thalweg, killed):
 
 def test_the_newest_run_is_the_one_that_is_meant(thalweg):
     for seed in (1, 2):
-        thalweg("run", "quadratic", "--stop", "steps:2", "--seed", seed, "--quiet")
+        thalweg("run", "quadratic", "--method", "adam", "--stop", "steps:2", "--seed", seed, "--quiet")
     newest = max(Path("runs").iterdir(), key=lambda folder: (folder / "config.json").stat().st_mtime_ns)
     assert json.loads(thalweg("show", "--json").stdout)["folder"] == str(newest)
     done = thalweg("show", "runs")
