@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import thalweg as tw
+from tests.helpers import sampled
 from thalweg.problems import digits
 from thalweg.problems.digits import load_split
 
@@ -35,7 +36,7 @@ def test_inputs_have_mean_0_and_variance_1_on_the_training_part(split):
     assert train.dtype == np.float32
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", sampled([0, 1, 2], [0]))
 def test_the_job_reaches_97_percent_on_held_out_digits(seed):
     job = digits(seed=seed)
     result = tw.minimize(job.problem, job.x0, job.method, seed=seed, **job.options)
@@ -46,6 +47,7 @@ def test_the_job_reaches_97_percent_on_held_out_digits(seed):
     assert {leaf.dtype for leaf in jax.tree.leaves(result.x)} == {np.dtype(np.float32)}
 
 
+@pytest.mark.thorough
 def test_a_decay_makes_the_minimum_one_to_converge_to():
     job = digits(decay=1e-3)
     result = tw.minimize(job.problem, job.x0, tw.LBFGS(), stop=tw.GradNorm(1e-4) | tw.Steps(500))
@@ -53,6 +55,7 @@ def test_a_decay_makes_the_minimum_one_to_converge_to():
     assert result.validation.metrics["accuracy"][-1] >= 0.95
 
 
+@pytest.mark.thorough
 def test_adam_reaches_96_percent_from_another_start():
     job = digits(hidden=32, seed=3)
     result = tw.minimize(job.problem, job.x0, tw.Adam(0.02), stop=tw.Steps(200))
