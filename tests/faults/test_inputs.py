@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from tests.helpers import compilations
+from tests.helpers import compilations, sampled
 
 
 def bowl(x):
@@ -107,21 +107,21 @@ def test_starts_that_cannot_be_optimized(x0, match):
     refuse((TypeError, ValueError), match, lambda: tw.minimize(bowl, x0))
 
 
-@pytest.mark.parametrize(
-    "x0",
-    [
-        np.zeros(0),
-        np.ones(1),
-        np.float64(2.0),
-        2.0,
-        {"a": None, "b": np.ones(2)},
-        {"a": np.zeros((0, 3)), "b": np.ones(2)},
-        np.asfortranarray(np.ones((3, 2))),
-        (np.ones(2, np.float32), [np.ones(1, np.float32)]),
-    ],
-    ids=["n=0", "n=1", "numpy scalar", "python float", "None leaf", "empty leaf", "Fortran order", "nested"],
-)
-def test_starts_that_can(x0):
+STARTS = {
+    "n=0": np.zeros(0),
+    "n=1": np.ones(1),
+    "numpy scalar": np.float64(2.0),
+    "python float": 2.0,
+    "None leaf": {"a": None, "b": np.ones(2)},
+    "empty leaf": {"a": np.zeros((0, 3)), "b": np.ones(2)},
+    "Fortran order": np.asfortranarray(np.ones((3, 2))),
+    "nested": (np.ones(2, np.float32), [np.ones(1, np.float32)]),
+}
+
+
+@pytest.mark.parametrize("start", sampled(STARTS, ["n=0", "python float", "empty leaf"]))
+def test_starts_that_can(start):
+    x0 = STARTS[start]
     result = tw.minimize(bowl, x0)
     assert result.ok
     assert all(np.allclose(leaf, 0, atol=1e-3) for leaf in jax.tree.leaves(result.x))
@@ -131,12 +131,10 @@ def test_starts_that_can(x0):
 def test_the_input_is_never_changed():
     x0 = np.ones(3)
     x0.flags.writeable = False
-    kept = {"w": x0, "b": np.ones(2)}
+    kept = {"w": x0, "b": np.ones(2), "device": jnp.ones(3)}
     tw.minimize(bowl, kept)
-    np.testing.assert_array_equal(kept["b"], 1.0)
-    device = jnp.ones(3)
-    tw.minimize(bowl, device)
-    np.testing.assert_array_equal(device, 1.0)
+    for leaf in kept.values():
+        np.testing.assert_array_equal(leaf, 1.0)
 
 
 # The loss.

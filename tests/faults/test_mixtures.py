@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from tests.helpers import X64, compilations
+from tests.helpers import X64, at_once, compilations, sampled
 
 FLOAT = np.dtype(jnp.result_type(float))
 RNG = np.random.default_rng(0)
@@ -54,25 +54,28 @@ STRANGE = {
     "one sample": (X[:1], 1),
     "one sample for each component": (X[:3], 3),
     "duplicate rows": (np.repeat(X[:2], 5, axis=0), 4),
-    "all rows alike": (np.ones((6, 2), FLOAT), 2),
+    "all rows alike": (np.ones((20, 2), FLOAT), 2),
     "a constant column": (np.concatenate([X, np.full((20, 1), 7.0, FLOAT)], 1), 2),
     "a column twice": (np.concatenate([1e3 * X, 1e3 * X[:, :1]], 1), 2),
     "columns of very different scale": (X * np.asarray([1e-4, 1e5], FLOAT), 2),
     "one component": (X, 1),
     "one feature": (X[:, :1], 2),
-    "far apart": (np.concatenate([X, X + (1e6 if X64 else 1e3)]).astype(FLOAT), 2),
-    "ints": (np.arange(20).reshape(10, 2) ** 2, 2),
+    "far apart": (np.concatenate([X[:10], X[:10] + (1e6 if X64 else 1e3)]).astype(FLOAT), 2),
+    "ints": (np.arange(40).reshape(20, 2) ** 2, 2),
     "float32": (X.astype(np.float32), 2),
 }
+"""Where any shape shows it, 20 examples of two features and two components: they are one program."""
+FIRST = ["one sample", "all rows alike", "columns of very different scale", "far apart", "a column twice", "ints"]
 
 
-@pytest.mark.parametrize(("data", "components"), STRANGE.values(), ids=STRANGE)
-def test_strange_data_give_finite_parameters(data, components):
+@pytest.mark.parametrize("case", sampled(STRANGE, FIRST))
+def test_strange_data_give_finite_parameters(case):
+    data, components = STRANGE[case]
     result = fit(tw.GaussianMixture(components), data)
     assert result.status is tw.Status.STEP_LIMIT
     assert np.isfinite(result.trace.value).all()
     assert all(np.isfinite(leaf).all() for leaf in result.x)
-    assert float(jnp.sum(result.x.weights)) == pytest.approx(1.0, rel=1e-5)
+    assert np.sum(np.asarray(result.x.weights)) == pytest.approx(1.0, rel=1e-5)
     assert np.linalg.eigvalsh(np.asarray(result.x.covariances, float)).min() > 0
     assert result.x.means.dtype == (np.float32 if data.dtype == np.float32 else FLOAT)
 
@@ -105,9 +108,14 @@ def test_without_regularization_a_constant_column_is_a_failure_of_the_numbers():
     assert not result.ok
 
 
+def drawn_by(model, seed, data):
+    """Its own start; the seed is a float because those are traced."""
+    return model.init(jax.random.key(seed.astype(int)), data)
+
+
 def test_the_start_is_the_same_for_the_same_key_and_differs_for_another():
     model = tw.GaussianMixture(3)
-    a, b, c = (model.init(jax.random.key(seed), jnp.asarray(X)) for seed in (1, 1, 2))
+    a, b, c = (at_once(drawn_by, model, seed, X) for seed in (1.0, 1.0, 2.0))
     np.testing.assert_array_equal(a.means, b.means)
     assert not np.array_equal(a.means, c.means)
     rows = {tuple(row) for row in np.round(X.astype(float), 4)}
