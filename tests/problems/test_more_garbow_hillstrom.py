@@ -28,7 +28,7 @@ def test_the_two_views_differ_by_a_factor_of_two(name, problem):
 def test_the_minimum_is_reached_at_the_minimizer(name, problem):
     case = CASES[problem]
     *_, residual, jacobian = seen_at(problem, as_array(case.argmin))
-    at_start = np.abs(seen_at(problem, as_array(case.x0)).residual).max()
+    at_start = float(np.abs(seen_at(problem, as_array(case.x0)).residual).max())
     assert np.sum(residual**2) == pytest.approx(case.minimum, rel=1e3 * EPS, abs=(1e3 * EPS * at_start) ** 2)
     slack = 1e3 * EPS * np.abs(jacobian).max() * max(np.abs(residual).max(), 1.0)
     assert np.abs(jacobian.T @ residual).max() <= slack

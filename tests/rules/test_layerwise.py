@@ -128,11 +128,14 @@ def test_what_the_mask_spares_is_moved_by_the_plain_rule():
         assert spared == {"kernel": False, "weight": False, "narrow": False, "bias": True, "scale": True}
 
 
+SCALE_FREE = {"LARS": tw.LARS(0.1, weight_decay=0.0, trust=0.1), "LAMB": tw.LAMB(0.1, eps=0.0)}
+
+
 @pytest.mark.parametrize("power", sampled([-30, 30], [-30]))
-def test_lars_and_lamb_do_not_see_the_scale_of_the_loss(power):
-    loss = {-30: tiny_bowl, 30: huge_bowl}[power]
-    for rule in (tw.LARS(0.1, weight_decay=0.0, trust=0.1), tw.LAMB(0.1, eps=0.0)):
-        assert_close(by_us(rule, loss), by_us(rule), 100 * CLOSE)
+@pytest.mark.parametrize("rule", sampled(SCALE_FREE, ["LARS"]))
+def test_lars_and_lamb_do_not_see_the_scale_of_the_loss(rule, power):
+    loss, rule = {-30: tiny_bowl, 30: huge_bowl}[power], SCALE_FREE[rule]
+    assert_close(by_us(rule, loss), by_us(rule), 100 * CLOSE)
 
 
 def tiny_bowl(x):
@@ -204,6 +207,6 @@ def test_refused(make, message):
 
 @pytest.mark.parametrize("rule", [*(make(0.1) for make in RULES.values()), tw.Lookahead(tw.SGD(0.1))])
 def test_the_parameters_are_needed(rule):
-    grads = {"a": np.ones(2)}
+    grads = {"a": np.ones(2, FLOAT)}
     with pytest.raises(ValueError, match=rf"{type(rule).__name__}.update\(params=None\): this rule needs params"):
         rule.update(grads, rule.init(grads))

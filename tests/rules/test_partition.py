@@ -161,7 +161,10 @@ Y = np.sin(X.sum(1, keepdims=True))
 
 
 def test_an_equinox_model():
-    model = eqx.nn.MLP(4, 1, 8, 2, key=jax.random.key(0), dtype=jnp.float32)
+    shapes = eqx.filter_eval_shape(eqx.nn.MLP, 4, 1, 8, 2, key=jax.random.key(0), dtype=jnp.float32)
+    rng = np.random.default_rng(2)
+    drawn = lambda leaf: (0.3 * rng.normal(size=leaf.shape)).astype(leaf.dtype)  # noqa: E731
+    model = jax.tree.map(lambda leaf: drawn(leaf) if isinstance(leaf, jax.ShapeDtypeStruct) else leaf, shapes)
     rule = tw.Partition({"layers/0/**": tw.Freeze(), "**/bias": tw.SGD(1e-2), "**": tw.AdamW(1e-2)})
     problem = tw.Problem(batch_loss(lambda model, x: jax.vmap(model)(x)), (X, Y))
     result = tw.minimize(problem, model, rule, batch_size=8, stop=tw.Epochs(5))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from tests.helpers import assert_close, at_once, half_square, tol
+from tests.helpers import assert_close, at_once, half_square, sampled, tol
 from tests.rules.matrices import CLOSE, START, STEPS, WIDE, exactly, gradient, layers, mixed, path, regression
 from tests.rules.updates import along, first, repeated
 from tests.twins import soap
@@ -27,9 +27,9 @@ def twin_path(rule, start, loss):
 
 
 @exactly
-@pytest.mark.parametrize("numbers", NUMBERS.values(), ids=NUMBERS)
-def test_ten_steps_beside_the_twin(numbers):
-    rule = tw.SOAP(0.1, **numbers)
+@pytest.mark.parametrize("case", sampled(NUMBERS, ["plain", "long rows"]))
+def test_ten_steps_beside_the_twin(case):
+    rule = tw.SOAP(0.1, **NUMBERS[case])
     expected = twin_path(rule, START, regression)
     np.testing.assert_allclose(path(rule, START, regression), expected, rtol=CLOSE, atol=CLOSE)
 
@@ -86,6 +86,7 @@ def test_the_bases_come_to_be_eigenvectors_and_stay_orthogonal():
         np.testing.assert_allclose(diagonal - np.diag(np.diag(diagonal)), 0, atol=1e-3 * top)
 
 
+@pytest.mark.thorough
 def test_a_stack_is_its_items():
     x0, rule = mixed(2), tw.SOAP(0.1, every=2, eps=1e-2)
     stacked = path(tw.SOAP(0.1, every=2, eps=1e-2, stacked=1), x0, quartic_of_layers, 5)
