@@ -24,11 +24,11 @@ def test_every_thins_the_calls_and_the_event_holds_the_rows_since():
 
 def test_the_event_holds_the_validations_since_with_their_steps():
     seen = []
-    x = jnp.linspace(-1.0, 1.0, 12)
+    x = np.linspace(-1.0, 1.0, 12)
     problem = tw.Problem(lambda p, b: jnp.mean((p * b - b) ** 2), x, validation=x, metrics=lambda p, b: {"slope": p})
     watch = tw.Every(4, lambda event: seen.append((event.step, event.validations)))
     result = tw.minimize(
-        problem, jnp.asarray(0.0), tw.SGD(0.1), batch_size=4, stop=tw.Steps(8), validate_every=2, callbacks=[watch]
+        problem, np.asarray(0.0), tw.SGD(0.1), batch_size=4, stop=tw.Steps(8), validate_every=2, callbacks=[watch]
     )
     assert [(step, table.step.tolist()) for step, table in seen] == [(4, [0, 2, 4]), (8, [6, 8])]
     metrics = [table.metrics["slope"] for _, table in seen]
@@ -37,9 +37,9 @@ def test_the_event_holds_the_validations_since_with_their_steps():
 
 def test_an_event_knows_how_long_the_run_can_be_and_whether_its_data_change():
     seen = []
-    problem = tw.Problem(lambda p, b: jnp.mean((p - b) ** 2), jnp.arange(9.0))
+    problem = tw.Problem(lambda p, b: jnp.mean((p - b) ** 2), np.arange(9.0))
     for size, spread in ((None, 1.0), (2, 5.0)):
-        tw.minimize(problem, jnp.asarray(0.0), tw.SGD(0.1), batch_size=size, stop=tw.Epochs(2), callbacks=[seen.append])
+        tw.minimize(problem, np.asarray(0.0), tw.SGD(0.1), batch_size=size, stop=tw.Epochs(2), callbacks=[seen.append])
         assert (seen[-1].whole, seen[-1].steps_per_epoch, seen[-1].length) == (size is None, spread, 2 * spread)
     tw.minimize(bowl, start(), tw.SGD(0.05), stop=tw.GradNorm(1.0), callbacks=[seen.append])
     assert (seen[-1].whole, seen[-1].steps_per_epoch, seen[-1].length) == (True, None, None)

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from tests.helpers import tol
+from tests.helpers import at_once, tol, zoo
 from thalweg.core.trace import Layout
-from thalweg.problems import least_squares, rosenbrock
 from thalweg.run import engine
 from thalweg.run.ledger import Ledger
 from thalweg.run.result import Point
@@ -53,14 +52,14 @@ def test_converged_returns_the_point_whose_certificate_passed():
     first = int(np.argmax(np.abs(A * path).max(1) <= tolerance))
     assert result.status == tw.Status.CONVERGED and result.steps == first
     np.testing.assert_allclose(result.x, path[first], rtol=1e-4)
-    np.testing.assert_allclose(float(jnp.max(jnp.abs(jax.grad(bowl)(result.x)))), result.optimality, rtol=1e-6)
+    np.testing.assert_allclose(np.max(np.abs(A * np.asarray(result.x))), result.optimality, rtol=1e-6)
     assert isinstance(result.rule, tw.GradNorm)
 
 
 def test_target_returns_a_point_at_or_below_the_target():
     result = tw.minimize(bowl, start(), tw.Adam(1.0), stop=tw.Target(0.5) | tw.Steps(500))
     assert result.status == tw.Status.STOPPED
-    assert float(bowl(result.x)) <= 0.5
+    assert float(at_once(bowl, result.x)) <= 0.5
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 50, None])
@@ -80,19 +79,22 @@ def test_the_best_point_is_found_again_by_replay(chunk):
     assert 0 < lowest < 60, "the run must overshoot for this test to mean anything"
     assert result.best.step == lowest
     assert result.best.value == result.trace.value[lowest]
-    np.testing.assert_allclose(float(bowl(result.best.x)), result.best.value, rtol=tol(1e-14, 1e-6))
+    np.testing.assert_allclose(float(at_once(bowl, result.best.x)), result.best.value, rtol=tol(1e-14, 1e-6))
 
 
 def test_keep_best_returns_the_lowest_value():
     result = tw.minimize(bowl, start(), tw.Adam(1.0), stop=tw.Steps(60), keep="best", chunk=5)
     assert result.value == result.trace.value.min() < result.trace.value[-1]
-    np.testing.assert_allclose(float(bowl(result.x)), result.value, rtol=tol(1e-14, 1e-6))
+    np.testing.assert_allclose(float(at_once(bowl, result.x)), result.value, rtol=tol(1e-14, 1e-6))
 
 
-@pytest.mark.parametrize("method", [tw.Adam(0.3), tw.SGD(1e-3), tw.LBFGS(), tw.FISTA()])
+SLOW_TO_COMPILE = [pytest.param(method, marks=pytest.mark.thorough) for method in (tw.LBFGS(), tw.FISTA())]
+
+
+@pytest.mark.parametrize("method", [tw.Adam(0.3), tw.SGD(1e-3), *SLOW_TO_COMPILE])
 @pytest.mark.parametrize("at", [1, 4])
 def test_a_continued_run_equals_an_undisturbed_one_bit_for_bit(method, at):
-    problem, x0 = rosenbrock().problem, jnp.asarray(rosenbrock().x0, jnp.result_type(float))
+    problem, x0 = zoo("rosenbrock").problem, np.asarray(zoo("rosenbrock").x0, jnp.result_type(float))
     whole = tw.minimize(problem, x0, method, stop=tw.Steps(9))
     half = tw.minimize(problem, x0, method, stop=tw.Steps(at))
     rest = tw.minimize(problem, x0, method, stop=tw.Steps(9), state=half.state)
@@ -110,7 +112,7 @@ def test_a_loss_that_turns_nan_ends_at_the_best_finite_point():
     assert result.status == tw.Status.NONFINITE and not result.ok
     assert result.steps == lost and f"step {lost}" in result.message
     assert result.value == np.nanmin(result.trace.value)
-    np.testing.assert_allclose(float(broken(result.x)), result.value, rtol=tol(1e-14, 1e-6))
+    np.testing.assert_allclose(float(at_once(broken, result.x)), result.value, rtol=tol(1e-14, 1e-6))
 
 
 def test_the_last_point_is_tested_too():
@@ -126,10 +128,13 @@ def test_the_last_point_is_tested_too():
 
 
 def test_failures_warn_raise_or_are_ignored():
+    def lost(x):
+        return jnp.sum(x) * jnp.nan
+
     with pytest.warns(tw.MinimizeWarning, match="NONFINITE"):
-        tw.minimize(lambda x: jnp.sum(x) * jnp.nan, start())
+        tw.minimize(lost, start())
     with pytest.raises(tw.MinimizeError, match="NONFINITE") as caught:
-        tw.minimize(lambda x: jnp.sum(x) * jnp.nan, start(), on_failure="raise")
+        tw.minimize(lost, start(), on_failure="raise")
     assert caught.value.result.status == tw.Status.NONFINITE
 
 
@@ -146,7 +151,7 @@ def test_frozen_leaves_stay_and_come_back():
     def loss(p):
         return jnp.sum(p["act"](p["w"]) ** 2) * p["n"] + 0.0 * p["table"][0].astype(p["w"].dtype)
 
-    result = tw.minimize(loss, x0)
+    result = tw.minimize(loss, x0, tw.SGD(0.05))
     assert result.x["n"] == 3 and result.x["act"] is jnp.tanh and result.x["none"] is None
     np.testing.assert_array_equal(result.x["table"], [0, 1, 2])
     np.testing.assert_allclose(result.x["w"], 0, atol=1e-3)
@@ -182,17 +187,17 @@ def test_restarts_return_the_best_of_all_lanes():
     def wells(x):
         return jnp.sum((x**2 - 1.0) ** 2 + 0.3 * x)
 
-    result = tw.minimize(wells, jnp.asarray([1.0]), restarts=8, spread=2.0)
-    alone = tw.minimize(wells, jnp.asarray([1.0]))
+    result = tw.minimize(wells, np.ones(1), tw.SteepestDescent(), restarts=8, spread=2.0)
+    alone = tw.minimize(wells, np.ones(1), tw.SteepestDescent())
     assert result.ok and len(result.restarts.values) == 8
     assert result.value == pytest.approx(np.nanmin(result.restarts.values), rel=1e-6)
     assert result.restarts.values[0] == pytest.approx(alone.value, rel=1e-6), "the first lane starts at x0"
     assert result.value < alone.value - 0.1
-    assert float(wells(result.x)) == pytest.approx(result.value, rel=1e-5)
+    assert float(at_once(wells, result.x)) == pytest.approx(result.value, rel=1e-5)
 
 
 def test_data_are_passed_whole_and_examples_are_counted():
-    known = least_squares()
+    known = zoo("least-squares")
     result = tw.minimize(known.problem, jnp.asarray(known.x0, jnp.result_type(float)), tw.SGD(0.4), stop=tw.Epochs(7))
     assert result.steps == 7 and result.epochs == 7.0
     assert result.evals.examples == 8 * 60, "seven steps and a look at the last point"

@@ -17,18 +17,29 @@ from thalweg.run.observe.table import Table
 METHOD = tw.SGD(0.05)
 
 
-def fit_problem(**parts):
+X = np.linspace(-1.0, 1.0, 12)
+DATA = (X, 2.0 * X + 1.0)
+
+
+def line(p, batch):
+    """The mean squared error of a line."""
+    return jnp.mean((p[0] * batch[0] + p[1] - batch[1]) ** 2)
+
+
+def slope(p, batch):
+    """A metric."""
+    return {"slope": p[0]}
+
+
+def fit_problem():
     """A line through 12 points, of which every second one is held out."""
-    x = jnp.linspace(-1.0, 1.0, 12)
-    data = (x, 2.0 * x + 1.0)
-    parts = {"validation": tuple(a[::2] for a in data), "metrics": lambda p, b: {"slope": p[0]}} | parts
-    return tw.Problem(lambda p, b: jnp.mean((p[0] * b[0] + p[1] - b[1]) ** 2), data, **parts)
+    return tw.Problem(line, DATA, validation=tuple(a[::2] for a in DATA), metrics=slope)
 
 
 def fit(callbacks=(), method=METHOD, **options):
-    """Three epochs of three batches."""
-    options = {"batch_size": 4, "stop": tw.Epochs(3)} | options
-    return tw.minimize(fit_problem(), jnp.zeros(2), method, callbacks=callbacks, **options)
+    """Three epochs of three batches; of some steps, if told so."""
+    options = {"batch_size": 4, "stop": tw.Epochs(3) | tw.Steps(options.pop("steps", 99))} | options
+    return tw.minimize(fit_problem(), np.zeros(2), method, callbacks=callbacks, **options)
 
 
 def rows(path):
@@ -77,27 +88,40 @@ def test_the_point_that_converged_has_one_row_with_its_validation(path):
 
 def test_numbers_are_as_short_as_their_dtype_tells_them_apart(tmp_path):
     path = tmp_path / "a.csv"
-    x0 = jnp.asarray([3.0, -2.0], jnp.float32)
+    x0 = np.asarray([3.0, -2.0], np.float32)
     tw.minimize(bowl, x0, tw.SGD(0.1), stop=tw.Steps(3), callbacks=[tw.History(path)])
     assert path.read_text().splitlines()[1].startswith("0,,24.5,0.1,20.0")
 
 
+def bowl_and_sum(x):
+    """With auxiliary output."""
+    return bowl(x), {"sum": jnp.sum(x)}
+
+
 def test_auxiliary_output_has_columns(path):
-    problem = tw.Problem(lambda x: (bowl(x), {"sum": jnp.sum(x)}), has_aux=True)
-    result = tw.minimize(problem, start(), METHOD, stop=tw.Steps(5), callbacks=[tw.History(path)])
+    result = tw.minimize(
+        tw.Problem(bowl_and_sum, has_aux=True), start(), METHOD, stop=tw.Steps(5), callbacks=[tw.History(path)]
+    )
     assert column(path, "aux_sum") == result.trace.aux["sum"].tolist()
+
+
+def square(x):
+    """Of one number."""
+    return x**2
 
 
 def test_what_a_method_adds_has_columns(path):
     cooling = tw.SimulatedAnnealing(tw.moves.GaussianMove(0.3), tw.schedules.Exponential(1.0, 0.1, None))
-    result = tw.minimize(lambda x: x**2, np.asarray(2.0), cooling, stop=tw.Steps(4), callbacks=[tw.History(path)])
+    result = tw.minimize(square, np.asarray(2.0), cooling, stop=tw.Steps(4), callbacks=[tw.History(path)])
     assert column(path, "extra_temperature") == pytest.approx(result.trace.extra["temperature"].tolist())
 
 
-def test_what_was_lost_is_an_empty_cell_or_null(path):
-    def cliff(x):
-        return jnp.where(jnp.sum(x**2) < 4.0, jnp.nan, bowl(x))
+def cliff(x):
+    """NaN in the middle."""
+    return jnp.where(jnp.sum(x**2) < 4.0, jnp.nan, bowl(x))
 
+
+def test_what_was_lost_is_an_empty_cell_or_null(path):
     result = tw.minimize(cliff, start(), METHOD, stop=tw.Steps(90), on_failure="ignore", callbacks=[tw.History(path)])
     assert not result.ok and len(rows(path)) > 1
     values = column(path, "value")
@@ -125,7 +149,7 @@ def test_the_rows_are_on_disk_while_the_run_goes_on(path):
 def test_a_continued_run_goes_on_in_its_file(path, tmp_path):
     whole = tmp_path / f"whole{path.suffix}"
     fit([tw.History(whole)])
-    half = fit([tw.History(path)], stop=tw.Steps(4))
+    half = fit([tw.History(path)], steps=4)
     rest = fit([tw.History(path)], state=half.state)
     assert rest.first_step == 4
     assert path.read_bytes() == whole.read_bytes()
@@ -142,7 +166,7 @@ def test_a_run_that_begins_anew_writes_its_file_anew(path):
 
 
 def test_what_a_killed_run_left_half_written_is_cut_off(path):
-    half = fit([tw.History(path)], stop=tw.Steps(4))
+    half = fit([tw.History(path)], steps=4)
     whole = path.read_text()
     path.write_text(whole[:-3])
     fit([tw.History(path)], state=half.state)
@@ -151,18 +175,24 @@ def test_what_a_killed_run_left_half_written_is_cut_off(path):
 
 def test_a_column_that_comes_late_is_empty_above(tmp_path):
     path = tmp_path / "a.csv"
-    half = fit(stop=tw.Steps(4))
+    half = fit(steps=4)
     result = fit([tw.History(path)], state=half.state)
     assert result.validation.step.tolist() == [6, 9]
     assert [row["validation_value"] is None for row in rows(path)] == [True, True, False, True, True, False]
     assert len({line.count(",") for line in path.read_text().splitlines()}) == 1
 
 
+def scale_error(p, b):
+    """The mean squared error of a number."""
+    return jnp.mean((b[0][:, 0] * p - b[1]) ** 2)
+
+
 def test_epochs_of_a_stream_that_does_not_say_how_long_one_is(path):
     batch, lengths = (np.ones((2, 1)), np.ones(2)), {0: 3, 1: 2, 2: 4}
     stream = tw.Stream(lambda epoch: [batch] * lengths.get(epoch, 1))
-    problem = tw.Problem(lambda p, b: jnp.mean((b[0][:, 0] * p - b[1]) ** 2), stream)
-    tw.minimize(problem, jnp.asarray(0.0), METHOD, stop=tw.Epochs(3), callbacks=[tw.History(path)])
+    tw.minimize(
+        tw.Problem(scale_error, stream), np.asarray(0.0), METHOD, stop=tw.Epochs(3), callbacks=[tw.History(path)]
+    )
     assert column(path, "epoch") == [0, 0, 0, 1, 1, 2, 2, 2, 2]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import thalweg as tw
 from tests.helpers import tol
-from tests.run.test_driver import bowl, by_hand, start
+from tests.run.test_driver import A, bowl, by_hand, start
 
 
 def run(rate, stop=tw.Never(), capacity=30, limit=None, batched=False):
@@ -38,17 +38,18 @@ def test_the_scan_form_equals_the_while_form():
 
 @pytest.mark.parametrize("batched", [False, True])
 def test_lanes_under_vmap_stop_by_themselves(batched):
-    rates = jnp.asarray([0.01, 0.05, 0.1])
+    rates = np.asarray([0.01, 0.05, 0.1], jnp.result_type(float))
     stop = tw.GradNorm(1.0)
+    by_rate = jax.jit(lambda rate: run(rate, stop)[0])
     carry, trace = jax.jit(jax.vmap(lambda rate: run(rate, stop, batched=batched)))(rates)
-    alone = [run(float(rate), stop)[0] for rate in rates]
+    alone = [by_rate(rate) for rate in rates]
     np.testing.assert_array_equal(carry.step, [int(c.step) for c in alone])
     np.testing.assert_allclose(carry.state.x, np.stack([c.state.x for c in alone]), rtol=tol(1e-12, 1e-5))
     assert trace.value.shape == (3, 30)
 
 
 def test_a_sweep_over_a_hyperparameter_is_a_vmap_over_a_solver():
-    solvers = tw.FirstOrder(tw.Adam(jnp.asarray([0.1, 0.2])))
+    solvers = tw.FirstOrder(tw.Adam(np.asarray([0.1, 0.2], jnp.result_type(float))))
     problem, stop = tw.Problem(bowl), tw.Never()
 
     def solve(solver):
@@ -56,19 +57,23 @@ def test_a_sweep_over_a_hyperparameter_is_a_vmap_over_a_solver():
         return tw.iterate(problem, solver, carry, stop, jax.random.key(0), capacity=10)[0].state.x
 
     axes = jax.tree.map(lambda leaf: 0 if getattr(leaf, "ndim", 0) else None, solvers)
-    swept = jax.vmap(solve, in_axes=(axes,))(solvers)
-    np.testing.assert_allclose(swept[1], solve(tw.FirstOrder(tw.Adam(0.2))), rtol=tol(1e-12, 1e-5))
+    swept = jax.jit(jax.vmap(solve, in_axes=(axes,)))(solvers)
+    np.testing.assert_allclose(swept[1], jax.jit(solve)(tw.FirstOrder(tw.Adam(0.2))), rtol=tol(1e-12, 1e-5))
 
 
 def test_batches_are_taken_in_order():
     def loss(x, batch):
         return jnp.mean(batch) * x
 
-    problem = tw.Problem(loss, jnp.ones(2))
+    problem = tw.Problem(loss, np.ones(2))
     solver, stop = tw.FirstOrder(tw.SGD(1.0)), tw.Never()
-    batches = jnp.arange(8.0).reshape(4, 2)
-    carry = tw.start(problem, solver, jnp.asarray(0.0), stop)
-    carry, trace = tw.iterate(problem, solver, carry, stop, jax.random.key(0), batches, capacity=4)
+
+    @jax.jit
+    def go(batches):
+        carry = tw.start(problem, solver, jnp.asarray(0.0), stop)
+        return tw.iterate(problem, solver, carry, stop, jax.random.key(0), batches, capacity=4)
+
+    carry, trace = go(np.arange(8.0, dtype=jnp.result_type(float)).reshape(4, 2))
     assert float(carry.state.x) == -(0.5 + 2.5 + 4.5 + 6.5)
     assert np.isnan(trace.optimality).all(), "on batches the gradient is not measured unless asked for"
 
@@ -78,13 +83,14 @@ def test_the_proxy_of_an_accelerated_method_is_confirmed_at_the_point():
     tolerance = tol(1e-9, 1e-4)
     result = tw.minimize(bowl, start(), tw.FISTA(), stop=tw.GradNorm(tolerance) | tw.Steps(2000))
     assert result.status == tw.Status.CONVERGED
-    assert float(jnp.max(jnp.abs(jax.grad(bowl)(result.x)))) <= tolerance
+    assert np.max(np.abs(A * np.asarray(result.x))) <= tolerance
 
 
 def test_optimality_is_zero_at_a_solution_with_a_nonsmooth_part():
     problem = tw.Problem(lambda x: 0.5 * jnp.sum((x - jnp.asarray([2.0, 0.1], x.dtype)) ** 2), nonsmooth=tw.L1(0.5))
-    assert float(tw.optimality(problem, jnp.asarray([1.5, 0.0]))) == pytest.approx(0.0, abs=1e-6)
-    assert float(tw.optimality(problem, jnp.asarray([2.0, 0.1]))) == pytest.approx(0.5, rel=1e-5)
+    residual = jax.jit(lambda x: tw.optimality(problem, x))
+    assert float(residual(np.asarray([1.5, 0.0]))) == pytest.approx(0.0, abs=1e-6)
+    assert float(residual(np.asarray([2.0, 0.1]))) == pytest.approx(0.5, rel=1e-5)
 
 
 def test_a_refuted_proxy_of_zero_is_reported_with_its_certificate_for_ever():
@@ -95,8 +101,14 @@ def test_a_refuted_proxy_of_zero_is_reported_with_its_certificate_for_ever():
 
     problem, solver = tw.Problem(steep, bounds=tw.Bounds(0.0, 2.0)), tw.FISTA(growth=1.0)
     stop = tw.Steps(1500) | tw.GradNorm(1e-3)
-    carry = tw.start(problem, solver, jnp.asarray([40.0, 1.0], jnp.float32), stop)
-    carry, trace = jax.jit(lambda c: tw.iterate(problem, solver, c, stop, jax.random.key(0), capacity=1500))(carry)
+
+    @jax.jit
+    def go(x):
+        carry = tw.start(problem, solver, x, stop)
+        carry, trace = tw.iterate(problem, solver, carry, stop, jax.random.key(0), capacity=1500)
+        return carry, trace, tw.optimality(problem, carry.point)
+
+    carry, trace, optimality = go(np.asarray([40.0, 1.0], np.float32))
     assert int(carry.status) == tw.Status.STEP_LIMIT
-    assert float(trace.optimality[-1]) == pytest.approx(float(tw.optimality(problem, carry.point)), rel=1e-3)
+    assert float(trace.optimality[-1]) == pytest.approx(float(optimality), rel=1e-3)
     assert float(trace.optimality[-1]) > 0.5

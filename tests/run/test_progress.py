@@ -165,11 +165,11 @@ def test_without_rich_one_sentence_says_what_to_install(monkeypatch):
 
 
 def test_it_knows_the_length_of_the_run_and_the_latest_validation(bar):
-    x = jnp.linspace(-1.0, 1.0, 12)
+    x = np.linspace(-1.0, 1.0, 12)
     data = (x, 2.0 * x)
     problem = tw.Problem(lambda p, b: jnp.mean((p * b[0] - b[1]) ** 2), data, validation=data)
     tw.minimize(
-        problem, jnp.asarray(0.0), tw.SGD(0.1), batch_size=4, stop=tw.Epochs(5), callbacks=[Progress(terminal=True)]
+        problem, np.asarray(0.0), tw.SGD(0.1), batch_size=4, stop=tw.Epochs(5), callbacks=[Progress(terminal=True)]
     )
     assert bar.updates[1]["total"] == 15
     assert bar.updates[-1]["text"].startswith("step 15  epoch 5/5  mean value")

@@ -39,13 +39,18 @@ def sink(x):
     return (x**2).sum() * np.nan
 
 
+def square(x):
+    """A bowl."""
+    return (x**2).sum()
+
+
 def test_warnings_point_at_the_line_that_called():
-    problem = tw.Problem(lambda x: (x**2).sum(), bounds=tw.Bounds(0.0, 1.0))
+    problem, method = tw.Problem(square, bounds=tw.Bounds(0.0, 1.0)), tw.SGD(0.5)
     calls = (
-        lambda: tw.minimize(sink, np.ones(2)),
-        lambda: tw.minimize(problem, np.full(2, 3.0)),
-        lambda: tw.minimize(lambda x: (x**2).sum(), np.ones(2), stop=tw.GradNorm(1e-30)),
-        lambda: tw.minimize_batch(sink, np.ones((2, 2)), tw.LBFGS()),
+        lambda: tw.minimize(sink, np.ones(2), method),
+        lambda: tw.minimize(problem, np.full(2, 3.0), tw.ProjectedGradient()),
+        lambda: tw.minimize(square, np.ones(2), method, stop=tw.GradNorm(1e-30)),
+        lambda: tw.minimize_batch(sink, np.ones((2, 2)), method),
     )
     for call in calls:
         with pytest.warns(tw.MinimizeWarning) as caught:

@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 SCRIPT = """
 import os
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0"
@@ -48,6 +50,7 @@ print("sharded")
 """
 
 
+@pytest.mark.thorough
 def test_arrays_on_several_devices_stay_there():
     environment = os.environ | {"JAX_PLATFORMS": "cpu"}
     environment.pop("XLA_FLAGS", None)
