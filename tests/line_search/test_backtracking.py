@@ -1,7 +1,5 @@
 """Backtracking: the first step of its sequence that falls enough, or none."""
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,8 +8,8 @@ from hypothesis import strategies as st
 import thalweg as tw
 from tests.helpers import EPS, X64
 from tests.line_search import rays
-from tests.line_search.rays import fell, find, start
-from tests.line_search.test_strong_wolfe import FUNCTIONS, misled
+from tests.line_search.rays import fell, find, find_unmeasured, start, value_and_slope
+from tests.line_search.test_strong_wolfe import FUNCTIONS
 
 SEARCH = tw.line_search.Backtracking()
 STRICT = tw.line_search.Backtracking(0.4, decrease=0.7)
@@ -20,9 +18,8 @@ STRICT = tw.line_search.Backtracking(0.4, decrease=0.7)
 def is_first(found, fun, step0: float, search: tw.line_search.Backtracking, parameters) -> bool:
     """No longer step of the sequence falls enough."""
     value, slope = start(fun, parameters)
-    parameters = jnp.asarray(parameters, jnp.result_type(float))
     longer = [step0 * search.decrease**i for i in range(int(found.count) - 1)]
-    values = [float(fun(jnp.asarray(t, parameters.dtype), parameters)) for t in longer]
+    values = [value_and_slope(fun, t, parameters)[0] for t in longer]
     return not any(v <= value + search.slope * t * slope for v, t in zip(values, longer, strict=True))
 
 
@@ -56,7 +53,7 @@ def test_walls(fun, wall):
 
 
 def test_failure_is_said_after_the_last_trial():
-    found = jax.tree.map(np.asarray, rays.look(tw.line_search.Backtracking(max_trials=7), rays.ray(misled)))
+    found = find_unmeasured(tw.line_search.Backtracking(max_trials=7), rays.misled)
     assert (bool(found.ok), int(found.count)) == (False, 7)
 
 

@@ -1,7 +1,5 @@
 """The strong-Wolfe search: its two conditions, and an honest answer where they cannot be had."""
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +8,7 @@ from hypothesis import strategies as st
 import thalweg as tw
 from tests.helpers import EPS, X64, tol
 from tests.line_search import rays
-from tests.line_search.rays import fell, find, is_flat, start
+from tests.line_search.rays import fell, find, find_unmeasured, is_flat, start
 
 SEARCH = tw.line_search.StrongWolfe()
 TIGHT = tw.line_search.StrongWolfe(1e-3, 0.1)
@@ -83,15 +81,9 @@ def test_a_barrier_has_its_minimum_inside(wall):
 
 @pytest.mark.parametrize(("fun", "parameters"), [(rays.downhill, 1.0), (rays.downhill, 2.0), (rays.exponential, 0.0)])
 def test_unbounded_is_said(fun, parameters):
-    found = find_unmeasured(SEARCH, fun, parameters)
+    found = find_unmeasured(SEARCH, fun, 1.0, parameters)
     assert found.unbounded
     assert found.step > 0
-
-
-def find_unmeasured(search, fun, parameters):
-    """As `find`, where the end may be infinite."""
-    parameters = jnp.asarray(parameters, jnp.result_type(float))
-    return jax.tree.map(np.asarray, rays.compiled(search, fun)(jnp.ones((), parameters.dtype), parameters))
 
 
 def test_a_search_that_is_cut_short_is_not_unbounded():
@@ -121,15 +113,10 @@ def test_below_rounding_the_slope_decides(offset):
 
 
 def test_a_wrong_gradient_is_a_failure():
-    found = jax.tree.map(np.asarray, rays.look(SEARCH, rays.ray(misled)))
+    found = find_unmeasured(SEARCH, rays.misled)
     assert not found.ok
     assert found.step <= 10 * EPS
     assert found.phi.value <= 1 + 10 * EPS
-
-
-def misled(t):
-    """Slope -1, value rising."""
-    return 1 + t + 2 * (jax.lax.stop_gradient(t) - t)
 
 
 def test_steep_and_shallow():
