@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import nnls as scipy_nnls
 
 import thalweg as tw
-from tests.helpers import EPS, X64, tol, zoo
+from tests.helpers import EPS, X64, sampled, tol, zoo
 from thalweg.landscape.kkt import nnls
 
 CLOSE = tol(1e-9, 1e-3)
@@ -29,9 +29,9 @@ def squares(x):
     return jnp.sum(x**2)
 
 
-@pytest.mark.parametrize("name", BY_HAND)
-def test_multipliers_by_hand(name):
-    known, (lam, mu, bounds) = zoo(name), BY_HAND[name]
+@pytest.mark.parametrize("case", sampled(BY_HAND, ["hs21", "hs35", "hs71"]))
+def test_multipliers_by_hand(case):
+    known, (lam, mu, bounds) = zoo(case), BY_HAND[case]
     report = tw.landscape.kkt(known.problem, np.asarray(known.argmin, DTYPE))
     assert report.ok(tol(1e-8, 1e-4))
     np.testing.assert_allclose(report.multipliers.equality, lam, atol=CLOSE)
@@ -46,9 +46,9 @@ def test_multipliers_by_hand(name):
     assert value <= tol(1e-8, 1e-4), "the loop's own estimate agrees"
 
 
-@pytest.mark.parametrize("name", ["hs35", "hs71"])
-def test_a_point_that_is_not_stationary_is_not_ok(name):
-    known = zoo(name)
+@pytest.mark.parametrize("case", ["hs35", "hs71"])
+def test_a_point_that_is_not_stationary_is_not_ok(case):
+    known = zoo(case)
     x = np.asarray(known.argmin, DTYPE) + 0.01
     report = tw.landscape.kkt(known.problem, x)
     assert not report.ok(1e-3)

@@ -9,7 +9,7 @@ import pytest
 from matplotlib import pyplot as plt
 
 import thalweg as tw
-from tests.helpers import X64
+from tests.helpers import X64, sampled
 from thalweg import plot, problems
 from thalweg.landscape.learning_rate_range import analyze_losses, has_exploded, initial_loss
 
@@ -30,7 +30,7 @@ def rates(steps):
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.03, 0.1, 0.3])
-@pytest.mark.parametrize("steps", [100, 300])
+@pytest.mark.parametrize("steps", sampled([100, 300], [100]))
 def test_a_known_curve_under_noise(noise, steps):
     """The noise of the largest is more than a tenth of the whole fall, at every single step."""
     for seed in range(6):
@@ -110,8 +110,10 @@ def test_where_nothing_falls():
     assert "the loss does not fall" in nowhere.message and np.isnan(nowhere.interval).all()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
-    ("make", "grid"), [(tw.SGD, (0.03, 0.1, 0.3, 1.0, 3.0)), (tw.Adam, (1e-3, 3e-3, 0.01, 0.03, 0.1))]
+    ("make", "grid"),
+    [(tw.SGD, (0.03, 0.1, 0.3, 1.0, 3.0)), (tw.Adam, (1e-3, 3e-3, 0.01, 0.03, 0.1))],
 )
 def test_on_the_digits_it_is_near_the_best_constant_rate(make, grid):
     """Within a factor of ten of the best of a short sweep, and far better than a tenth of what it says."""
