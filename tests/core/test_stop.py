@@ -21,8 +21,10 @@ def view(step=1, value=1.0, optimality=1.0, *, moved=1.0, evals=1, seconds=0.0, 
     """What a rule sees."""
     info = make_info(value, optimality, evals=tw.Evals(value=evals))
     host = make_host(seconds, *validation, steps_per_epoch=per_epoch)
-    x = {"a": np.zeros(2), "b": np.zeros(())}
-    return View(jnp.asarray(step), info, x, {"a": np.asarray([0.0, moved]), "b": np.asarray(moved / 2)}, host)
+    real = jnp.result_type(float)
+    x = {"a": np.zeros(2, real), "b": np.zeros((), real)}
+    moves = {"a": np.asarray([0.0, moved], real), "b": np.asarray(moved / 2, real)}
+    return View(jnp.asarray(step), info, x, moves, host)
 
 
 def verdicts(rule: tw.Stop, *views: View) -> list[tw.Status]:
