@@ -185,10 +185,10 @@ def sampled(names: Iterable[str], first: Collection[str]) -> list[Any]:
     return [name if name in first else pytest.param(name, marks=pytest.mark.thorough) for name in names]
 
 
-def examples(number: int) -> int:
-    """So many examples of a property in the second tier, no more than the profile's own number in the first."""
+def examples(number: int, quick: int | None = None) -> int:
+    """So many examples of a property in the second tier; in the first `quick`, or at most the profile's own number."""
     few = hypothesis.settings.get_current_profile_name() == "quick"
-    return min(number, hypothesis.settings.default.max_examples) if few else number
+    return min(number, quick or hypothesis.settings.default.max_examples) if few else number
 
 
 def walk(problem: tw.Problem, solver: tw.Solver, x0: Any, steps: int) -> Any:

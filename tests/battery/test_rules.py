@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import thalweg as tw
 from tests.battery.namesakes import NAMESAKES, UNKNOWN_TO_OPTAX
-from tests.helpers import EPS, X64, assert_close, at_once, examples, iterates, numbers, quartic, sampled
+from tests.helpers import EPS, X64, assert_close, at_once, examples, iterates, numbers, quartic, sampled, walk
 from thalweg.core.rule import OptaxRule
 
 RULES = {name: row.example("") for name, row in tw.METHODS.items() if isinstance(row.example(""), tw.Rule)}
@@ -81,12 +81,22 @@ HALF = optax.scale(0.5)
 
 @functools.cache
 def paths(name: str) -> dict[str, jax.Array]:
-    """All that is compared of a rule in all of its forms, by one program."""
+    """The paths of a rule by our loop, in its form for Optax, and of its namesake, by one program."""
+    rule = RULES[name]
+
+    def run(x):
+        ours = walk(tw.Problem(quartic), tw.FirstOrder(rule), x, STEPS)
+        return {"ours": ours, "form": scan(rule.as_optax(), x), "namesake": scan(namesake(name, rule), x)}
+
+    return jax.jit(run)(START)
+
+
+@functools.cache
+def further_paths(name: str) -> dict[str, jax.Array]:
+    """The form for Optax after pickling, the namesake in a chain, and where there is one with a schedule."""
     rule = RULES[name]
     forms = {
-        "form": rule.as_optax(),
         "pickled": pickle.loads(pickle.dumps(rule.as_optax())),
-        "namesake": namesake(name, rule),
         "chain": optax.chain(HALF, namesake(name, rule)),
     }
     if name in NAMESAKES:
@@ -96,7 +106,7 @@ def paths(name: str) -> dict[str, jax.Array]:
 
 @pytest.mark.parametrize("name", NAMESAKES)
 def test_equals_its_namesake(name):
-    assert_close(by_us(RULES[name]), paths(name)["namesake"], CLOSE)
+    assert_close(paths(name)["ours"], paths(name)["namesake"], CLOSE)
     assert_close(paths(name)["form"], paths(name)["namesake"], CLOSE)
 
 
@@ -116,7 +126,7 @@ def test_inside_a_chain_for_a_part_of_the_tree(name):
     chain = optax.chain(HALF, RULES[name].as_optax())
     parts = optax.multi_transform({"ours": chain, "none": optax.set_to_zero()}, {"a": "ours", "b": "none"})
     result = tw.minimize(quartic, x0, parts, stop=tw.Steps(STEPS))
-    assert_close(result.x["a"], paths(name)["chain"][-1], CLOSE)
+    assert_close(result.x["a"], further_paths(name)["chain"][-1], CLOSE)
     np.testing.assert_array_equal(result.x["b"], START)
 
 
@@ -229,7 +239,7 @@ def test_a_schedule_is_followed(name):
 
 @pytest.mark.parametrize("name", sampled(NAMESAKES, ADAPTED))
 def test_a_schedule_is_followed_as_by_its_namesake(name):
-    assert_close(by_us(with_rate(RULES[name], SCHEDULE)), paths(name)["scheduled"], CLOSE)
+    assert_close(by_us(with_rate(RULES[name], SCHEDULE)), further_paths(name)["scheduled"], CLOSE)
 
 
 STRUCTURES = st.recursive(
@@ -240,7 +250,7 @@ STRUCTURES = st.recursive(
 
 
 @by_rule
-@settings(max_examples=examples(15))
+@settings(max_examples=examples(15, quick=4))
 @given(STRUCTURES)
 def test_shapes_dtypes_and_structure_survive_in_any_tree(name, structure):
     """Scalars, empty arrays, None, several dtypes. Only shapes are followed: nothing is compiled."""
@@ -261,9 +271,9 @@ def test_shapes_dtypes_and_structure_survive_in_any_tree(name, structure):
         assert not any(leaf.weak_type for leaf in jax.tree.leaves((update, after)))
 
 
-@by_rule
+@pytest.mark.parametrize("name", sampled(RULES, ADAPTED))
 def test_the_optax_form_pickles(name):
-    np.testing.assert_array_equal(paths(name)["pickled"], paths(name)["form"])
+    assert_close(further_paths(name)["pickled"], paths(name)["form"], CLOSE)  # of two programs, so not bit for bit
 
 
 OTHERS = {
@@ -276,8 +286,9 @@ OTHERS = {
 }
 
 
-@pytest.mark.parametrize("transformation", OTHERS.values(), ids=OTHERS)
-def test_optax_inside_minimize(transformation):
+@pytest.mark.parametrize("other", sampled(OTHERS, ["value in a chain"]))
+def test_optax_inside_minimize(other):
+    transformation = OTHERS[other]
     loss = quartic
     if transformation is OTHERS["value"]:  # adds gradients: ascend on the negative
         loss = negative_bowl

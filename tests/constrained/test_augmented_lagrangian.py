@@ -105,6 +105,7 @@ def test_the_augmented_lagrangian_is_its_formula():
     np.testing.assert_allclose(product, expected, rtol=1e4 * EPS)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("inner", sampled(INNER, ["lbfgs"]))
 def test_without_constraints_it_is_its_inner_method(inner):
     methods = INNER[inner], tw.AugmentedLagrangian(INNER[inner])
@@ -219,6 +220,7 @@ def test_bfloat16_comes_as_near_as_it_can():
     np.testing.assert_allclose(np.asarray(result.x, float), [1 / 3, 2 / 3], atol=0.05)
 
 
+@pytest.mark.thorough
 def test_chunks_and_resuming():
     known = zoo("hs21")
     run = {"stop": up_to(12)}  # before float32 has nothing left to gain

@@ -27,6 +27,7 @@ def valley(x):
     return jnp.sum(10 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
 
 
+@pytest.mark.thorough
 def test_runs_together_are_runs_alone():
     method, stop = tw.ConjugateGradient(), tw.Steps(10)
     together = tw.minimize_batch(valley, STARTS, method, stop=stop)

@@ -167,6 +167,7 @@ def test_damping_is_added_and_does_not_hide_negative_curvature():
     assert bool(heading(newton.NewtonDirection(damping=5.0), saddle, x).negative)
 
 
+@pytest.mark.thorough
 def test_a_step_is_no_longer_than_allowed():
     """Curvatures 1 and 1e-8: the full step has an entry of 1e8."""
     x0, stop = np.zeros(2, jnp.result_type(float)), up_to(3)

@@ -48,6 +48,7 @@ def test_a_quadratic_is_done_after_one_step_where_all_examples_are_taken():
     assert (result.status, result.steps) == (tw.Status.CONVERGED, 1)
 
 
+@pytest.mark.thorough
 def test_the_sample_is_drawn_once_by_the_seed_and_counted():
     first, again, other = run(), run(), run(seed=1)
     np.testing.assert_array_equal(first.trace.value, again.trace.value)

@@ -248,6 +248,7 @@ def test_bounds_of_another_structure_are_refused():
     refuse(ValueError, "structure", lambda: tw.minimize(problem, {"b": jnp.ones(2)}))
 
 
+@pytest.mark.thorough
 def test_equal_bounds_fix_an_entry_and_a_start_outside_is_projected():
     problem = tw.Problem(
         lambda x: jnp.sum((x - 2.0) ** 2), bounds=tw.Bounds(np.array([0.5, -1.0]), np.array([0.5, 1.0]))

@@ -150,6 +150,7 @@ def readonly(array):
     return array
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("wrap", [np.asfortranarray, readonly, jnp.asarray, Lent, Frame, lambda a: a[::-1][::-1]])
 def test_arrays_of_other_kinds_are_the_same_numbers(wrap):
     data = (wrap(X), wrap(Y))

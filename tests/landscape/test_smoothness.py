@@ -80,6 +80,7 @@ def linear(x, _):
     return 2.0 * jnp.sum(x)
 
 
+@pytest.mark.thorough
 def test_concave_and_linear_functions():
     cap, slope = (chosen((concave, linear), fun) for fun in (concave, linear))
     assert tw.landscape.smoothness(cap, np.ones(2)).at_point == pytest.approx(2)

@@ -61,6 +61,7 @@ def test_the_parameters_are_scikit_learns_after_as_many_steps(offset):
     close(responsibilities, peer.predict_proba(x), atol=1e-7)
 
 
+@pytest.mark.thorough
 def test_the_best_of_ten_starts_on_iris_is_the_known_optimum():
     result = tw.minimize(tw.Problem(tw.GaussianMixture(3), IRIS), restarts=10, stop=tw.GradNorm(1e-3) | tw.Steps(400))
     assert result.ok
@@ -89,6 +90,7 @@ def test_lanes_may_end_in_different_chunks():
     assert result.value == result.restarts.values.min()
 
 
+@pytest.mark.thorough
 def test_drawing_a_start_is_one_program():
     x = np.asarray(IRIS[:50], FLOAT)
     problem, other = tw.Problem(tw.GaussianMixture(2), x), tw.Problem(tw.GaussianMixture(2, 1e-3), x + 1)

@@ -18,6 +18,7 @@ def test_there_are_thirty_five():
     assert [make.__doc__.split()[1] for make in MGH.values()] == [str(i) for i in range(1, 36)]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("name", "problem"), grouped(MGH))
 def test_the_two_views_differ_by_a_factor_of_two(name, problem):
     seen = seen_at(problem, as_array(CASES[problem].x0))

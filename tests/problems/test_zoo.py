@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.helpers import EPS, at_once, zoo
+from tests.helpers import EPS, at_once, sampled, zoo
 from thalweg.core.nonsmooth import Zero
 from thalweg.core.optimality import optimality
 from thalweg.core.oracle import Oracle
@@ -134,7 +134,7 @@ def test_the_minimizer_of_lasso_satisfies_its_optimality_conditions():
     assert np.abs(gradient[~support]).max() <= 0.9 * weight + 1e3 * EPS
 
 
-@pytest.mark.parametrize("name", CONSTRAINED)
+@pytest.mark.parametrize("name", sampled(CONSTRAINED, ["hs21", "hs71", "box-quadratic"]))
 def test_the_constrained_minimizers_are_kkt_points(name):
     known, x = zoo(name), as_array(zoo(name).argmin)
     assert float(at_once(taken, known.problem, x)[1]) <= 1e3 * EPS

@@ -140,6 +140,7 @@ def test_quadratic(name):
     assert near[-1] < 0.02 * near[-2]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("solver", [tw.LevenbergMarquardt(radius=2.0), tw.GaussNewton()], ids=["lm", "plain"])
 @pytest.mark.parametrize("bend", [0.5, -0.3])
 def test_gauss_newton_steps_are_linear_where_residuals_stay(solver, bend):
@@ -158,7 +159,7 @@ def test_finite(name):
 
 
 @pytest.mark.parametrize("formula", ["hager-zhang", "polak-ribiere"])
-@pytest.mark.parametrize("dimension", [3, 7])
+@pytest.mark.parametrize("dimension", [3, pytest.param(7, marks=pytest.mark.thorough)])
 def test_conjugate_gradients_with_exact_search_end_after_n_steps(formula, dimension):
     known, method = quadratic(dimension), tw.ConjugateGradient(formula, search=tw.line_search.ExactSearch())
     assert len(gaps(known, method, 30)) == dimension
@@ -167,6 +168,7 @@ def test_conjugate_gradients_with_exact_search_end_after_n_steps(formula, dimens
     assert np.all(trace.evals.value[1:] == 1), "the closed form is verified, not searched"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("condition", [4.0, 100.0])
 def test_steepest_descent_with_exact_search_from_the_worst_start(condition):
     """From (kappa, 0, 1) in the axes the value falls by exactly ((kappa - 1) / (kappa + 1))^2 at every step."""
@@ -188,7 +190,11 @@ def test_polyak_steps_never_leave_a_minimizer():
         assert np.all(away[1:][far] <= bound * away[:-1][far])
 
 
-@pytest.mark.parametrize("method", [tw.TrustRegion(), tw.NewtonCG()], ids=["trust-region", "newton-cg"])
+@pytest.mark.parametrize(
+    "method",
+    [tw.TrustRegion(), pytest.param(tw.NewtonCG(), marks=pytest.mark.thorough)],
+    ids=["trust-region", "newton-cg"],
+)
 def test_truncated_newton_steps_are_of_order_three_halves(method):
     """The forcing term min(1/10, sqrt|g|): near the minimum |g_next| / |g|^(3/2) neither grows nor vanishes."""
     a = np.logspace(0, 3, 50)
@@ -246,6 +252,7 @@ def test_reaches(name):
     assert found(max(claim.steps // int(SHARP), 1)) < claim.probability, "the claim is too weak"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("fraction", [0.1, 0.4])
 def test_backtracking_keeps_its_bound_where_it_backtracks(fraction):
     """Boyd & Vandenberghe 2004, section 9.3: the factor 1 - min(2 mu alpha, 2 alpha beta mu / L) at every step."""

@@ -53,6 +53,7 @@ def by_us(rule: tw.Rule, loss=bowl) -> dict:
     return iterates(tw.Problem(loss), tw.FirstOrder(rule), X0, STEPS)
 
 
+@pytest.mark.thorough
 def test_adafactor_is_optax_s_on_a_tree_with_stacked_kernels():
     expected = by_optax(optax.adafactor(0.1, min_dim_size_to_factor=3))
     assert_close(by_us(tw.Adafactor(0.1, min_size=3)), expected, 1e-5)  # its decay is computed in float32

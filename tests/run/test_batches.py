@@ -233,6 +233,7 @@ def test_the_pure_loop_takes_the_steps_of_the_driver(last):
     np.testing.assert_array_equal(trace.aux["seen"], result.trace.aux["seen"])
 
 
+@pytest.mark.thorough
 def test_a_sweep_over_rates_and_seeds_is_the_runs_one_by_one():
     rates, seeds = np.asarray([0.01, 0.1, 1.0]), np.asarray([0, 3, 3])
     carry, trace = jax.jit(jax.vmap(functools.partial(pure, batched=True)))(rates, seeds)

@@ -118,6 +118,7 @@ def normed_metrics(params, batch, statistics):
     return {"error": jnp.mean((model(batch[0])[:, 0] - batch[1]) ** 2)}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("keep", sampled(["last", "best"], ["best"]))
 def test_running_statistics_are_those_of_flax(keep):
     """With the mean over a short last batch; and with the best point come the statistics that it had."""
@@ -187,6 +188,7 @@ def dropout(params, batch, key):
     }
 
 
+@pytest.mark.thorough
 def test_masks_differ_by_step_and_repeat_by_seed():
     problem = tw.Problem(dropout, table(), has_aux=True, validation=table(5))
     options = {"batch_size": 4, "stop": tw.Steps(12)}

@@ -195,6 +195,7 @@ with jax.numpy_dtype_promotion("standard"):  # a demand on our code, not on our 
     }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("ours", "theirs"), NAMESAKES.values(), ids=NAMESAKES)
 def test_its_namesake_in_optax(ours, theirs):
     np.testing.assert_allclose(rates(ours, STEPS), namesakes(theirs, STEPS), rtol=1e3 * EPS, atol=4 * EPS)

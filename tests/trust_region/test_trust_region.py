@@ -54,6 +54,7 @@ BESIDE = {"rosenbrock-10": 3.986579112347138}
 """A second minimum, near (-1, 1, ..., 1): which of the two is reached is chance."""
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not X64, reason="SciPy computes in float64")
 @pytest.mark.parametrize("case", sampled(CASES, ["quadratic"]))
 def test_no_more_work_than_scipys_trust_ncg(case):

@@ -45,10 +45,10 @@ def test_ten_steps_beside_the_twin(fun, value, x0, moves):
     stop, key = tw.Never(), jax.random.key(0)
     carry = tw.start(problem, method, x0, stop)
     one = jax.jit(lambda carry: tw.iterate(problem, method, carry, stop, key, capacity=1))
+    draw = jax.jit(lambda t: method.draw(bind(problem, key, t, None, None)[1], jnp.asarray(x0)))
     draws, got = [], [carry.state]
     for t in range(STEPS):
-        _, own = bind(problem, key, jnp.asarray(t, jnp.int32), None, None)
-        numbers, exponentials = method.draw(own, jnp.asarray(x0))
+        numbers, exponentials = draw(np.int32(t))
         leaves = jax.tree.leaves(numbers)[0]
         draws.append(list(zip(np.asarray(leaves), np.asarray(exponentials), strict=True)))
         carry, trace = one(carry)
