@@ -64,6 +64,7 @@ def test_it_is_shown_with_the_letters_that_there_are(finished, env, curve):
     assert curve in line
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "words", sampled([("show",), ("show", "--json"), ("methods", "--json"), ("run", "--json")], [("show",)])
 )

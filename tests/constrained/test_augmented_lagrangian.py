@@ -35,6 +35,7 @@ def test_hock_and_schittkowski(problem, inner):
     assert tw.landscape.kkt(known.problem, result.x).residual <= 10 * tol(1e-6, 3e-3)
 
 
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore")  # SciPy's own: a quasi-Newton matrix without news
 @pytest.mark.skipif(not X64, reason="SciPy computes in double precision")
 @pytest.mark.parametrize("method", sampled(["SLSQP", "trust-constr"], ["SLSQP"]))
@@ -193,6 +194,7 @@ def test_both_ways_with_bounds_agree():
     assert np.all(np.asarray(ways[1].x) <= 5.0)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("dtype", sampled(["float64", "float32"] if X64 else ["float32"], [DTYPE.name]))
 def test_trees_and_dtypes_survive(dtype):
     x0 = {"w": np.zeros((2, 2), dtype), "b": (np.asarray(0.5, dtype), None), "n": 2, "empty": np.zeros(0, dtype)}

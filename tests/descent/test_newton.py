@@ -190,6 +190,7 @@ def test_a_quadratic_takes_one_step():
 # Saddles.
 
 
+@pytest.mark.thorough
 @EVERY
 def test_a_saddle_is_left(method):
     for x0 in ([1.0, 0.0], [0.0, 0.0], [1e-5, 0.0]):

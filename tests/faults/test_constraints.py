@@ -109,6 +109,7 @@ def test_infeasible_constraints_are_named(case, method):
     assert result.infeasibility == pytest.approx(result.trace.infeasibility.min(), rel=1e-3), "the least violation"
 
 
+@pytest.mark.thorough
 def test_an_infeasible_problem_warns():
     with pytest.warns(tw.MinimizeWarning, match=r"INFEASIBLE after \d+ steps: the constraints cannot be met near"):
         tw.minimize(tw.Problem(squares, equality=one_of(no_root)), X0)
@@ -145,6 +146,7 @@ def test_a_point_without_multipliers_is_no_kkt_point():
     assert max(float(m) for m in result.state.state.multipliers.inequality) > 10, "they run away"
 
 
+@pytest.mark.thorough
 @EVERY
 def test_equal_limits_fix_an_entry_and_a_start_outside_is_moved(method):
     limits = tw.Bounds(np.asarray([0.5, -1.0]), np.asarray([0.5, 1.0]))

@@ -80,6 +80,7 @@ def test_strange_data_give_finite_parameters(case):
     assert result.x.means.dtype == (np.float32 if data.dtype == np.float32 else FLOAT)
 
 
+@pytest.mark.thorough
 def test_a_component_without_examples_keeps_its_place_with_weight_0():
     start = tw.Mixture(*(np.asarray(a, FLOAT) for a in ([0.5, 0.5], [[0, 0], [1e4, 0]], [np.eye(2), 2 * np.eye(2)])))
     result = fit(tw.GaussianMixture(2), X, start)

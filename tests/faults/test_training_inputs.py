@@ -196,6 +196,7 @@ CLASSES = {"w": np.zeros((3, 4)), "b": np.zeros(4)}
 LABELS = RNG.integers(0, 4, size=10)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("dtype", sampled(["uint8", "int16"], ["uint8"]))
 def test_labels_may_be_any_integers(dtype):
     x = train((X, LABELS.astype(dtype)), fun=classify, x0=CLASSES).x

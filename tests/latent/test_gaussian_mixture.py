@@ -83,6 +83,7 @@ def test_lane_zero_is_the_seeds_own_draw_and_a_given_start_goes_there():
     np.testing.assert_allclose(given_lanes.restarts.values[1:], lanes.restarts.values[1:], rtol=1e3 * EPS)
 
 
+@pytest.mark.thorough
 def test_lanes_may_end_in_different_chunks():
     """A lane that had ended before the last chunk used to have no last row."""
     result = tw.minimize(tw.Problem(tw.GaussianMixture(3), IRIS), restarts=10, stop=tw.GradNorm(1e-5) | tw.Steps(300))

@@ -23,6 +23,7 @@ def is_first(found, fun, step0: float, search: tw.line_search.Backtracking, para
     return not any(v <= value + search.slope * t * slope for v, t in zip(values, longer, strict=True))
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not X64, reason="the first falls are below float32's rounding")
 @pytest.mark.parametrize(("fun", "parameters"), FUNCTIONS.values(), ids=FUNCTIONS)
 def test_the_standard_functions(fun, parameters):

@@ -50,6 +50,7 @@ def test_a_wrong_gradient_raises_no_value_unnoticed(search):
     assert found.step == 1 if blind else not found.ok or found.phi.value <= 1 + 10 * EPS
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("search", KNOWING, ids=lambda search: type(search).__name__)
 def test_what_is_not_defined_is_not_stepped_into(search):
     found = find_unmeasured(search, rays.nan_wall, 1.0, 0.2)

@@ -70,6 +70,7 @@ def penalized(x):
     return half_square(x) + DECAY / 2 * sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(x))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("rule", sampled(["sgd", "adam"], ["adam"]))
 def test_decoupled_decay_is_an_l2_penalty_for_gradient_descent_and_not_for_adam(rule):
     decoupled, plain = {

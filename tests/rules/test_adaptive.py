@@ -70,6 +70,7 @@ OF_OPTAX = {
 ONE_OF_OPTAX = ("rmsprop, centered, momentum", "lion, decay")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", sampled(OF_OPTAX, ONE_OF_OPTAX))
 def test_equals_optax(name):
     ours, theirs = OF_OPTAX[name]
@@ -179,6 +180,7 @@ def test_the_warm_up_of_ademamix_is_that_of_the_paper():
     assert betas[-1] == FLOAT(0.999)
 
 
+@pytest.mark.thorough
 def test_the_warm_up_of_ademamix_may_last_as_long_as_the_run():
     rule = tw.AdEMAMix(0.1, b3=0.99, warmup=None)
     result = tw.minimize(half_square, X0, rule, stop=tw.Steps(STEPS))

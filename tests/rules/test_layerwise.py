@@ -132,6 +132,7 @@ def test_what_the_mask_spares_is_moved_by_the_plain_rule():
 SCALE_FREE = {"LARS": tw.LARS(0.1, weight_decay=0.0, trust=0.1), "LAMB": tw.LAMB(0.1, eps=0.0)}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("power", sampled([-30, 30], [-30]))
 @pytest.mark.parametrize("rule", sampled(SCALE_FREE, ["LARS"]))
 def test_lars_and_lamb_do_not_see_the_scale_of_the_loss(rule, power):

@@ -54,6 +54,7 @@ def test_with_a_schedule_steps_keep_the_old_rates(nesterov):
     assert np.all(apart[2:] > 1e-3)
 
 
+@pytest.mark.thorough
 @by_nesterov
 @pytest.mark.parametrize("rate", [RATE, FALLING], ids=["constant", "schedule"])
 def test_gradients_are_optax_sgd(rate, nesterov):

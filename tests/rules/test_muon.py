@@ -83,6 +83,7 @@ def test_a_stack_is_its_items():
         assert_close(alone, one_update(tw.Muon(0.1), part), tol(1e-12, 1e-5))
 
 
+@pytest.mark.thorough
 @exactly
 @pytest.mark.parametrize("rms", sampled([None, 0.2], [0.2]))
 def test_equals_optax_without_looking_ahead(rms):

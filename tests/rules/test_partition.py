@@ -79,6 +79,7 @@ def labels(params):
     }
 
 
+@pytest.mark.thorough
 def test_it_is_optax_s_partition():
     theirs = optax.partition({"frozen": optax.set_to_zero(), "bias": optax.sgd(1e-2), "rest": optax.adam(0.05)}, labels)
     with jax.numpy_dtype_promotion("standard"):

@@ -122,6 +122,7 @@ def test_what_barely_moves():
     assert np.all(scales(tw.Reactive(tw.SGD(1.0), every=2, max_scale=1), losses) <= 1)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("rate", [1e-4, 0.5, 5.0])
 def test_it_repairs_a_rate_that_is_wrong(rate):
     """Curvatures 1 to 10: a constant rate must be below 0.2, and crawls far below it."""

@@ -34,6 +34,7 @@ def test_ten_steps_beside_the_twin(case):
     np.testing.assert_allclose(path(rule, START, regression), expected, rtol=CLOSE, atol=CLOSE)
 
 
+@pytest.mark.thorough
 @exactly
 def test_a_mixed_tree_is_its_parts():
     """A kernel of four axes has four bases; vectors and scalars none."""

@@ -189,6 +189,7 @@ def test_a_lost_gradient_is_left_out_with_its_state():
     assert np.all(np.asarray(update["a"]) != 0)
 
 
+@pytest.mark.thorough
 def test_wrappers_compose_and_take_optax_transformations():
     rule = tw.Clip(tw.GradientNoise(tw.Accumulate(optax.sgd(0.1), 2), 0.0), 5.0)
     result = tw.minimize(half_square, START, rule, stop=tw.Steps(400))

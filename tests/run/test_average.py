@@ -71,6 +71,7 @@ def test_low_precision_is_averaged_in_float32_and_returned_as_it_came():
     assert result.state.average.state.mean.dtype == jnp.float32
 
 
+@pytest.mark.thorough
 def test_models_batches_and_restarts():
     rng = np.random.default_rng(0)
     data = rng.normal(size=(24, 3)).astype(START.dtype)

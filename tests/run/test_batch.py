@@ -73,6 +73,7 @@ def test_more_runs_than_lanes_share_one_program():
     )
 
 
+@pytest.mark.thorough
 def test_each_run_has_its_own_data():
     own = tw.minimize_batch(distance, STARTS, data=CENTERS)
     np.testing.assert_allclose(own.x, CENTERS, atol=20 * EPS**0.5)
@@ -135,6 +136,7 @@ def test_bounds():
     np.testing.assert_allclose(result.x, np.tile([0.0, 1, 2, 2], (5, 1)), atol=1e-3)
 
 
+@pytest.mark.thorough
 def test_a_penalty():
     lasso = tw.minimize_batch(tw.Problem(lambda x: jnp.sum((x - 2) ** 2), nonsmooth=tw.L1(1.0)), STARTS, tw.FISTA())
     np.testing.assert_allclose(lasso.x, 1.5, atol=1e-3)

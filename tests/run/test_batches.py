@@ -50,6 +50,7 @@ def epochs(batches: tw.Batches, n: int, seed: int) -> list[list[int]]:
     return np.asarray(two_epochs(batches, n, np.uint32(seed))).tolist()
 
 
+@pytest.mark.thorough
 @settings(max_examples=15 if examples(100) == 100 else 6)  # almost every example compiles
 @given(st.data(), st.sampled_from(FEW), st.sampled_from(["keep", "drop"]), st.booleans())
 def test_every_example_is_taken_once_an_epoch(data, n, last, shuffle):

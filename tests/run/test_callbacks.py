@@ -35,6 +35,7 @@ def test_the_event_holds_the_validations_since_with_their_steps():
     np.testing.assert_array_equal(np.concatenate(metrics), result.validation.metrics["slope"])
 
 
+@pytest.mark.thorough
 def test_an_event_knows_how_long_the_run_can_be_and_whether_its_data_change():
     seen = []
     problem = tw.Problem(lambda p, b: jnp.mean((p - b) ** 2), np.arange(9.0))

@@ -183,6 +183,7 @@ def test_auxiliary_output_is_traced():
     np.testing.assert_allclose(result.trace.aux["sum"], by_hand(0.05, 5).sum(1), rtol=tol(1e-12, 1e-5))
 
 
+@pytest.mark.thorough
 def test_restarts_return_the_best_of_all_lanes():
     def wells(x):
         return jnp.sum((x**2 - 1.0) ** 2 + 0.3 * x)

@@ -36,6 +36,7 @@ def test_the_scan_form_equals_the_while_form():
         np.testing.assert_allclose(left, right, rtol=tol(1e-12, 1e-5))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("batched", [False, True])
 def test_lanes_under_vmap_stop_by_themselves(batched):
     rates = np.asarray([0.01, 0.05, 0.1], jnp.result_type(float))

@@ -78,6 +78,7 @@ def test_a_run_that_is_over_is_not_interrupted():
     assert (result.status, result.steps) == (tw.Status.STEP_LIMIT, 5)
 
 
+@pytest.mark.thorough
 def test_a_signal_while_the_stream_is_read_finishes_the_chunk():
     def slow():
         for number, batch in enumerate(cut(table(), 4) * 4):

@@ -84,6 +84,7 @@ def test_a_streamed_run_is_the_run_in_memory():
         assert result.evals == memory.evals
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("source", sampled(["list", "loader", "generator"], ["loader"]))
 def test_the_chunk_size_never_shows(source):
     options = {"stop": tw.Patience(2) | tw.Steps(17), "validate_every": 2, "keep": "best"}
@@ -186,6 +187,7 @@ def test_passes_may_have_different_lengths():
         np.testing.assert_array_equal(result.validation.step, [0, 1, 3, 6, 10])
 
 
+@pytest.mark.thorough
 def test_every_shape_of_batch_is_one_program():
     def fresh(params, batch):
         return loss(params, batch)[0]

@@ -42,6 +42,7 @@ def test_a_run_in_memory_goes_on_from_its_state(cut_at, dispatch):
     assert (ended.first_step, ended.steps, ended.epochs) == (cut_at, 13, 13 / 3)
 
 
+@pytest.mark.thorough
 def test_patience_goes_on_counting_in_memory():
     problem = functools.partial(in_memory, validation=table(5, seed=1))
     options = {"batch_size": 4, "validate_every": 2}
