@@ -47,6 +47,7 @@ def pytest_configure(config):
     hypothesis.settings.load_profile("quick" if "not thorough" in config.option.markexpr else "thorough")
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in a hook of the same name
 def pytest_collection_modifyitems(items):
     """All tests of one method, and all others of one file, go to one process, which compiles their programs once."""
     place = {}
