@@ -8,11 +8,11 @@ from thalweg.core.batches import Batches
 from thalweg.core.objective import name_of
 from thalweg.core.oracle import PARTS, Oracle
 from thalweg.core.problem import Problem
-from thalweg.core.solver import Samples, Solver
+from thalweg.core.solver import Samples, Solver, fits, ignored_by, unmet
 from thalweg.core.stop import Epochs, GradNorm, Patience, StepNorm, Stop, rules_of
 from thalweg.core.types import Params
 from thalweg.core.variables import short
-from thalweg.registry import fits, fitting, method_name
+from thalweg.registry import fitting, method_name
 from thalweg.run.plan import Request
 from thalweg.suggestion import candidates
 
@@ -30,8 +30,7 @@ def check_fit(problem: Problem, offers: frozenset[Oracle], method: Solver, batch
             f"{name} draws its own batches: write tw.{name}(..., batch_size={batches.size}), and leave batch_size=None."
         )
     others = candidates(offers)
-    missing = method.needs - offers
-    ignored = (offers & PARTS) - method.takes - method.needs
+    missing, ignored = unmet(method, offers), ignored_by(method, offers)
     if Oracle.WHOLE in missing:
         changing = _changes(offers, batches)
         cure = f"methods that fit: {others}" if fitting(offers) or batches is None else "leave batch_size=None"

@@ -7,9 +7,9 @@ import jax
 from thalweg.core.first_order import FirstOrder
 from thalweg.core.oracle import PARTS, Oracle
 from thalweg.core.problem import Problem
-from thalweg.core.solver import Solver
+from thalweg.core.solver import Solver, fits
 from thalweg.core.types import Params
-from thalweg.registry import METHODS, fits, fitting
+from thalweg.registry import METHODS, fitting
 from thalweg.rules.adam import Adam
 from thalweg.solvers.composite.fista import FISTA
 from thalweg.solvers.constrained.augmented_lagrangian import AugmentedLagrangian

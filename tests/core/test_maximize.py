@@ -29,6 +29,7 @@ def test_a_maximum_is_found_and_every_value_is_in_the_users_sign():
 
 
 HILL = tw.Problem(hill, maximize=True)
+START = np.zeros(2)
 
 
 @pytest.mark.parametrize("target", [2.0, -4.0])
@@ -72,3 +73,55 @@ def test_a_penalty_is_taken_from_what_is_maximized():
 def test_only_functions_are_maximized():
     with pytest.raises(TypeError, match="only a function of x can be maximized; a LeastSquares cannot"):
         tw.Problem(tw.LeastSquares(lambda x: x), maximize=True)
+
+
+def test_the_optimal_step_goes_uphill():
+    up = tw.landscape.optimal_step(HILL, START)
+    down = tw.landscape.optimal_step(valley, START)
+    assert (up.step, up.curvature) == (down.step, down.curvature)
+    assert (up.value, up.predicted) == (-down.value, -down.predicted)
+    assert up.predicted > up.value
+    assert "raises the value" in str(up) and "lowers the value" in str(down)
+    bowl = tw.landscape.optimal_step(tw.Problem(valley, maximize=True), START)
+    assert bowl.predicted == np.inf
+    assert "unbounded above along +g" in str(bowl)
+
+
+def test_polyaks_step_takes_the_maximum():
+    stop = tw.Steps(20)
+    up = tw.minimize(HILL, START, tw.PolyakDescent(3.0), stop=stop)
+    down = tw.minimize(valley, START, tw.PolyakDescent(-3.0), stop=stop)
+    np.testing.assert_array_equal(up.x, down.x)
+    np.testing.assert_allclose(up.x, [1.0, 2.0], atol=1e-2)
+
+
+def test_the_walker_of_annealing_reports_in_the_users_sign():
+    method = tw.SimulatedAnnealing(tw.moves.GaussianMove(0.3), 0.5, 10)
+    up = tw.minimize(HILL, START, method, stop=tw.Steps(20))
+    down = tw.minimize(valley, START, method, stop=tw.Steps(20))
+    np.testing.assert_array_equal(up.trace.extra["walker"], -down.trace.extra["walker"])
+    assert np.all(up.trace.extra["walker"] <= up.trace.value)
+
+
+@pytest.mark.parametrize("method", [tw.TrustRegion(), tw.NewtonCG()], ids=["trust-region", "newton-cg"])
+def test_the_curvature_met_is_that_of_the_function(method):
+    result = tw.minimize(HILL, START, method)
+    met = result.trace.extra["curvature"]
+    assert np.all(met[np.isfinite(met)] < 0)
+    assert "no positive curvature" in result.advice[0]
+
+
+def test_patience_waits_for_the_highest():
+    problem = tw.Problem(lambda w, batch: -jnp.mean((batch - w) ** 2), np.ones(8), validation=np.ones(4), maximize=True)
+    stop = tw.Patience(2) | tw.Epochs(30)
+    result = tw.minimize(problem, np.asarray(1.0), tw.SGD(0.1), batch_size=4, stop=stop)
+    assert result.status == tw.Status.STOPPED
+    assert "no new highest value" in result.message
+
+
+def test_the_learning_rate_range_rises():
+    up, down = (tw.landscape.learning_rate_range(problem, START, tw.SGD(0.1)) for problem in (HILL, tw.Problem(valley)))
+    assert up.suggestion == down.suggestion
+    np.testing.assert_array_equal(up.losses, -down.losses)
+    np.testing.assert_array_equal(up.smoothed, -down.smoothed)
+    assert "rises most steeply" in up.message and "falls most steeply" in down.message

@@ -113,3 +113,37 @@ def test_a_refuted_proxy_of_zero_is_reported_with_its_certificate_for_ever():
     assert int(carry.status) == tw.Status.STEP_LIMIT
     assert float(trace.optimality[-1]) == pytest.approx(float(optimality), rel=1e-3)
     assert float(trace.optimality[-1]) > 0.5
+
+
+DATA = np.ones((6, 2))
+
+
+def on_data(x, batch):
+    """A mean over examples."""
+    return jnp.mean((batch - x) ** 2)
+
+
+@pytest.mark.parametrize(
+    ("problem", "method", "batches", "sentence"),
+    [
+        (tw.Problem(bowl, nonsmooth=tw.L1(0.1)), tw.FirstOrder(tw.SGD(0.1)), None, "FirstOrder would ignore nonsmooth"),
+        (tw.Problem(bowl, nonsmooth=tw.Simplex()), tw.FirstOrder(tw.Adam(0.1)), None, "would ignore a set"),
+        (tw.Problem(bowl, bounds=tw.Bounds(0.0, 1.0)), tw.LBFGS(), None, "Descent would ignore bounds"),
+        (tw.Problem(bowl, equality=lambda x: x[0]), tw.FISTA(), None, "FISTA would ignore equality"),
+        (tw.Problem(on_data, DATA), tw.LBFGS(), tw.Batches(2), "Descent needs the same function at every step"),
+        (tw.Problem(bowl), tw.LevenbergMarquardt(), None, "needs residuals .* does not offer"),
+        (tw.Problem(bowl), tw.FirstOrder(tw.Sophia(0.1)), None, "needs an estimate of the Hessian's diagonal"),
+    ],
+    ids=["penalty", "set", "bounds", "equality", "batches", "residuals", "curvature"],
+)
+def test_what_minimize_refuses_is_refused_here(problem, method, batches, sentence):
+    with pytest.raises(ValueError, match=sentence + r".*; tw\.minimize names the methods that fit\."):
+        tw.start(problem, method, start(), tw.Never(), batches=batches)
+
+
+def test_a_carry_of_another_problem_does_not_hide_it():
+    solver, stop = tw.FirstOrder(tw.SGD(0.1)), tw.Never()
+    carry = jax.jit(lambda x: tw.start(tw.Problem(bowl), solver, x, stop))(start())
+    penalized = tw.Problem(bowl, nonsmooth=tw.L1(0.1))
+    with pytest.raises(ValueError, match="FirstOrder would ignore nonsmooth"):
+        tw.iterate(penalized, solver, carry, stop, jax.random.key(0), capacity=3)

@@ -20,10 +20,11 @@ from thalweg.core.average import Average, Averaging
 from thalweg.core.batches import Batches, examples_in
 from thalweg.core.jaxprs import live
 from thalweg.core.optimality import residual
+from thalweg.core.oracle import Oracle
 from thalweg.core.packed_loop import while_loop
 from thalweg.core.problem import Problem
 from thalweg.core.protocol import explain_state_change
-from thalweg.core.solver import Solver
+from thalweg.core.solver import Solver, fits, ignored_by, unmet
 from thalweg.core.status import Status
 from thalweg.core.stop import GradNorm, Host, Stop, View, make_host, rules_of
 from thalweg.core.trace import Trace, check_scalars, pack, unpack
@@ -100,8 +101,10 @@ def start(
     - `host`: the host's numbers (clock, validation); by default those of a run that has just begun.
     - `average`: kept of the iterates `x_1, x_2, ...` and read by `carry.average.read()`.
 
-    Pure: it may be jitted and vmapped.
+    A ValueError where the solver needs what the problem lacks, or would ignore a part of it. Pure: it may be jitted and
+    vmapped.
     """
+    _check_solver(problem, solver, x0, batches)
     key = jax.random.key(0) if key is None else key
     x0 = jax.tree.map(jnp.asarray, x0)
     model_state = problem.objective.model_state
@@ -241,6 +244,22 @@ def _traced_step(
     return jaxpr_as_fun(live(jaxpr)), shapes[-1], layouts[-1]
 
 
+def _check_solver(problem: Problem, solver: Solver, x: Params, batches: Any) -> None:
+    """Refuses a solver that would solve another problem; `minimize` says the same, and names others."""
+    offers = (problem if batches is None else problem.in_batches()).offers(x)
+    if fits(solver, offers):
+        return
+    fault = f"would ignore {_listed(ignored_by(solver, offers))}"
+    if missing := unmet(solver, offers):
+        fault = f"needs {_listed(missing)}, which this problem does not offer"
+    raise ValueError(f"{type(solver).__name__} {fault}; tw.minimize names the methods that fit.")
+
+
+def _listed(oracles: frozenset[Oracle]) -> str:
+    """Their names, in one order."""
+    return ", ".join(sorted(oracle.value for oracle in oracles))
+
+
 def iterate(
     problem: Problem,
     solver: Solver,
@@ -265,8 +284,9 @@ def iterate(
     - `batched`: for use under `vmap`. A scan in which a finished lane holds still; under `vmap` a `while`
       selects every buffer, trace included, at every step. Its batches are all of one size.
 
-    Pure: jit, vmap and shard it freely.
+    A ValueError as in `start`. Pure: jit, vmap and shard it freely.
     """
+    _check_solver(problem, solver, carry.state.x, batches)
     after, rows, layout = iterate_packed(
         problem, solver, carry, stop, key, batches, capacity=capacity, limit=limit, batched=batched
     )

@@ -191,7 +191,8 @@ class Function(Objective):
 class LeastSquares(Objective):
     r"""Residuals `r(x)` or `r(x, data)`: the value is \(\tfrac12\|r(x)\|^2\).
 
-    - `residuals`: a function that returns an array, or a tree of arrays, of any shape.
+    - `residuals`: a function that returns an array, or a tree of arrays, of any shape. A complex residual counts by its
+      modulus: its real and its imaginary part are residuals of their own.
     - `data`: passed to it as a second argument; None: `residuals(x)`.
     - `frozen`, `key`, `model_state`: as in `Objective`; residuals take no key and no model state.
     """
@@ -208,7 +209,7 @@ class LeastSquares(Objective):
         return SMOOTH_ORACLES | {Oracle.RESIDUALS}
 
     def residual(self, x: Params) -> Params:
-        """The residuals at `x`."""
+        """The residuals at `x`; of complex ones the real and the imaginary parts."""
         args = () if self.data is None else (self.data,)
         out = self.residuals(rejoin(x, self.frozen), *args)
         leaves = jax.tree.leaves(out)
@@ -217,7 +218,7 @@ class LeastSquares(Objective):
                 f"LeastSquares(residuals={name_of(self.residuals)}) must return floating-point arrays, and it "
                 f"returned {type_and_shape(out)}: return the residuals themselves, not their sum of squares."
             )
-        return out
+        return jax.tree.map(_real_parts, out)
 
     def value(self, x: Params) -> Scalar:
         """Half the squared norm of the residuals."""
@@ -239,6 +240,11 @@ class LeastSquares(Objective):
     def optimality(self, x: Params, residual: Residual) -> Scalar:
         """The residual with the gradient at `x`."""
         return residual(x, self.evaluate(x).grad)
+
+
+def _real_parts(residual: jax.Array) -> jax.Array:
+    """A real array as it is; the real and the imaginary part of a complex one along a new first axis."""
+    return jnp.stack([residual.real, residual.imag]) if jnp.iscomplexobj(residual) else residual
 
 
 class LatentModel(eqx.Module):

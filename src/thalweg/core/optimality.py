@@ -31,11 +31,11 @@ def optimality(problem: Problem, x: Params) -> Scalar:
     program under a transformation.
     """
     if any(is_tracer(leaf) for leaf in jax.tree.leaves((problem, x))):
-        return _optimality(problem, x)
-    found, dynamic = program(_optimality, problem, x)
+        return _certificate(problem, x)
+    found, dynamic = program(_certificate, problem, x)
     return found.call(dynamic)
 
 
-def _optimality(problem: Problem, x: Params) -> Scalar:
+def _certificate(problem: Problem, x: Params) -> Scalar:
     """The same, as a function to compile."""
     return problem.objective.optimality(x, functools.partial(residual, problem))

@@ -5,7 +5,7 @@ from typing import Any
 
 import equinox as eqx
 
-from thalweg.core.oracle import Oracle
+from thalweg.core.oracle import PARTS, Oracle
 from thalweg.core.problem import Problem
 from thalweg.core.types import Key, Params, State, Step
 
@@ -54,6 +54,21 @@ class Solver(eqx.Module):
         carry over starts afresh, `return self.init(problem, state.x)`; one that holds the evaluation at its point asks
         `problem.objective.revisit` for the new one, which may know it already.
         """
+
+
+def fits(solver: Solver, offers: frozenset[Oracle]) -> bool:
+    """Whether a problem with these `offers` has what the solver needs, and no part that it would ignore."""
+    return not unmet(solver, offers) and not ignored_by(solver, offers)
+
+
+def unmet(solver: Solver, offers: frozenset[Oracle]) -> frozenset[Oracle]:
+    """What the solver needs and is not offered."""
+    return solver.needs - offers
+
+
+def ignored_by(solver: Solver, offers: frozenset[Oracle]) -> frozenset[Oracle]:
+    """The parts among the `offers` that the solver would pass over."""
+    return (offers & PARTS) - solver.takes - solver.needs
 
 
 class Samples(eqx.Module):

@@ -36,6 +36,12 @@ _MIN_RELATIVE_FALL = 1e-6
 """A fall by less than this fraction of the loss may be rounding."""
 _EXPLOSION_RISE = 0.05
 """A loss that never fell has exploded when it has grown by this fraction."""
+_MAXIMIZED = {
+    "loss falls": "objective rises",
+    "loss does not fall": "objective does not rise",
+    "still falling": "still rising",
+}
+"""How the messages speak of an objective that is maximized."""
 
 
 class LearningRateRange(NamedTuple):
@@ -47,6 +53,8 @@ class LearningRateRange(NamedTuple):
       if the loss does not fall.
     - `interval`: the learning rates where the loss begins to fall and where it is lowest.
     - `message`: the result in a sentence.
+
+    Of a problem with `maximize=True` the losses are the values of the objective, which should rise.
     """
 
     rates: np.ndarray
@@ -116,18 +124,28 @@ def learning_rate_range(
     # Nothing is validated: the test uses only the losses of its steps.
     problem = replace(problem, validation=None, validation_loss=None, metrics=None)
     losses: list[float] = []
+    sign = problem.sign
 
     def watch(event: Event) -> str | None:
-        losses.extend(np.asarray(event.trace.value, float))
+        losses.extend(sign * np.asarray(event.trace.value, float))
         return "stop" if has_exploded(np.asarray(losses), steps) else None
 
     watching: dict[str, Any] = {"callbacks": [Every(_CHECK_EVERY, watch)], "on_failure": "ignore"}
     options: dict[str, Any] = {"batch_size": batch_size, "seed": seed, "model_state": model_state}
     result = minimize(problem, x0, found, stop=Steps(steps), **options, **watching)
-    values = np.asarray(result.trace.value, float)
+    values = sign * np.asarray(result.trace.value, float)
     # The loss in a row of the trace is the one before the step.
     rates = low * (high / low) ** (np.arange(len(values) - 1) / (steps - 1))
-    return analyze_losses(rates, values[1:], steps)
+    tested = analyze_losses(rates, values[1:], steps)
+    return tested if sign > 0 else _in_the_users_sign(tested)
+
+
+def _in_the_users_sign(tested: LearningRateRange) -> LearningRateRange:
+    """The result of a test on the negative of an objective that is maximized, told of the objective itself."""
+    message = tested.message
+    for minimized, maximized in _MAXIMIZED.items():
+        message = message.replace(minimized, maximized)
+    return tested._replace(losses=-tested.losses, smoothed=-tested.smoothed, message=message)
 
 
 def _check_range_test(low: Any, high: Any, steps: Any) -> None:

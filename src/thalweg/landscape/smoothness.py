@@ -28,6 +28,8 @@ class OptimalStep(NamedTuple):
     - `worst`: \(1/\lambda_{\max}\), the smallest value that `step` has for any gradient; NaN if
       \(\lambda_{\max} \le 0\).
     - `value`: \(f\) at the point. `predicted`: the value of the model after the step; -inf if it is unbounded below.
+    - `maximize`: whether \(f\) is maximized. Then the step goes along \(+g\), the curvatures are those of \(-f\), and
+      `value` and `predicted` are those of \(f\); `predicted` is +inf if the model is unbounded above.
     """
 
     step: float
@@ -36,14 +38,17 @@ class OptimalStep(NamedTuple):
     worst: float
     value: float
     predicted: float
+    maximize: bool = False
 
     def __str__(self) -> str:
+        lowers, below, down = ("raises", "above", "+g") if self.maximize else ("lowers", "below", "-g")
         if math.isnan(self.curvature):
             return "Optimal step: none, because the gradient is 0 here."
         if not self.curvature > 0:
-            first = f"Optimal step: none, g'Hg/g'g = {self.curvature:.3g} <= 0: the model is unbounded below along -g."
+            first = f"Optimal step: none, g'Hg/g'g = {self.curvature:.3g} <= 0: the model is unbounded {below} along "
+            first += f"{down}."
         else:
-            first = f"Optimal step: g'g/g'Hg = {self.step:.4g}. The model predicts that it lowers the value from "
+            first = f"Optimal step: g'g/g'Hg = {self.step:.4g}. The model predicts that it {lowers} the value from "
             first += f"{self.value:.6g} to {self.predicted:.6g}."
         if not self.worst > 0:
             return (
@@ -94,7 +99,8 @@ class Smoothness(NamedTuple):
 def optimal_step(problem: Problem | Callable, x: Params) -> OptimalStep:
     r"""Computes the step size along \(-\nabla f(x)\) that minimizes the quadratic model: \(g'g/g'Hg\).
 
-    - `problem`: a `tw.Problem`, of which only the smooth part is used, or a function of `x`.
+    - `problem`: a `tw.Problem`, of which only the smooth part is used, or a function of `x`. Of a problem with
+      `maximize=True` the step goes along \(+\nabla f(x)\), and the model's maximum is meant.
     - `x`: the point, a tree like the one that `tw.minimize` was given.
 
     This computes one gradient and two hundred Hessian-vector products. The largest eigenvalue comes from power
@@ -109,7 +115,8 @@ def optimal_step(problem: Problem | Callable, x: Params) -> OptimalStep:
         step, predicted = math.nan, value if math.isnan(curvature) else -math.inf
     else:
         step, predicted = 1 / curvature, value - 0.5 * square / curvature
-    return OptimalStep(step, curvature, largest, 1 / largest if largest > 0 else math.nan, value, predicted)
+    worst, sign = 1 / largest if largest > 0 else math.nan, problem.sign
+    return OptimalStep(step, curvature, largest, worst, sign * value, sign * predicted, sign < 0)
 
 
 def smoothness(

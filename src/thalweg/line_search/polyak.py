@@ -31,7 +31,8 @@ class PolyakStep(LineSearch):
     Where \(p^*\) is not known a level \(\min_{j \le k} f(x_j) - \delta_k\) stands for it. \(\delta\) is multiplied by
     `growth` where the new value is below the lowest by half of \(\delta\) or more, and by `shrink` otherwise.
 
-    - `minimum`: \(p^*\), or a lower bound of it, which makes steps too long; None: estimated by a level.
+    - `minimum`: \(p^*\), or a lower bound of it, which makes steps too long; None: estimated by a level. Of a problem
+      with `maximize=True` it is the maximum, or an upper bound.
     - `scale`: \(\gamma\) in (0, 2).
     - `shrink`: in (0, 1). `growth`: >= 1. Without effect where `minimum` is given.
 
@@ -69,7 +70,7 @@ class PolyakStep(LineSearch):
         value, fall = ray.start.value, -ray.start.slope
         down = jnp.where(fall > 0, fall, 1)
         if self.minimum is not None:
-            return taken(ray, self.scale * (value - self.minimum) / down)
+            return taken(ray, self.scale * (value - ray.sign * self.minimum) / down)
         found = taken(ray, self.scale * (value - memory.lowest + memory.gap) / down)
         there = found.phi.value
         fell = memory.lowest - there >= _LEVEL_FRACTION * memory.gap

@@ -28,6 +28,7 @@ class Ray(NamedTuple):
     - `at`: \(t \mapsto \varphi(t)\), one evaluation of value and gradient a call. `start`: \(\varphi(0)\).
     - `initial_step`: the trial step to begin with. `max_step`: no step goes beyond; infinity where the ray is open.
     - `curvature`: a call gives \(\varphi''(0) = d'\nabla^2 f(x)\,d\), at the price of one Hessian-vector product.
+    - `sign`: -1 where the user's function is maximized, so that \(\varphi\) is its negative; else 1.
     """
 
     at: Callable[[Scalar], Phi]
@@ -35,6 +36,7 @@ class Ray(NamedTuple):
     initial_step: Scalar
     max_step: Scalar
     curvature: Callable[[], Scalar]
+    sign: int = 1
 
 
 class Found(NamedTuple):

@@ -67,11 +67,6 @@ _DECISIVE = frozenset({Oracle.RESIDUALS, Oracle.LATENT})
 """Structure that only some methods use: those that need it come first where a problem has it."""
 
 
-def fits(solver: Solver, offers: frozenset[Oracle]) -> bool:
-    """Whether a problem with these `offers` has what the solver needs, and no part that it would ignore."""
-    return solver.needs <= offers and offers & PARTS <= (solver.takes | solver.needs)
-
-
 def fitting(offers: frozenset[Oracle]) -> list[str]:
     """The names of the methods that solve a problem with these `offers`, best first.
 

@@ -47,7 +47,8 @@ def least_squares(
 ) -> Any:
     """`scipy.optimize.least_squares` with derivatives by JAX: minimizes half the sum of squares of `fun(x, *args)`.
 
-    - `fun`: the residuals, written with `jax.numpy`. `args`: further arguments of `fun`.
+    - `fun`: the residuals, written with `jax.numpy`; of complex ones the moduli count, and `fun` and `jac` of the
+      result hold the real parts and then the imaginary parts. `args`: further arguments of `fun`.
     - `x0`: the start, one array. `jac`: not used, because JAX differentiates `fun`.
     - `bounds`: `(lower, upper)` or SciPy's `Bounds`.
     - `method`: `'lm'`, `'trf'` and `'dogbox'` all mean Levenberg-Marquardt, or L-BFGS-B if there are bounds.
@@ -127,8 +128,12 @@ def _least_squares_stop(gtol: float | None, ftol: float | None, max_nfev: int | 
 
 
 def _residuals_and_jacobian(objective: LeastSquares, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Returns the residuals and their Jacobian."""
-    return objective.residual(x), jax.jacobian(objective.residual)(x)
+    """Returns the residuals as a vector, of complex ones first all real parts, and their Jacobian."""
+
+    def residuals(x: jax.Array) -> jax.Array:
+        return objective.residual(x).reshape(-1)
+
+    return residuals(x), jax.jacobian(residuals)(x)
 
 
 def _active_mask(x: np.ndarray, bounds: Bounds | None) -> np.ndarray:

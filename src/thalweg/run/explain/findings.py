@@ -127,7 +127,7 @@ def findings(end: Ended) -> tuple[Finding, ...]:
     value = float(trace.value[row]) if len(trace.value) else float("nan")
     optimality = float(trace.optimality[row]) if len(trace.optimality) else float("nan")
     if status == Status.CONVERGED:
-        return (_converged(trace, row, value),)
+        return (_converged(trace, row, value, end.sign),)
     if status in (Status.SEARCH_FAILED, Status.STEP_LIMIT) and _is_piecewise_linear(trace):
         return (_PIECEWISE_LINEAR,)
     if status == Status.SEARCH_FAILED:
@@ -154,12 +154,13 @@ def _is_piecewise_linear(trace: Trace) -> bool:
     return len(curvature) > _FEW_LOOKS and not curvature.any()
 
 
-def _converged(trace: Trace, row: int, value: float) -> Finding:
+def _converged(trace: Trace, row: int, value: float, sign: int) -> Finding:
     """What a first-order certificate does not say, unless the method looked at the curvature too."""
     curvature = float(trace.extra["curvature"][row]) if "curvature" in (trace.extra or {}) else float("nan")
     if len(trace.value) > 1 and np.isfinite(curvature):
+        away, nearest = ("negative", "smallest") if sign > 0 else ("positive", "largest")
         return Finding(
-            "healthy", f"The method found no negative curvature beyond rounding; the smallest met is {curvature:.3g}."
+            "healthy", f"The method found no {away} curvature beyond rounding; the {nearest} met is {curvature:.3g}."
         )
     if len(trace.value) > 1:
         return _STATIONARY

@@ -49,13 +49,14 @@ def message(
 
 def _reached(rule: Stop, sign: int) -> str:
     """A stop rule's verdict in words."""
+    lowest = "lowest" if sign > 0 else "highest"
     texts = {
         Steps: lambda r: f"the limit of {r.count:g} steps is reached.",
         Epochs: lambda r: f"the limit of {r.count:g} epochs is reached.",
         Evaluations: lambda r: f"the limit of {r.count:g} evaluations is reached.",
         Seconds: lambda r: f"the limit of {r.seconds:g} seconds is reached.",
         Target: lambda r: f"the value is at {'most' if sign > 0 else 'least'} {r.value:.6g}.",
-        Patience: lambda r: f"{r.count:g} validations in a row brought no new lowest value.",
+        Patience: lambda r: f"{r.count:g} validations in a row brought no new {lowest} value.",
         StepNorm: lambda r: f"the largest entry of a step is at most {r.tolerance:.3g}.",
         ValueChange: lambda r: f"the value changed by at most {r.tolerance:.3g} in a step.",
     }

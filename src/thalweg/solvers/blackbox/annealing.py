@@ -51,8 +51,8 @@ class SimulatedAnnealing(Solver):
 
     so that at a constant temperature the walk visits \(x\) as often as the Boltzmann weight \(e^{-f(x)/T}\) says. NaN
     and \(+\infty\) are never accepted. `state.x` is the best point seen, and `value` its value; `extra` has the
-    temperature, the fraction of accepted proposals and the walker's own value. There is no residual, so a run ends by
-    `tw.Steps`, `tw.Target` or the like; by default after 1000 steps.
+    temperature, the fraction of accepted proposals and the walker's own value, in the user's sign. There is no
+    residual, so a run ends by `tw.Steps`, `tw.Target` or the like; by default after 1000 steps.
 
     - `move`: proposes a neighbor: `tw.moves.GaussianMove(scale)`, `tw.moves.TwoOpt()`, `tw.moves.BitFlip()`, any
       `tw.moves.Move` that is as likely to propose the way back.
@@ -116,7 +116,7 @@ class SimulatedAnnealing(Solver):
             extra={
                 "temperature": temperature,
                 "acceptance": real(walk.accepted) / self.proposals,
-                "walker": state.walker_value,
+                "walker": problem.sign * state.walker_value,
             },
         )
         none = jnp.asarray(0, jnp.int32)

@@ -116,7 +116,7 @@ class ProjectedGradient(Solver):
         # Armijo's search against the largest of the last values is the search that lets the value rise.
         phi0 = Phi(jnp.max(state.values), dot(here.grad, d).astype(here.value.dtype), here)
         one = jnp.ones((), here.value.dtype)
-        found = self.search(Ray(phi, phi0, one, one, lambda: jnp.nan * one), ())
+        found = self.search(Ray(phi, phi0, one, one, lambda: jnp.nan * one, problem.sign), ())
         there = found.phi.seen
         dx, dgrad = subtract(there.x, here.x), jax.tree.map(jnp.subtract, there.grad, here.grad)
         ok = found.ok & (phi0.slope < 0) & (max_abs(dx) > 0)

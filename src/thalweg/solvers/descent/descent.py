@@ -55,7 +55,7 @@ class Descent(Solver, Interruptible):
 
     Where the direction meets negative curvature \(-c\), `Info.optimality` is
     \(\max\{\|\nabla f\|_\infty, c\}\): a saddle is not converged. `extra["curvature"]` is the smallest Rayleigh
-    quotient met, NaN where none was looked for.
+    quotient met, NaN where none was looked for; where the function is maximized, the largest one of the function.
 
     - `direction`: a `Direction`. `search`: a `LineSearch`.
 
@@ -163,7 +163,7 @@ class Descent(Solver, Interruptible):
             evals=together(problem.evals(value=count, gradient=count, hvp=heading.hvps + found.hvps), heading.sampled),
             status=verdict(ok | (optimality == 0), found.unbounded, state.failed | heading.plain),
             aux=here.aux,
-            extra={"curvature": heading.curvature} if looks else None,
+            extra={"curvature": problem.sign * heading.curvature} if looks else None,
         )
         return Step(new, info, here)
 
@@ -195,7 +195,7 @@ def ray_along(problem: Problem, here: Evaluation, heading: Heading) -> Ray:
 
     slope = dot(here.grad, d).astype(dtype) + 0.5 * jnp.asarray(heading.directional_curvature, dtype)
     initial_step, max_step = (jnp.asarray(step, dtype) for step in (heading.initial_step, heading.max_step))
-    return Ray(at, Phi(here.value, slope, here), initial_step, max_step, curvature)
+    return Ray(at, Phi(here.value, slope, here), initial_step, max_step, curvature, problem.sign)
 
 
 def downhill(problem: Problem, here: Evaluation) -> Params:

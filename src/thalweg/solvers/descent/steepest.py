@@ -69,7 +69,8 @@ def BarzilaiBorweinDescent(
 def PolyakDescent(minimum: float | None = None, scale: float = 1.0) -> Descent:
     r"""Gradient descent with Polyak's step: \(x_{t+1} = x_t - \gamma\,\frac{f(x_t) - p^*}{\|g_t\|^2}\,g_t\).
 
-    - `minimum`: \(p^*\), the minimum; None: estimated (see `tw.line_search.PolyakStep`). `scale`: \(\gamma\) in (0, 2).
+    - `minimum`: \(p^*\), the minimum, or the maximum of a problem with `maximize=True`; None: estimated (see
+      `tw.line_search.PolyakStep`). `scale`: \(\gamma\) in (0, 2).
 
     **Needs** a gradient and the same function at every step; one evaluation a step.
     **Guarantee** With the true \(p^*\) the distance from every minimizer of a convex function falls at every step,

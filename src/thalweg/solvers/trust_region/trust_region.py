@@ -123,7 +123,7 @@ class TrustRegion(Solver):
             evals=together(here.evals, trial.evals, problem.evals(hvp=here.product * plan.hvps)),
             status=jnp.where(~taken & (optimality > 0) & short, Status.SEARCH_FAILED.value, Status.RUNNING.value),
             aux=here.aux,
-            extra={"curvature": curvature} if self.model.exact_hessian else None,
+            extra={"curvature": problem.sign * curvature} if self.model.exact_hessian else None,
         )
         new = TrustRegionState(
             select(taken, x, state.x), self.resize(radius, ratio, plan), select(taken, trial.taken, trial.refused)
