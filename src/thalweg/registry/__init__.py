@@ -3,7 +3,7 @@
 from thalweg.core.first_order import FirstOrder
 from thalweg.core.oracle import PARTS, Oracle
 from thalweg.core.rule import Rule
-from thalweg.core.solver import Solver
+from thalweg.core.solver import Solver, fits
 from thalweg.registry.adaptive import ADAPTIVE_RULES
 from thalweg.registry.blackbox import BLACKBOX_METHODS
 from thalweg.registry.bounded import BOUNDED_METHODS
@@ -111,7 +111,6 @@ __all__ = [
     "SuccessRate",
     "SuperlinearRate",
     "Work",
-    "fits",
     "fitting",
     "method_name",
 ]
