@@ -12,9 +12,7 @@ from thalweg.core.solver import Samples, Solver, fits, ignored_by, unmet
 from thalweg.core.stop import Epochs, GradNorm, Patience, StepNorm, Stop, rules_of
 from thalweg.core.types import Params
 from thalweg.core.variables import short
-from thalweg.registry import fitting, method_name
 from thalweg.run.plan import Request
-from thalweg.suggestion import candidates
 
 MEASURABLE = frozenset({Oracle.GRADIENT, Oracle.RESIDUALS, Oracle.LATENT})
 """A method that needs one of these reports a first-order residual."""
@@ -24,6 +22,10 @@ def check_fit(problem: Problem, offers: frozenset[Oracle], method: Solver, batch
     """One sentence where the method needs what the problem lacks, or would ignore what it has."""
     if fits(method, offers):
         return
+    # Every method's module is behind the registry: only a refusal imports them, for the names of those that fit.
+    from thalweg.registry import fitting, method_name
+    from thalweg.suggestion import candidates
+
     name = method_name(method)
     if isinstance(method, Samples) and batches is not None:
         raise ValueError(
@@ -90,6 +92,8 @@ def check_measured(stop: Stop, solver: Solver, offers: frozenset[Oracle]) -> Non
     """Refuses tests of what the method does not measure, or the variables do not have."""
     for rule in rules_of(stop):
         if isinstance(rule, GradNorm) and not solver.needs & MEASURABLE:
+            from thalweg.registry import method_name
+
             name = method_name(solver)
             raise ValueError(f"{rule!r} never fires: {name} measures no residual; use tw.Steps(n) or tw.Target(value).")
         if isinstance(rule, StepNorm) and Oracle.INTEGERS in offers:

@@ -13,7 +13,6 @@ from thalweg.checks import (
     check_measured,
     check_stop,
     check_together,
-    method_name,
 )
 from thalweg.core.batches import Batches
 from thalweg.core.compiled import Recent, is_hashable, program
@@ -27,12 +26,10 @@ from thalweg.core.solver import Solver
 from thalweg.core.stop import GradNorm, Steps, Stop
 from thalweg.core.types import Params, widest
 from thalweg.core.variables import check_start, is_inexact, placement, short, split
-from thalweg.registry import METHODS
 from thalweg.run.explain.cautions import precision, warn_of_tolerance
 from thalweg.run.loss_facts import UNDER_TRANSFORM
 from thalweg.run.plan import Plan, Request, cadence, epoch_length
 from thalweg.run.programs import Task
-from thalweg.suggestion import choose
 
 DEFAULT_STEPS = 10_000
 """The limit beside the gradient test; to reach it is a failure."""
@@ -126,7 +123,7 @@ def _make_plan(problem: Problem, x: Params, frozen: Any, request: Request) -> Pl
         problem=problem,
         task=Task(problem.training(frozen), solver, rule, batches, average),
         frozen=frozen,
-        name=lambda: method_name(solver),
+        name=lambda: _name_of_method(solver),
         reason=reason,
         default_limit=stop is None and rule is not _WALK,
         whole=problem.whole,
@@ -134,6 +131,13 @@ def _make_plan(problem: Problem, x: Params, frozen: Any, request: Request) -> Pl
         cadence=cadence(problem, rule, epoch, request),
         programs=[],
     )
+
+
+def _name_of_method(solver: Solver) -> str:
+    """The name under which the registry knows a method, which is looked up when somebody asks for it."""
+    from thalweg.registry import method_name
+
+    return method_name(solver)
 
 
 def as_batches(batch_size: Any, last: str, shuffle: bool) -> Batches | None:
@@ -164,11 +168,15 @@ def _in_batches(problem: Problem, batches: Batches) -> Problem:
 def resolve_method(offers: frozenset[Oracle], x: Params, method: Any) -> tuple[Solver, str | None]:
     """The solver that the user meant, and the reason where the choice was ours."""
     if method is None:
+        from thalweg.suggestion import choose  # imports every method; a run with a method of the user's does not
+
         return choose(offers, sum(leaf.size for leaf in jax.tree.leaves(x)))
     method = as_solver(method)
     if isinstance(method, Solver):
         return method, None
     if isinstance(method, str):
+        from thalweg.registry import METHODS
+
         near = difflib.get_close_matches(method.lower(), METHODS, n=1)
         name = METHODS[near[0]].make.__name__ if near else "LBFGS"
         raise TypeError(f"method={method!r} is a name: pass the method itself, e.g. tw.{name}().")
