@@ -18,15 +18,22 @@ MEASURABLE = frozenset({Oracle.GRADIENT, Oracle.RESIDUALS, Oracle.LATENT})
 """A method that needs one of these reports a first-order residual."""
 
 
+def name_of_method(solver: Solver) -> str:
+    """The name under which the registry knows a method; it is imported when somebody asks."""
+    from thalweg.registry import method_name
+
+    return method_name(solver)
+
+
 def check_fit(problem: Problem, offers: frozenset[Oracle], method: Solver, batches: Batches | None) -> None:
     """One sentence where the method needs what the problem lacks, or would ignore what it has."""
     if fits(method, offers):
         return
     # Every method's module is behind the registry: only a refusal imports them, for the names of those that fit.
-    from thalweg.registry import fitting, method_name
+    from thalweg.registry import fitting
     from thalweg.suggestion import candidates
 
-    name = method_name(method)
+    name = name_of_method(method)
     if isinstance(method, Samples) and batches is not None:
         raise ValueError(
             f"{name} draws its own batches: write tw.{name}(..., batch_size={batches.size}), and leave batch_size=None."
@@ -92,9 +99,7 @@ def check_measured(stop: Stop, solver: Solver, offers: frozenset[Oracle]) -> Non
     """Refuses tests of what the method does not measure, or the variables do not have."""
     for rule in rules_of(stop):
         if isinstance(rule, GradNorm) and not solver.needs & MEASURABLE:
-            from thalweg.registry import method_name
-
-            name = method_name(solver)
+            name = name_of_method(solver)
             raise ValueError(f"{rule!r} never fires: {name} measures no residual; use tw.Steps(n) or tw.Target(value).")
         if isinstance(rule, StepNorm) and Oracle.INTEGERS in offers:
             raise ValueError(f"{rule!r} measures continuous steps, and x0 holds integers; use tw.Steps(n).")

@@ -13,6 +13,7 @@ from thalweg.checks import (
     check_measured,
     check_stop,
     check_together,
+    name_of_method,
 )
 from thalweg.core.batches import Batches
 from thalweg.core.compiled import Recent, is_hashable, program
@@ -123,7 +124,7 @@ def _make_plan(problem: Problem, x: Params, frozen: Any, request: Request) -> Pl
         problem=problem,
         task=Task(problem.training(frozen), solver, rule, batches, average),
         frozen=frozen,
-        name=lambda: _name_of_method(solver),
+        name=lambda: name_of_method(solver),
         reason=reason,
         default_limit=stop is None and rule is not _WALK,
         whole=problem.whole,
@@ -131,13 +132,6 @@ def _make_plan(problem: Problem, x: Params, frozen: Any, request: Request) -> Pl
         cadence=cadence(problem, rule, epoch, request),
         programs=[],
     )
-
-
-def _name_of_method(solver: Solver) -> str:
-    """The name under which the registry knows a method, which is looked up when somebody asks for it."""
-    from thalweg.registry import method_name
-
-    return method_name(solver)
 
 
 def as_batches(batch_size: Any, last: str, shuffle: bool) -> Batches | None:
